@@ -1,0 +1,97 @@
+# What a contributor runs. Each target sets up what it needs with python3, make and git alone;
+# what is set up already is not set up again.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOADERS := $(patsubst loaders/%.lock,%,$(sort $(wildcard loaders/*.lock)))
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check
+COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types unit loaders bench fuzz soak lock clean
+
+help:
+	@echo "make demo   the simulator's tenant, through meltano run, into an embedded Postgres"
+	@echo "make test   linters, types, tests with coverage, real loaders"
+	@echo "make bench  the tap beside a template tap, with figures"
+	@echo "make fuzz   hostile input for longer than make test does"
+	@echo "make soak   300 datasets on a bad day of the network"
+	@echo "make lock   the lock files, brought up to date"
+	@echo "make clean  all that the other targets made"
+
+# --- the virtual environments ---------------------------------------------------------------
+
+setup: $(VENV)/.project
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "tap-orgvue needs Python 3.10 or newer, and $(PYTHON) is not:" \
+			"name another one, as in 'make PYTHON=python3.12'." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.locked: requirements.lock | $(VENV)/bin/python
+	$(BIN)/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements.lock
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.locked pyproject.toml
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Loaders pin other versions of the SDK than the tap does, so each has an environment of its own,
+# as it has under Meltano.
+loaders: $(LOADERS:%=.venv-loaders/%/.locked)
+
+.venv-loaders/%/.locked: loaders/%.lock | $(VENV)/bin/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+# --- what there is to run -------------------------------------------------------------------
+
+demo: $(VENV)/.project
+	@$(BIN)/python -m demo
+
+test: lint types unit
+
+lint: $(VENV)/.project
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.meltano meltano.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
+
+types: $(VENV)/.project
+	$(BIN)/mypy
+
+unit: $(VENV)/.project loaders
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+bench: $(VENV)/.project
+	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.project
+	$(BIN)/python -m tests.fuzz
+
+soak: $(VENV)/.project
+	$(BIN)/python -m tests.soak
+
+# --- upkeep ---------------------------------------------------------------------------------
+
+# Pins move only where they must; `make lock UPGRADE=--upgrade` moves all of them.
+lock: $(VENV)/.project
+	$(BIN)/uv $(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.lock
+	for name in $(LOADERS); do \
+		$(BIN)/uv $(COMPILE) $(UPGRADE) loaders/$$name.in -o loaders/$$name.lock || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .venv-loaders .meltano .tox build dist output .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
