@@ -1,0 +1,78 @@
+"""What the simulator can be told to do, and to do otherwise; every setting at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_orgvue.simulator.query import Manners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass
+class Behaviour:
+    """The settings.
+
+    Attributes:
+        api_url: The API's origin; links are built from it. Known once started.
+        files_url: The file store's origin, likewise.
+        sync_limit_bytes: Synchronous exports of more bytes (before compression) are refused.
+        too_large_status: The status they are refused with: 413 with an error body; 502, 503, 504
+            as a gateway says it.
+        post_export: Whether `POST …/export/{format}` is there, else 405.
+        async_export: Whether `POST …/export` is there, else 404.
+        unknown_projection: `ignore` or `refuse`: what to do with a projection of a property that
+            does not exist.
+        unknown_filter: `nothing` or `refuse`: what a filter over such a property finds.
+        ignores_filters: Filters are checked but not applied.
+        page_rows: The list and synchronous exports answer in pages of so many items.
+        next_origin: The origin of links to the next page; the API's own without one.
+        job_polls: The status a ticket tells at each poll; the last one repeats.
+        job_seconds: Until then `completed` is told as `running`.
+        fail_jobs: So many of the next jobs end `failed`.
+        job_status_word: Told instead of every status.
+        file_lifetime: Seconds after which a job's ticket and result are refused as expired.
+        expire_results: So many of the next result URLs have expired when they are told.
+        result_content_encoding: A gzip result comes with `Content-Encoding: gzip`, not as a bare
+            gzip file.
+        rate_limit: Requests a second, over any second; more are 42901.
+        concurrency_limit: Requests at once; more are 42901.
+        daily_quota: Requests in all; more are 42902.
+        retry_after: The `Retry-After` of refusals for these limits.
+        seconds: Server time of each API request.
+        seconds_of: Server time by route, of the file store's routes too; it wins over `seconds`.
+        trickle: Bytes a second at which bodies are sent.
+    """
+
+    api_url: str = ""
+    files_url: str = ""
+    sync_limit_bytes: int | None = None
+    too_large_status: int = 413
+    post_export: bool = True
+    async_export: bool = True
+    unknown_projection: str = "ignore"
+    unknown_filter: str = "nothing"
+    ignores_filters: bool = False
+    page_rows: int | None = None
+    next_origin: str | None = None
+    job_polls: Sequence[str] = ("created", "running", "completed")
+    job_seconds: float = 0.0
+    fail_jobs: int = 0
+    job_status_word: str | None = None
+    file_lifetime: float = 900.0
+    expire_results: int = 0
+    result_content_encoding: bool = False
+    rate_limit: int = 100
+    concurrency_limit: int = 50
+    daily_quota: int = 500_000
+    retry_after: str | float | None = None
+    seconds: float = 0.0
+    seconds_of: dict[str, float] = field(default_factory=dict)
+    trickle: float | None = None
+
+    @property
+    def manners(self) -> Manners:
+        """What queries need to know."""
+        return Manners(self.unknown_projection, self.unknown_filter, self.ignores_filters)
