@@ -1,0 +1,33 @@
+"""The command `tap-orgvue`: errors become one line that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from tap_orgvue.records import Terminated
+from tap_orgvue.tap import TapOrgvue
+
+
+def main() -> None:
+    """Run the tap's command line."""
+    try:
+        TapOrgvue.cli()
+    except BrokenPipeError:
+        TapOrgvue.logger.error("The loader closed the pipe before everything was sent.")
+        sys.stderr.flush()
+        # Whatever is still buffered cannot be delivered: do not let Python try and complain.
+        os._exit(1)
+    except Terminated as terminated:
+        TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
+        sys.exit(terminated.code)
+    except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
+        debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
+        message = error.args[0] if error.args else type(error).__name__
+        TapOrgvue.logger.error("%s", message, exc_info=debugging)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,430 @@
+"""One tenant's API: its origin, its token, its pace, and asking again what may pass."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import ssl
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from typing_extensions import override
+
+from tap_orgvue.errors import (
+    Asked,
+    BrokenAnswer,
+    ConnectionFailed,
+    CutAnswer,
+    OrgvueError,
+    Refusal,
+    refusal_of,
+)
+from tap_orgvue.models import Dataset, Metadata, link_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_orgvue.settings import Settings
+
+T = TypeVar("T")
+
+REQUESTS_A_SECOND = 90
+"""A little under the documented 100, because requests do not travel equally long."""
+
+CONNECT_TIMEOUT = 30
+"""Seconds until a connection must stand."""
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 60.0
+"""Seconds: the bounds of the waits between tries."""
+
+HEADERS = {
+    "Content-Type": "application/json; charset=UTF-8",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+}
+"""Sent with every request, also with GET (API guide, "Every request")."""
+
+_ERROR_BODY_BYTES = 64 * 1024
+_SMALL_ANSWER_BYTES = 256 * 1024 * 1024
+_NETWORK_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+class Stopped(OrgvueError):
+    """The run is ending: nothing more is asked."""
+
+
+class OutOfRequests(OrgvueError):
+    """The user's own brake: the run has asked as often as it may."""
+
+
+class BearerToken(AuthBase):
+    """The token of one origin: it is put on requests to that origin and on no others."""
+
+    def __init__(self, token: str, origin: str) -> None:
+        """Bind a token to a scheme, host and port."""
+        self._token = token
+        self._origin = origin_of(origin)
+
+    @override
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Authorize a request, if it goes to the token's origin."""
+        if r.url is not None and origin_of(r.url) == self._origin:
+            r.headers["Authorization"] = f"Bearer {self._token}"
+        return r
+
+
+class NoCredentials(AuthBase):
+    """Sends nothing, and keeps `requests` from looking for something in ~/.netrc."""
+
+    @override
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Leave a request as it is."""
+        return r
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL, comparable."""
+    parts = urlsplit(url)
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+
+
+class Pace:
+    """When the next request may leave: a number of requests a second, for all threads."""
+
+    def __init__(self, a_second: int = REQUESTS_A_SECOND) -> None:
+        """Begin with nothing sent."""
+        self._starts: deque[float] = deque(maxlen=a_second)
+        self._resume_at = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Return when it is this request's turn, or when the run ends."""
+        while not stop.is_set():
+            with self._lock:
+                now = time.monotonic()
+                full = len(self._starts) == self._starts.maxlen
+                ready = max(self._resume_at, self._starts[0] + 1.0 if full else 0.0)
+                if now >= ready:
+                    self._starts.append(now)
+                    return
+            stop.wait(ready - now)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody ask anything for a while: one worker's throttle is everybody's."""
+        with self._lock:
+            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+
+class Transport:
+    """HTTP to one kind of host: what the environment says of proxies and certificates holds."""
+
+    def __init__(self, auth: AuthBase, settings: Settings) -> None:
+        """Open no connection yet."""
+        self.auth = auth
+        self._timeout = (min(CONNECT_TIMEOUT, settings.request_timeout), settings.request_timeout)
+        self._session = requests.Session()
+        self._session.auth = auth
+        self._session.headers.clear()
+        # One session serves many threads: it keeps no cookies, which Orgvue does not use.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["User-Agent"] = settings.user_agent
+        if not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+            # requests does not know this variable, which Python and OpenSSL do.
+            self._session.verify = os.environ.get("SSL_CERT_FILE") or True
+        adapter = HTTPAdapter(pool_maxsize=settings.max_parallel_requests + 1)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def prepare(self, method: str, url: str, **parts: Any) -> requests.PreparedRequest:
+        """Build a request with this transport's headers and credentials."""
+        return self._session.prepare_request(requests.Request(method, url, **parts))
+
+    @contextmanager
+    def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
+        """Send a request once and give its answer, body unread; the connection ends with it.
+
+        Raises:
+            Refusal: The answer has an error status.
+            ConnectionFailed: No answer, or its body broke off while it was read.
+        """
+        asked = Asked(str(request.method), str(request.url))
+        try:
+            environment = self._session.merge_environment_settings(
+                asked.url, {}, stream=True, verify=None, cert=None
+            )
+            with self._session.send(
+                request, timeout=self._timeout, allow_redirects=False, **environment
+            ) as response:
+                if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
+                    raise refusal_of(
+                        asked, response.status_code, response.headers, _beginning(response)
+                    )
+                yield response
+        except _NETWORK_ERRORS as error:
+            raise _connection_failed(asked, error) from None
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._session.close()
+
+
+class Client:
+    """What can be asked of one tenant.
+
+    Thread safe: many threads ask at once, within the documented limits.
+
+    Attributes:
+        api: To the API's origin, with the token.
+        files: To the hosts of finished exports, without any credential.
+        request_count: How many requests went to the API.
+        stop: Set when the run ends; every wait then ends.
+    """
+
+    def __init__(self, settings: Settings, *, logger: logging.Logger | None = None) -> None:
+        """Open no connection yet."""
+        self.settings = settings
+        self.stop = threading.Event()
+        self.api = Transport(BearerToken(settings.api_token, settings.api_url), settings)
+        self.files = Transport(NoCredentials(), settings)
+        self.logger = logger or logging.getLogger(__name__)
+        self._base = f"{settings.api_url}/api/v1/{settings.tenant_id}"
+        self._pace = Pace()
+        self.request_count = 0
+        self._counting = threading.Lock()
+        self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
+
+    # -- asking once
+
+    def url(self, path: str) -> str:
+        """The address of something of the tenant's, for example `/datasets`."""
+        return f"{self._base}{path}"
+
+    def prepare(self, method: str, url: str, **parts: Any) -> requests.PreparedRequest:
+        """Build a request to the API; `json=` gives it a body."""
+        return self.api.prepare(method, url, headers=dict(HEADERS), **parts)
+
+    @contextmanager
+    def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
+        """Ask the API once, within its limits; see `Transport.open`."""
+        with self._slots:
+            self._pace.wait(self.stop)
+            self._count()
+            with self.api.open(request) as response:
+                yield response
+
+    def _count(self) -> None:
+        if self.stop.is_set():
+            raise Stopped("The run is ending.")
+        most = self.settings.max_requests_per_run
+        with self._counting:
+            if most is not None and self.request_count >= most:
+                raise OutOfRequests(
+                    f"This run has made {most} requests, which `max_requests_per_run` allows."
+                )
+            self.request_count += 1
+
+    def json(self, request: requests.PreparedRequest) -> Any:
+        """Ask the API and read a small answer whole, asking again what may pass."""
+        asked = Asked(str(request.method), str(request.url))
+
+        def once() -> Any:
+            with self.open(request) as response:
+                body = _beginning(response, _SMALL_ANSWER_BYTES)
+            try:
+                return msgspec.json.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                message = f"Orgvue's answer to {asked} is not JSON, or only a part of it."
+                raise CutAnswer(message) from None
+
+        return self.retrying(once)
+
+    # -- asking again
+
+    def retrying(self, attempt: Callable[[], T], *, tries: int | None = None) -> T:
+        """Call until it works, as long as what went wrong may pass.
+
+        Args:
+            attempt: Asks once; called again after a wait.
+            tries: How often it may be called; as `max_retries` says by default.
+
+        Raises:
+            OrgvueError: The last try's, or the first that asking again does not mend.
+        """
+        tries = self.settings.max_retries + 1 if tries is None else tries
+        for tried in range(1, tries):
+            try:
+                return attempt()
+            except OrgvueError as error:
+                if not _may_pass(error):
+                    raise
+                seconds = _wait_after(tried, error)
+                self.logger.warning(
+                    "Asking again in %.1f seconds (try %d of %d): %s",
+                    seconds,
+                    tried + 1,
+                    tries,
+                    error,
+                )
+                if isinstance(error, Refusal) and error.throttled:
+                    self._pace.pause(seconds)
+                if self.stop.wait(seconds):
+                    raise
+        return attempt()
+
+    # -- the small endpoints
+
+    def datasets(self) -> list[Dataset]:
+        """List the tenant's datasets, following pages where Orgvue gives any.
+
+        Raises:
+            BrokenAnswer: The list is not as documented.
+            Refusal: The list is refused.
+        """
+        found: list[Dataset] = []
+        url: str | None = self.url("/datasets")
+        seen = set()
+        while url is not None:
+            seen.add(url)
+            answer = self.json(self.prepare("GET", url))
+            found += [Dataset.from_json(entry) for entry in _list_entries(answer)]
+            links = answer.get("_links") or {} if isinstance(answer, dict) else {}
+            url = self.same_origin(link_url(links, "next"))
+            if url in seen:
+                message = "Orgvue's list of datasets leads in a circle: a page links to itself."
+                raise BrokenAnswer(message)
+        return found
+
+    def metadata(self, dataset_id: str) -> Metadata:
+        """Ask for a dataset's metadata."""
+        request = self.prepare("GET", self.url(f"/datasets/{dataset_id}"))
+        return Metadata.from_json(self.json(request))
+
+    def same_origin(self, url: str | None) -> str | None:
+        """Let through a link to the API itself, relative ones made whole.
+
+        Raises:
+            BrokenAnswer: The link leads elsewhere; the token must not follow it.
+        """
+        if url is None:
+            return None
+        whole = urljoin(f"{self._base}/", url)
+        if origin_of(whole) != origin_of(self._base):
+            message = (
+                "Orgvue's answer links its next page to another host "
+                f"({urlsplit(whole).hostname}), which is not followed."
+            )
+            raise BrokenAnswer(message)
+        return whole
+
+    def close(self) -> None:
+        """End every wait and close the connections."""
+        self.stop.set()
+        self.api.close()
+        self.files.close()
+
+
+def _list_entries(answer: Any) -> list[Any]:
+    """The array of the list; should it ever come in pages, the page's only array."""
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, dict):
+        arrays = [value for value in answer.values() if isinstance(value, list)]
+        if len(arrays) == 1:
+            return arrays[0]
+    message = "Orgvue's answer to a request for the list of datasets is not a list."
+    raise BrokenAnswer(message)
+
+
+def _beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
+    """A body's first bytes, decoded."""
+    parts, size = [], 0
+    for chunk in response.iter_content(64 * 1024):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            break
+    return b"".join(parts)
+
+
+def _may_pass(error: OrgvueError) -> bool:
+    if isinstance(error, Refusal):
+        return error.may_pass
+    return isinstance(error, (ConnectionFailed, CutAnswer))
+
+
+def _wait_after(tried: int, error: OrgvueError) -> float:
+    """Exponential with full jitter, but never less than what Orgvue asked for."""
+    # Jitter is for spreading, not for secrets.
+    seconds = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tried - 1)))  # noqa: S311
+    asked_for = _retry_after(error.retry_after) if isinstance(error, Refusal) else 0.0
+    return max(seconds, asked_for)
+
+
+def _retry_after(header: str | None) -> float:
+    """Seconds of a `Retry-After`, given as a number or as a date."""
+    if not header:
+        return 0.0
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
+    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
+
+
+_WHY: tuple[tuple[type[BaseException], str], ...] = (
+    (requests.exceptions.ProxyError, "the proxy did not let it through; check HTTPS_PROXY"),
+    (
+        requests.exceptions.SSLError,
+        "its TLS certificate was not accepted; set REQUESTS_CA_BUNDLE to the company's CA file",
+    ),
+    (requests.exceptions.ConnectTimeout, "no connection came about in time"),
+    (requests.exceptions.Timeout, "no answer came in time; `request_timeout` is the limit"),
+    (urllib3.exceptions.TimeoutError, "the answer stalled; `request_timeout` is the limit"),
+    (TimeoutError, "the answer stalled; `request_timeout` is the limit"),
+    (requests.exceptions.ContentDecodingError, "the answer's compression is damaged"),
+    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
+    (urllib3.exceptions.ProtocolError, "the answer broke off"),
+    (requests.exceptions.ConnectionError, "the connection failed or was closed"),
+)
+_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+
+
+def _connection_failed(asked: Asked, error: BaseException) -> ConnectionFailed:
+    """Word a network error by its kind: its own text may hold a presigned URL."""
+    causes = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
+    why = next(
+        (words for kind, words in _WHY for cause in causes if isinstance(cause, kind)),
+        f"the connection failed ({type(error).__name__})",
+    )
+    host = urlsplit(asked.url).hostname
+    return ConnectionFailed(
+        f"{asked} at {host} failed: {why}.",
+        timed_out=any(isinstance(cause, _TIMEOUTS) for cause in causes)
+        and not isinstance(error, requests.exceptions.ConnectTimeout),
+    )

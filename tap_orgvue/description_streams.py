@@ -1,0 +1,112 @@
+"""The two streams that describe the datasets: a list of them, and the data dictionary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_orgvue import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_orgvue.tap import TapOrgvue
+
+
+class DatasetsStream(Stream):
+    """One row for each dataset: what Orgvue says of it, and the stream it became."""
+
+    name = naming.DATASETS_STREAM
+    selected_by_default = False
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("dataset_id", th.StringType, required=True, title="Dataset id"),
+        th.Property("name", th.StringType, title="Name"),
+        th.Property("type", th.StringType, title="Type", description="PEOPLE, POSITIONS, …"),
+        th.Property("is_permissioned_view", th.BooleanType, title="Permissioned view"),
+        th.Property("stream_name", th.StringType, title="Stream name"),
+        th.Property("auto_id", th.StringType, title="Key of the customer's own key"),
+        th.Property("label_id", th.StringType, title="Key of the label"),
+        th.Property("tree_id", th.StringType, title="Key of the tree's id"),
+        th.Property("tree_parent_id", th.StringType, title="Key of the tree's parent id"),
+        th.Property("tags", th.ArrayType(th.StringType), title="Tags"),
+        th.Property(
+            "cache_key",
+            th.StringType,
+            title="Cache key",
+            description="Changes whenever the dataset is updated or its security rules change.",
+        ),
+    ).to_dict()
+    primary_keys = ("dataset_id",)
+
+    def __init__(self, tap: TapOrgvue) -> None:
+        """Make the stream."""
+        self._orgvue = tap
+        super().__init__(tap)
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Ask for each dataset's metadata."""
+        for dataset, stream_name, metadata in self._orgvue.tenant.described():
+            yield {
+                "dataset_id": dataset.dataset_id,
+                "name": dataset.name,
+                "type": dataset.type,
+                "is_permissioned_view": dataset.is_permissioned_view,
+                "stream_name": stream_name,
+                "auto_id": metadata.auto_id,
+                "label_id": metadata.label_id,
+                "tree_id": metadata.tree_id,
+                "tree_parent_id": metadata.tree_parent_id,
+                "tags": list(metadata.tags),
+                "cache_key": metadata.cache_key,
+            }
+
+
+class PropertiesStream(Stream):
+    """The data dictionary: one row for each property of each dataset."""
+
+    name = naming.PROPERTIES_STREAM
+    selected_by_default = False
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("dataset_id", th.StringType, required=True, title="Dataset id"),
+        th.Property("key", th.StringType, required=True, title="Key"),
+        th.Property("name", th.StringType, title="Display name"),
+        th.Property("type", th.StringType, title="Declared type"),
+        th.Property("is_required", th.BooleanType, title="Required"),
+        th.Property("is_auto_id", th.BooleanType, title="The customer's own key"),
+        th.Property("is_tree_id", th.BooleanType, title="The tree's id"),
+        th.Property("is_core", th.BooleanType, title="Core property"),
+        th.Property("stream_name", th.StringType, title="Stream name"),
+        th.Property("column_name", th.StringType, title="Column name"),
+    ).to_dict()
+    primary_keys = ("dataset_id", "key")
+
+    def __init__(self, tap: TapOrgvue) -> None:
+        """Make the stream."""
+        self._orgvue = tap
+        super().__init__(tap)
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Ask for each dataset's metadata."""
+        tenant = self._orgvue.tenant
+        for dataset, stream_name, metadata in tenant.described():
+            names = tenant.column_names(dataset, metadata)
+            for declared in metadata.properties:
+                yield {
+                    "dataset_id": dataset.dataset_id,
+                    "key": declared.key,
+                    "name": declared.name,
+                    "type": declared.type,
+                    "is_required": declared.is_required,
+                    "is_auto_id": declared.is_auto_id,
+                    "is_tree_id": declared.is_tree_id,
+                    "is_core": declared.is_core,
+                    "stream_name": stream_name,
+                    "column_name": names[declared.key],
+                }

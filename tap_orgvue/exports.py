@@ -1,0 +1,402 @@
+"""The ways to get a dataset's rows out of Orgvue. Each answers with the same jsonRows body.
+
+A request for a synchronous export goes in; an answer over a whole local file comes out. How it
+was obtained, at once or through a job, nobody behind this sees.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from typing_extensions import override
+
+from tap_orgvue.client import Stopped
+from tap_orgvue.errors import (
+    Asked,
+    BrokenAnswer,
+    ConnectionFailed,
+    CutAnswer,
+    FilesUnreachable,
+    JobFailed,
+    OrgvueError,
+    Refusal,
+)
+from tap_orgvue.landing import decompressed, land, read_chunks
+from tap_orgvue.models import ExportMode, JobStatus, JobTicket
+from tap_orgvue.rows import JsonRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_orgvue.client import Client
+
+T = TypeVar("T")
+
+EXPORT_FORMAT = "jsonRows"
+ITEMS = "items"
+
+FIRST_POLL = 0.5
+LONGEST_POLL = 10.0
+POLL_GROWTH = 1.5
+"""Seconds between looks at a job ticket, and how they grow."""
+
+JOB_TRIES = 3
+"""How often a job is asked for again because its result was lost or expired."""
+
+
+FILE_TRIES = 3
+"""How often a ticket or a result is asked for at the same address."""
+
+
+class ExportAnswer(requests.Response):
+    """An export that is whole and at hand.
+
+    Attributes:
+        rows: Its headers and rows; None where the export was refused as too large.
+    """
+
+    def __init__(self, request: requests.PreparedRequest, file: BinaryIO | None) -> None:
+        """Answer a request with a landed file, or with the word that it is too large."""
+        super().__init__()
+        self.request = request
+        self.url = str(request.url)
+        self.status_code = 413 if file is None else 200
+        self.reason = "Payload Too Large" if file is None else "OK"
+        self.raw = file
+        self._content = b""
+        self.rows = None if file is None else JsonRows(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body's plain bytes; to be read once."""
+        return decompressed(read_chunks(cast("BinaryIO", self.raw)))
+
+    @override
+    def close(self) -> None:
+        """Give the disk back."""
+        if self.raw is not None:
+            self.raw.close()
+
+
+class Exports:
+    """Fetches exports, remembering for each dataset which way works."""
+
+    def __init__(
+        self,
+        client: Client,
+        mode: ExportMode = ExportMode.AUTO,
+        *,
+        job_timeout: float = 3600,
+        temp_dir: str | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            client: The tenant.
+            mode: Which ways may be tried.
+            job_timeout: Seconds until an asynchronous export must be completed.
+            temp_dir: Where exports land; the system's folder by default.
+            logger: Told when another way is taken, and why.
+        """
+        self.client = client
+        self.mode = mode
+        self.logger = logger or logging.getLogger(__name__)
+        self._job_timeout = job_timeout
+        self._temp_dir = temp_dir
+        self._known_ways: dict[str, tuple[_Way, ...]] = {}
+        self._fetch_by: Mapping[_Way, Callable[[requests.PreparedRequest], ExportAnswer]] = {
+            _Way.AT_ONCE: self._at_once,
+            _Way.JOB: self._by_job,
+            _Way.SLICES: self._slice,
+        }
+
+    def fetch(self, request: requests.PreparedRequest, name: str) -> ExportAnswer:
+        """Get an export.
+
+        Args:
+            request: A synchronous export's request; its path names the dataset.
+            name: The stream's name, for the log.
+
+        Returns:
+            An answer over a whole file, or one with status 413 where only slices will do.
+
+        Raises:
+            OrgvueError: It cannot be had.
+        """
+        dataset = urlsplit(str(request.url)).path
+        ways = self._known_ways.get(dataset) or self._ways(request)
+        for way, *others in _tails(ways):
+            try:
+                answer = self._fetch_by[way](request)
+            except _PassOn as passing:
+                error: OrgvueError = passing.error
+            except OrgvueError as refused:
+                error = refused
+            else:
+                self._known_ways[dataset] = (way, *others)
+                return answer
+            if not others or not self._worth_another_way(way, error, request):
+                raise error
+            self.logger.warning(
+                "'%s' is read by %s, because %s did not work: %s",
+                name,
+                others[0].value,
+                way.value,
+                error,
+            )
+        raise AssertionError  # pragma: no cover - the last way returns or raises
+
+    def _ways(self, request: requests.PreparedRequest) -> tuple[_Way, ...]:
+        """The ways that may be tried, in their order."""
+        if _is_of_items(request):
+            return (_Way.AT_ONCE, _Way.SLICES)
+        if self.mode is ExportMode.ASYNC or b"linkingRelationships" in _body(request):
+            return (_Way.JOB,)
+        if self.mode is ExportMode.PAGED:
+            return (_Way.SLICES,)
+        if self.mode is ExportMode.SYNC:
+            return (_Way.AT_ONCE, _Way.JOB) if request.method == "POST" else (_Way.AT_ONCE,)
+        return (_Way.AT_ONCE, _Way.JOB, _Way.SLICES)
+
+    def _worth_another_way(
+        self, way: _Way, error: OrgvueError, request: requests.PreparedRequest
+    ) -> bool:
+        """Whether what went wrong is the way's fault."""
+        not_accepted = isinstance(error, Refusal) and error.not_accepted
+        if way is _Way.JOB:
+            return not_accepted or isinstance(error, FilesUnreachable)
+        too_large = self.mode is ExportMode.AUTO and _seems_too_large(error)
+        return too_large or (not_accepted and request.method == "POST")
+
+    # -- at once
+
+    def _at_once(self, request: requests.PreparedRequest) -> ExportAnswer:
+        return self._landed(request, patient=self.mode is ExportMode.SYNC)
+
+    def _slice(self, request: requests.PreparedRequest) -> ExportAnswer:
+        try:
+            return self._landed(request, patient=False)
+        except (_PassOn, Refusal) as error:
+            if isinstance(error, _PassOn) or error.too_large:
+                return ExportAnswer(request, None)
+            raise
+
+    def _landed(self, request: requests.PreparedRequest, *, patient: bool) -> ExportAnswer:
+        """Ask for one answer with everything.
+
+        Args:
+            request: The request.
+            patient: Whether to ask again when a gateway did not wait for the answer; where there
+                is another way, that is taken instead.
+        """
+        asked = Asked(str(request.method), str(request.url))
+        brackets = b"[]" if _is_of_items(request) else b"{}"
+
+        def once() -> BinaryIO:
+            try:
+                with self.client.open(request) as response:
+                    return land(response, asked, temp_dir=self._temp_dir, brackets=brackets)
+            except (Refusal, ConnectionFailed) as error:
+                if not patient and _seems_too_large(error):
+                    raise _PassOn(error) from None
+                raise
+
+        return ExportAnswer(request, self.client.retrying(once))
+
+    # -- through a job
+
+    def _by_job(self, request: requests.PreparedRequest) -> ExportAnswer:
+        """Ask for a job, wait for it, download its result.
+
+        Tickets and results expire and can be lost; the job is then asked for again. Nothing of a
+        result is used before all of it is there.
+        """
+        deadline = time.monotonic() + self._job_timeout
+        for tries_left in reversed(range(JOB_TRIES)):
+            try:
+                ticket = self._completed(self._new_job(request), deadline)
+                return ExportAnswer(request, self._download(ticket))
+            except (_Lost, JobFailed) as error:
+                if not tries_left or time.monotonic() > deadline:
+                    raise JobFailed(str(error)) from None
+                self.logger.warning("Asking for the export again: %s", error)
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    def _new_job(self, request: requests.PreparedRequest) -> JobTicket:
+        return JobTicket.from_json(self.client.json(asynchronous_form(self.client, request)))
+
+    def _completed(self, ticket: JobTicket, deadline: float) -> JobTicket:
+        """Look at a ticket until its job is done."""
+        url, seconds = ticket.ticket_url, FIRST_POLL
+        while ticket.status is not JobStatus.COMPLETED:
+            trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
+            if ticket.status is JobStatus.FAILED:
+                why = "; ".join(ticket.errors) or "Orgvue gives no reason"
+                message = f"Orgvue's export job failed: {why}.{trace}"
+                raise JobFailed(message)
+            if time.monotonic() > deadline:
+                message = (
+                    f"Orgvue's export job was not completed in {self._job_timeout:g} seconds; "
+                    f"`job_timeout` is the limit.{trace}"
+                )
+                raise _OutOfTime(message)
+            if url is None:
+                message = f"Orgvue's job ticket does not say where its job is told of.{trace}"
+                raise BrokenAnswer(message)
+            if self.client.stop.wait(seconds):
+                message = "The run is ending."
+                raise Stopped(message)
+            seconds = min(LONGEST_POLL, seconds * POLL_GROWTH)
+            ticket = JobTicket.from_json(self._ticket_at(url))
+            url = ticket.ticket_url or url
+        return ticket
+
+    def _ticket_at(self, url: str) -> Any:
+        def read(response: requests.Response) -> Any:
+            try:
+                return json.loads(response.content)
+            except ValueError:
+                message = "A job ticket is not JSON, or only a part of it."
+                raise CutAnswer(message) from None
+
+        return self._from_files(url, "the job's ticket", read)
+
+    def _download(self, ticket: JobTicket) -> BinaryIO:
+        if ticket.result_url is None:
+            message = "Orgvue's job ticket says completed, but not where the result is."
+            raise BrokenAnswer(message)
+        asked = Asked("GET", ticket.result_url)
+        return self._from_files(
+            ticket.result_url,
+            "the job's result",
+            lambda response: land(response, asked, temp_dir=self._temp_dir),
+        )
+
+    def _from_files(self, url: str, what: str, read: Callable[[requests.Response], T]) -> T:
+        """Fetch something presigned, without any credential.
+
+        Raises:
+            _Lost: It is not there, no longer there, or cannot be had whole.
+            FilesUnreachable: Its host does not answer.
+        """
+        if urlsplit(url).scheme != urlsplit(self.client.settings.api_url).scheme:
+            message = f"Orgvue links {what} at an address that is not https; it is not followed."
+            raise BrokenAnswer(message)
+        request = self.client.files.prepare("GET", url, headers={"Accept-Encoding": "gzip"})
+        answered = False
+
+        def once() -> T:
+            nonlocal answered
+            with self.client.files.open(request) as response:
+                answered = True
+                return read(response)
+
+        try:
+            return self.client.retrying(once, tries=FILE_TRIES)
+        except Refusal as error:
+            message = f"{what} could not be fetched (HTTP {error.status}); such links expire."
+            raise _Lost(_capital(message)) from None
+        except (ConnectionFailed, CutAnswer) as error:
+            if answered:
+                message = f"{what} could not be fetched whole: {error}"
+                raise _Lost(_capital(message)) from None
+            host = urlsplit(url).hostname
+            message = (
+                f"The host of finished exports, {host}, cannot be reached from here: {error} "
+                f"Allow https to {host}, or set `export_mode` to `paged`."
+            )
+            raise FilesUnreachable(message) from None
+
+
+def asynchronous_form(
+    client: Client, request: requests.PreparedRequest
+) -> requests.PreparedRequest:
+    """Ask for the same rows as a job.
+
+    `projectionMode` is `add` by default in a job: everything is delivered. Only `replace` keeps
+    what is not named in Orgvue (API guide, "Asynchronous export").
+    """
+    body = json.loads(_body(request) or b'{"query": {"output": {}}}')
+    output = body["query"]["output"]
+    if "projection" in output:
+        output["projectionMode"] = "replace"
+        output["projection"] = {key: i for i, key in enumerate(output["projection"], 1)}
+    url = str(request.url).partition("?")[0].removesuffix(f"/{EXPORT_FORMAT}")
+    return client.prepare(
+        "POST",
+        url,
+        params={"exportFormat": EXPORT_FORMAT, "resultEncoding": "gzip"},
+        json=body,
+    )
+
+
+class ExportAdapter(BaseAdapter):
+    """Lets a `requests` session get exports: a request goes in, a whole export comes out."""
+
+    def __init__(self, fetch: Callable[[requests.PreparedRequest], ExportAnswer]) -> None:
+        """Take what fetches an export."""
+        super().__init__()
+        self._fetch = fetch
+
+    @override
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Fetch an export; time-outs, certificates and proxies are the client's."""
+        return self._fetch(request)
+
+    @override
+    def close(self) -> None:
+        """Hold nothing, close nothing."""
+
+
+class _Way(Enum):
+    AT_ONCE = "synchronous export"
+    JOB = "asynchronous export"
+    SLICES = "synchronous export in slices"
+
+
+class _PassOn(Exception):
+    """Another way is better than asking again."""
+
+    def __init__(self, error: OrgvueError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Lost(OrgvueError):
+    """A ticket or a result is not there; its job can be asked for again."""
+
+
+class _OutOfTime(JobFailed):
+    """A job was not done in time."""
+
+
+def _tails(ways: tuple[_Way, ...]) -> list[tuple[_Way, ...]]:
+    return [ways[i:] for i in range(len(ways))]
+
+
+def _is_of_items(request: requests.PreparedRequest) -> bool:
+    return urlsplit(str(request.url)).path.endswith(f"/{ITEMS}")
+
+
+def _seems_too_large(error: OrgvueError) -> bool:
+    if isinstance(error, ConnectionFailed):
+        return error.timed_out
+    return isinstance(error, Refusal) and error.too_large
+
+
+def _body(request: requests.PreparedRequest) -> bytes:
+    body = request.body or b""
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,153 @@
+"""Answers on disk: whole, verified, gone with the process. A broken connection costs a retry.
+
+An export is written to an unnamed file, compressed as it came, before its first row is read, so
+that a download that breaks off can neither double a row nor leave one out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import zlib
+from typing import TYPE_CHECKING, BinaryIO
+
+from tap_orgvue.errors import Asked, CutAnswer, OrgvueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import requests
+
+GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_BYTES = 256 * 1024
+_PIECE_BYTES = 1024 * 1024
+_TAIL_BYTES = 1024
+_GZIP_WBITS = 31
+
+
+def land(
+    response: requests.Response,
+    asked: Asked,
+    *,
+    temp_dir: str | None = None,
+    brackets: bytes = b"{}",
+) -> BinaryIO:
+    """Write an answer's body to an unnamed temporary file and check that it is whole.
+
+    Args:
+        response: A streamed answer, its body unread.
+        asked: What the answer is to, for messages.
+        temp_dir: A folder for the file; the system's by default.
+        brackets: What the JSON opens and closes with.
+
+    Returns:
+        The file at its beginning, readable by this process alone; closing it frees the disk.
+
+    Raises:
+        CutAnswer: The body is not whole, or not JSON.
+        OrgvueError: The disk has no room.
+    """
+    file = _temporary_file(temp_dir)
+    try:
+        arriving = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        _check_whole(decompressed(_written(arriving, file)), brackets)
+        file.seek(0)
+    except CutAnswer as error:
+        file.close()
+        message = f"{error} It was the answer to {asked}."
+        raise CutAnswer(message) from None
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
+    """The same chunks, each on disk before it is looked at."""
+    for chunk in chunks:
+        _write(file, chunk)
+        yield chunk
+
+
+def _temporary_file(temp_dir: str | None) -> BinaryIO:
+    try:
+        # Unbuffered: the chunks are large already.
+        return tempfile.TemporaryFile(dir=temp_dir, prefix="tap-orgvue-", buffering=0)
+    except OSError as error:
+        message = f"No temporary file can be made ({error.strerror}); see `temp_dir`."
+        raise OrgvueError(message) from None
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    try:
+        while view:
+            view = view[file.write(view) :]
+    except OSError as error:
+        message = f"An export cannot be written to disk ({error.strerror}); see `temp_dir`."
+        raise OrgvueError(message) from None
+
+
+def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Give a body as plain bytes, whether it came as gzip or not.
+
+    Object stores do not say reliably whether a file is compressed: its first bytes do.
+
+    Raises:
+        CutAnswer: A gzip body is damaged or has no end.
+    """
+    chunks = iter(chunks)
+    first = next(chunks, b"")
+    while len(first) < len(GZIP_MAGIC) and (more := next(chunks, b"")):
+        first += more
+    if not first:
+        return
+    everything = itertools.chain([first], chunks)
+    if first.startswith(GZIP_MAGIC):
+        yield from _gunzipped(everything)
+    else:
+        yield from everything
+
+
+def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress by pieces of a bounded size, checking gzip's own checksum and length."""
+    unzip = zlib.decompressobj(_GZIP_WBITS)
+    for chunk in chunks:
+        pending = chunk
+        while pending:
+            if unzip.eof:
+                # What follows a member's end is another member, or padding.
+                if not pending.startswith(GZIP_MAGIC):
+                    break
+                unzip = zlib.decompressobj(_GZIP_WBITS)
+            try:
+                data = unzip.decompress(pending, _PIECE_BYTES)
+            except zlib.error:
+                message = "The gzip compression of an answer is damaged."
+                raise CutAnswer(message) from None
+            if data:
+                yield data
+            pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
+    if not unzip.eof:
+        message = "The gzip compression of an answer has no end."
+        raise CutAnswer(message)
+
+
+def read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """A landed file's bytes, as they came."""
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _check_whole(plain: Iterable[bytes], brackets: bytes) -> None:
+    """Read a body to its end and see that its JSON is closed."""
+    head, tail = b"", b""
+    for data in plain:
+        head = head or data.lstrip()[:1]
+        tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+    if head != brackets[:1]:
+        message = "The answer is not the JSON that was asked for."
+        raise CutAnswer(message)
+    if not tail.rstrip().endswith(brackets[1:]):
+        message = "The answer ends in the middle of its JSON."
+        raise CutAnswer(message)

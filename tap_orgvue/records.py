@@ -1,0 +1,462 @@
+"""Fast messages: the SDK's record path, shorter. The only file that uses private SDK members.
+
+Each is used for a reason that is said beside it. The SDK's minor version is pinned, and
+`tests/test_records.py` compares this path with the SDK's own, so that a change there shows here.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import singer_sdk.singerlib as singer
+from singer_sdk import Tap
+from singer_sdk.helpers._batch import SDKBatchMessage
+from singer_sdk.helpers._state import PROGRESS_MARKERS
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+from singer_sdk.streams import RESTStream
+from typing_extensions import override
+
+from tap_orgvue.batches import BatchWriter
+from tap_orgvue.instants import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from types import FrameType
+
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.mapper import StreamMap
+
+FLUSH_BYTES = 256 * 1024
+FLUSH_SECONDS = 1.0
+"""A buffer goes out when it is this large, or its first message this old."""
+
+
+def _encode_other(value: Any) -> Any:
+    """What the SDK's own writer does with values that JSON does not know."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
+
+
+class BufferedWriter(GenericSingerWriter[bytes, Message]):
+    """Writes messages to standard output: records by the buffer, all others at once.
+
+    A loader reads whole lines as before; only fewer, larger writes carry them. Records always
+    precede the STATE that covers them, since one buffer holds both.
+
+    Attributes:
+        is_writing: Whether a write is under way, which a signal must not cut.
+        terminated: What to raise once it is done.
+    """
+
+    def __init__(self) -> None:
+        """Begin with an empty buffer."""
+        self.is_writing = False
+        self.terminated: Terminated | None = None
+        self._buffer = bytearray()
+        self._oldest = 0.0
+
+    @override
+    def serialize_message(self, message: Message) -> bytes:
+        """A message as a line of JSON."""
+        return _ENCODER.encode(message.to_dict()) + b"\n"
+
+    @override
+    def write_message(self, message: Message) -> None:
+        """Write a message that loaders act on, and all records before it."""
+        if not self._buffer:
+            self._oldest = time.monotonic()
+        self._buffer += self.serialize_message(message)
+        if not isinstance(message, RecordMessage) or self._is_due():
+            self.flush()
+
+    def write_record(self, before: bytes, record: Record, after: bytes) -> None:
+        """Write a RECORD message whose envelope is already encoded."""
+        buffer = self._buffer
+        if not buffer:
+            self._oldest = time.monotonic()
+        buffer += before
+        _ENCODER.encode_into(record, buffer, -1)
+        buffer += after
+        if self._is_due():
+            self.flush()
+
+    def _is_due(self) -> bool:
+        return len(self._buffer) >= FLUSH_BYTES or time.monotonic() - self._oldest >= FLUSH_SECONDS
+
+    def flush(self) -> None:
+        """Let out what is held."""
+        if not self._buffer:
+            return
+        # Empty first: what a closed pipe refused must not be sent again by a later flush.
+        data, self._buffer = self._buffer, bytearray()
+        self.is_writing = True
+        try:
+            self._write_out(data)
+        finally:
+            self.is_writing = False
+        if self.terminated is not None:
+            raise self.terminated
+
+    @staticmethod
+    def _write_out(data: bytearray) -> None:
+        out = getattr(sys.stdout, "buffer", None)
+        if out is None:
+            # A test or a notebook replaced standard output by one for text.
+            sys.stdout.write(data.decode())
+            sys.stdout.flush()
+            return
+        out.write(data)
+        out.flush()
+
+
+class FastRecords(RESTStream[Any]):
+    """A stream without children whose records already satisfy its schema."""
+
+    _envelope: bytes | None = None
+    """What stands before a record, encoded; None where the SDK's own way is taken."""
+    _envelope_end = b""
+    _is_incremental = False
+    _has_begun: bool | None = None
+    """None before a run; False where nothing is to be sent."""
+    _latest: str | None = None
+    _batch_map: StreamMap | None = None
+    _write: Callable[[bytes, Record, bytes], None]
+
+    # -- what a stream does beside the SDK's own
+
+    def begin(self) -> bool:
+        """Prepare for a run: called once, before the SCHEMA message is written.
+
+        Returns:
+            Whether there is anything to send.
+        """
+        return True
+
+    def complete(self) -> None:
+        """Called once after the last record is on its way, before the final STATE."""
+
+    def next_version(self, now: int) -> int:
+        """The version of this run's records."""
+        return now
+
+    # -- for the stream's use
+
+    @property
+    def _writer(self) -> BufferedWriter | None:
+        """The tap's writer, where it is the fast one."""
+        writer = self._tap.message_writer
+        return writer if isinstance(writer, BufferedWriter) else None
+
+    def flush(self) -> None:
+        """Let out what the writer holds, before waiting for something."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def use_schema(self, schema: dict[str, Any]) -> None:
+        """Send this schema, as far as it is not deselected, instead of the catalog's.
+
+        The SDK's maps were made from the catalog; they are made anew.
+        """
+        if self._input_schema is None:
+            self._schema = schema
+        else:
+            self._input_schema = schema
+        self._tap.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
+        self._stream_maps = None
+
+    def start_page(self) -> None:
+        """Settle what the envelope of the following records is."""
+        self._envelope = None
+        writer = self._writer
+        if writer is None or not self._is_passed_through():
+            return
+        self._write = writer.write_record
+        message = singer.RecordMessage(
+            stream=self.stream_maps[0].stream_alias,
+            record={},
+            version=self._stream_version,
+            time_extracted=datetime.now(timezone.utc),
+        )
+        whole = writer.serialize_message(message)
+        self._envelope, _, self._envelope_end = whole.partition(b"{}")
+
+    def _is_passed_through(self) -> bool:
+        """Whether records leave as they are: one map, of the kind that changes nothing."""
+        only, *others = self.stream_maps
+        return not others and type(only) is SameRecordTransform and not only.flattening_enabled
+
+    def activate_version(self) -> None:
+        """Tell the loader that this run's records are all there are."""
+        if self._stream_version is not None:
+            self.flush()
+            super()._write_activate_version_message(self._stream_version)
+
+    # -- the SDK's steps, in the order of a sync
+
+    @override
+    def _write_schema_message(self) -> None:
+        """Write the SCHEMA message once the export's headers are known.
+
+        The SDK writes it before it asks for records; and one complete SCHEMA per stream and run
+        is what loaders can do with.
+        """
+        self._has_begun = self.begin()
+        if self._has_begun:
+            self.write_catalog_schema()
+
+    def write_catalog_schema(self) -> None:
+        """Write the SCHEMA message as it is known, asking nothing."""
+        super()._write_schema_message()
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Hold the message back: the SDK sends it before the records.
+
+        A loader would then delete first, and keep it so if the run dies.
+        """
+        self._stream_version = self.next_version(full_table_version)
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """The records of the run, if there is anything to send."""
+        if self._has_begun is None:
+            # Asked for without a sync, as tests and notebooks do.
+            self._has_begun = self.begin()
+        self._is_incremental = self.replication_method == REPLICATION_INCREMENTAL
+        if self._has_begun:
+            yield from super().get_records(context)
+            if not self.get_batch_config(self.config):
+                self._end()
+
+    def _end(self) -> None:
+        if self._is_incremental and self._latest is not None:
+            self._mark_progress(self._latest)
+        self.complete()
+
+    @override
+    def _process_record(
+        self,
+        record: Record,
+        child_context: Context | None = None,
+        partition_context: Context | None = None,
+    ) -> None:
+        """Do nothing: the SDK's looks for child streams, for every record."""
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        """Keep the latest change, compared as instants.
+
+        The SDK compares texts, and warns of every record that has none. For full tables there is
+        nothing to keep.
+        """
+        if not self._is_incremental:
+            return
+        value = latest_record.get(self.replication_key or "")
+        if value is not None and (self._latest is None or _is_later(value, self._latest)):
+            self._latest = value
+
+    def _mark_progress(self, value: str) -> None:
+        """Leave the bookmark where the SDK promotes it from, once the stream is finished."""
+        self.stream_state[PROGRESS_MARKERS] = {
+            "replication_key": self.replication_key,
+            "replication_key_value": value,
+        }
+
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        """Encode a record straight into the writer's buffer.
+
+        The SDK's own conforms types cell by cell, removes columns that were never asked for,
+        makes a message object, and flushes each line.
+        """
+        if self._envelope is None:
+            super()._write_record_message(record)
+            return
+        self._write(self._envelope, record, self._envelope_end)
+        self.state_manager.is_flushed = False
+
+    # -- batches
+
+    @override
+    def get_batches(
+        self, batch_config: BatchConfig, context: Context | None = None
+    ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Write the records that RECORD messages would hold into files.
+
+        The SDK's own files hold records before stream maps, and are compressed at leisure.
+        """
+        if batch_config.encoding.format != "jsonl":
+            yield from super().get_batches(batch_config, context)
+        else:
+            for stream_map, address in self._batch_files(batch_config, context):
+                self._batch_map = stream_map
+                yield batch_config.encoding, [address]
+        if self._has_begun:
+            self._end()
+
+    def _batch_files(
+        self, batch_config: BatchConfig, context: Context | None
+    ) -> Iterator[tuple[StreamMap, str]]:
+        writers = [
+            (
+                stream_map,
+                BatchWriter(
+                    batch_config.storage,
+                    f"{self.tap_name}--{stream_map.stream_alias}",
+                    size=batch_config.batch_size,
+                    compress=batch_config.encoding.compression == "gzip",
+                ),
+            )
+            for stream_map in self.stream_maps
+            if not isinstance(stream_map, RemoveRecordTransform)
+        ]
+        passed_through = self._is_passed_through()
+        loaders_own = self._loaders_own_columns()
+        for record in self._sync_records(context, write_messages=False):
+            for stream_map, writer in writers:
+                mapped = record if passed_through else stream_map.transform(dict(record))
+                if mapped is None:
+                    continue
+                if loaders_own:
+                    mapped = {**mapped, **loaders_own}
+                _ENCODER.encode_into(mapped, writer.lines, -1)
+                writer.lines.extend(b"\n")
+                if address := writer.line_added():
+                    yield stream_map, address
+        for stream_map, writer in writers:
+            if address := writer.finish():
+                yield stream_map, address
+
+    def _loaders_own_columns(self) -> Record:
+        """What a loader adds to RECORD messages, but not to the lines of a batch.
+
+        Without the version, a loader that is told to activate it deletes every row.
+        """
+        if self._stream_version is None:
+            return {}
+        now = datetime.now(timezone.utc)
+        return {
+            "_sdc_extracted_at": now.isoformat(),
+            "_sdc_received_at": now.isoformat(),
+            "_sdc_batched_at": now.isoformat(),
+            "_sdc_deleted_at": None,
+            "_sdc_sequence": int(now.timestamp() * 1000),
+            "_sdc_table_version": self._stream_version,
+            "_sdc_sync_started_at": self._initialized_at,
+        }
+
+    @override
+    def _generate_batch_messages(
+        self, encoding: BaseBatchFileEncoding, manifest: list[str]
+    ) -> Generator[SDKBatchMessage, None, None]:
+        """Announce a file for the map that it was written for; the SDK's would for every map."""
+        if self._batch_map is None:
+            yield from super()._generate_batch_messages(encoding, manifest)
+            return
+        yield SDKBatchMessage(
+            stream=self._batch_map.stream_alias, encoding=encoding, manifest=manifest
+        )
+
+
+def _is_later(one: str, other: str) -> bool:
+    if len(one) == len(other):
+        # Both are in UTC and of one form, whose texts are in the order of time.
+        return one > other
+    first, second = parse_instant(one), parse_instant(other)
+    return first is not None and second is not None and first > second
+
+
+class Terminated(BaseException):
+    """The process was asked to end: unwinds everything, past handlers of errors.
+
+    Attributes:
+        code: The exit code, 128 and the signal's number.
+    """
+
+    def __init__(self, signum: int) -> None:
+        """Keep which signal it was."""
+        super().__init__(f"Ended by {signal.Signals(signum).name}.")
+        self.code = 128 + signum
+
+
+class IsolatingTap(Tap):
+    """A tap in which one stream's failure does not stop the others."""
+
+    run_ending: tuple[type[Exception], ...] = ()
+    """Errors that every other stream would meet too."""
+
+    def run(self) -> dict[str, Exception]:
+        """Sync all selected streams, as the SDK's `sync_all` does, but each for itself.
+
+        A stream that fails keeps its old bookmark.
+
+        Returns:
+            Stream name to what it failed with.
+
+        Raises:
+            Exception: One of `run_ending`; what was sent before it stays sent.
+        """
+        failed: dict[str, Exception] = {}
+        self._reset_state_progress_markers()
+        if self.state:
+            self.state_writer.write_state(self.state)
+        for stream in self.streams.values():
+            if not stream.selected:
+                self.logger.info("Skipping deselected stream '%s'.", stream.name)
+                continue
+            before = copy.deepcopy(stream.stream_state)
+            try:
+                stream.sync()
+                stream.finalize_state_progress_markers()
+            except Exception as error:
+                stream.stream_state.clear()
+                stream.stream_state.update(before)
+                if isinstance(error, (*self.run_ending, BrokenPipeError)):
+                    raise
+                failed[stream.name] = error
+                self.logger.error("%s", error.args[0] if error.args else type(error).__name__)  # noqa: TRY400 - a user's line, not a traceback
+        for stream in self.streams.values():
+            stream.log_sync_costs()
+        return failed
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Unwind, instead of exiting with 0 and a state that is ahead of its records."""
+        writer = self.message_writer
+        terminated = Terminated(signum)
+        # A second signal does not wait for a write that a stuck loader does not take.
+        if isinstance(writer, BufferedWriter) and writer.is_writing and not writer.terminated:
+            writer.terminated = terminated
+            return
+        raise terminated
+
+    def write_last_state(self) -> None:
+        """Let out what is held, and repeat the last STATE that was sent."""
+        if isinstance(self.message_writer, BufferedWriter):
+            self.message_writer.flush()
+        last = self.state_writer._last_emitted_state  # noqa: SLF001 - the state as it was sent
+        if last is not None:
+            self.message_writer.write_message(singer.StateMessage(value=last))
+
+    def write_catalog_schemas(self) -> None:
+        """Write a SCHEMA message for every stream, asking for no export."""
+        for stream in self.streams.values():
+            stream.selected = True
+            if isinstance(stream, FastRecords):
+                stream.write_catalog_schema()
+            else:
+                stream._write_schema_message()  # noqa: SLF001 - what the SDK's own mode calls

@@ -1,0 +1,225 @@
+"""An export's `{"headers": [...], "rows": [[...], ...]}`, read as it arrives in constant memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from tap_orgvue.errors import BrokenAnswer
+from tap_orgvue.models import Property, link_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+BLOCK_BYTES = 256 * 1024
+"""How much is decoded at once: enough to keep decoding fast, little enough to forget."""
+
+_HEAD_LIMIT = 64 * 1024 * 1024
+_ROW_LIMIT = 1024 * 1024 * 1024
+_WINDOW_BYTES = 64 * 1024
+_JSON = json.JSONDecoder()
+_WHITE = re.compile(r"[ \t\r\n]*")
+
+
+class JsonRows:
+    """One jsonRows document.
+
+    Attributes:
+        next_url: What `_links.next` says, once all rows are read; None where there is no link.
+    """
+
+    row_break = re.compile(rb"\]\s*,\s*\[")
+    """What stands between two rows."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        """Take a document's plain bytes; nothing is read yet."""
+        self.next_url: str | None = None
+        self._chunks = chunks
+        self._pending = b""
+        self._members: dict[str, Any] = {}
+        self._count = 0
+        self._in_rows = False
+        self._headers: tuple[Property, ...] | None = None
+
+    @property
+    def headers(self) -> tuple[Property, ...]:
+        """The columns of every row, in their order.
+
+        Reads only as far as the rows begin.
+
+        Raises:
+            BrokenAnswer: The document has no headers, or two with the same key.
+        """
+        if self._headers is None:
+            self._read_head()
+            declared = self._members.get("headers")
+            if not isinstance(declared, list):
+                message = "An export without headers came."
+                raise BrokenAnswer(message)
+            self._headers = tuple(Property.from_json(entry) for entry in declared)
+            if len({header.key for header in self._headers}) < len(self._headers):
+                message = "An export came whose headers give two columns the same key."
+                raise BrokenAnswer(message)
+        return self._headers
+
+    def blocks(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
+        """Read all rows.
+
+        Args:
+            decode: Reads a JSON array of rows. It is given arrays of whole rows, and now and then
+                one that is cut within a row: that it must refuse with `msgspec.DecodeError`.
+
+        Raises:
+            BrokenAnswer: The document is not closed or not JSON; says after which row.
+        """
+        _ = self.headers
+        wanted = BLOCK_BYTES
+        while self._in_rows:
+            ended = not self._fill(wanted)
+            rows = self._cut(decode)
+            if ended:
+                if rows is not None:
+                    self._count += len(rows)
+                    yield rows
+                yield from self._last_block(decode)
+                return
+            if rows is None:
+                # A row larger than a block: look again when there is twice as much.
+                wanted = 2 * len(self._pending)
+                if wanted > _ROW_LIMIT:
+                    raise self._broken("a row is larger than 1 GB")
+                continue
+            wanted = BLOCK_BYTES
+            self._count += len(rows)
+            yield rows
+
+    # -- rows
+
+    def _fill(self, wanted: int) -> bool:
+        """Have this many bytes at hand; False where the document ends before."""
+        parts, size = [self._pending], len(self._pending)
+        while size < wanted:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._pending = b"".join(parts)
+                return False
+            parts.append(chunk)
+            size += len(chunk)
+        self._pending = b"".join(parts)
+        return True
+
+    def _cut(self, decode: Callable[[bytes], list[T]]) -> list[T] | None:
+        """Decode the longest prefix of whole rows, if there is one.
+
+        A prefix that decodes is a prefix of whole rows: a cut within a string or a nested array
+        leaves something open.
+        """
+        for end, begin in self._row_breaks():
+            try:
+                rows = decode(b"[%b]" % self._pending[:end])
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            self._pending = self._pending[begin:]
+            return rows
+        return None
+
+    def _row_breaks(self) -> Iterator[tuple[int, int]]:
+        """Where a row may end and the next begin, from the last to the first."""
+        window, right = _WINDOW_BYTES, len(self._pending)
+        while right > 0:
+            left = max(0, right - window)
+            # Overlap by the length of a break with some space in it.
+            end = min(right + 64, len(self._pending))
+            breaks = list(self.row_break.finditer(self._pending, left, end))
+            for match in reversed(breaks):
+                yield match.start() + 1, match.end() - 1
+            right = breaks[0].start() if breaks else left
+            window *= 2
+
+    def _last_block(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
+        self._in_rows = False
+        text = "[" + self._pending.decode("utf-8", "surrogateescape")
+        try:
+            _, end = _JSON.raw_decode(text)
+            tail = text[end:].strip()
+            rest = json.loads("{" + tail.removeprefix(","))
+        except ValueError:
+            raise self._broken("the document ends early or is not JSON") from None
+        self._members.update(rest)
+        self._read_links()
+        try:
+            rows = decode(text[:end].encode("utf-8", "surrogateescape"))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise self._broken("a row is not valid JSON") from None
+        self._count += len(rows)
+        if rows:
+            yield rows
+
+    def _broken(self, what: str) -> BrokenAnswer:
+        return BrokenAnswer(f"An export is broken after row {self._count}: {what}.")
+
+    # -- what stands around the rows
+
+    def _read_head(self) -> None:
+        wanted = 16 * 1024
+        while True:
+            more = self._fill(wanted)
+            text = self._pending.decode("utf-8", "surrogateescape")
+            try:
+                end = self._read_members(text)
+            except (ValueError, IndexError):
+                if not more or wanted > _HEAD_LIMIT:
+                    message = "An export came that is not a JSON object with headers and rows."
+                    raise BrokenAnswer(message) from None
+                wanted *= 2
+                continue
+            # Only ever longer than the text that was looked at.
+            self._pending = self._pending[len(text[:end].encode("utf-8", "surrogateescape")) :]
+            return
+
+    def _read_members(self, text: str) -> int:
+        """Read the object's members up to the first row; where it begins."""
+        self._members.clear()
+        at = _skip(text, 0, "{")
+        while True:
+            key, at = _JSON.raw_decode(text, _skip(text, at))
+            at = _skip(text, at, ":")
+            if key == "rows":
+                at = _skip(text, at, "[")
+                self._in_rows = True
+                if "headers" not in self._members:
+                    return self._read_backwards(at)
+                return at
+            self._members[key], at = _JSON.raw_decode(text, _skip(text, at))
+            if text[_skip(text, at)] == "}":
+                raise BrokenAnswer("An export without rows came.")
+            at = _skip(text, at, ",")
+
+    def _read_backwards(self, at: int) -> int:
+        """Headers that stand behind the rows: the whole document is needed (never seen)."""
+        if self._fill(_ROW_LIMIT):
+            message = "A large export came whose headers stand behind its rows."
+            raise BrokenAnswer(message)
+        whole = json.loads(self._pending)
+        self._members = {key: value for key, value in whole.items() if key != "rows"}
+        return at
+
+    def _read_links(self) -> None:
+        links = self._members.get("_links")
+        self.next_url = link_url(links, "next") if isinstance(links, dict) else None
+
+
+def _skip(text: str, at: int, sign: str = "") -> int:
+    """Pass over white space, and a sign that must be there."""
+    match = _WHITE.match(text, at)
+    at = match.end() if match else at
+    if sign:
+        if text[at] != sign:
+            raise ValueError(sign)
+        at += 1
+    return at

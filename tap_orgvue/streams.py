@@ -1,0 +1,519 @@
+"""The stream of a dataset: what is asked of its export, and what becomes of the answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+import requests
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from singer_sdk.streams.rest import HTTPRequest, PageContext
+from typing_extensions import override
+
+from tap_orgvue import __version__
+from tap_orgvue.client import HEADERS
+from tap_orgvue.errors import DatasetRefusal, Misconfigured, OrgvueError, Refusal
+from tap_orgvue.exports import EXPORT_FORMAT, ITEMS, ExportAdapter, ExportAnswer
+from tap_orgvue.instants import format_bound, parse_instant
+from tap_orgvue.items import ItemRows
+from tap_orgvue.memory import IN_STATE, Memory
+from tap_orgvue.models import ID, MODIFIED_AT, Query
+from tap_orgvue.naming import RESCUED
+from tap_orgvue.pages import ExportPages, Link, Page, Slice
+from tap_orgvue.record_maker import RecordMaker
+from tap_orgvue.records import FastRecords
+from tap_orgvue.schema import columns_in, stream_schema
+from tap_orgvue.settling import Catalogued, Settled, settle
+from tap_orgvue.values import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Auth, Record, RequestFunc
+    from singer_sdk.singerlib.catalog import MetadataMapping
+
+    from tap_orgvue.models import Filter, Property
+    from tap_orgvue.schema import Column
+    from tap_orgvue.tap import TapOrgvue
+
+
+@dataclass(frozen=True)
+class First:
+    """What was fetched ahead for a stream.
+
+    Attributes:
+        answer: Its first page; None where the dataset is unchanged.
+        cache_key: The dataset's cache key before it was exported, where that matters.
+    """
+
+    answer: ExportAnswer | None
+    cache_key: str | None
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self.answer is not None:
+            self.answer.close()
+
+
+class DatasetStream(FastRecords):
+    """The rows of one dataset's export.
+
+    Attributes:
+        dataset_id: Orgvue's id of the dataset.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    """Records satisfy their schema when they are made; see `record_maker`."""
+
+    allow_redirects = False
+
+    def __init__(
+        self,
+        tap: TapOrgvue,
+        *,
+        name: str,
+        dataset_id: str,
+        schema: Mapping[str, Any],
+        key_columns: Sequence[str],
+    ) -> None:
+        """Make a stream.
+
+        Args:
+            tap: The tap.
+            name: The stream's name.
+            dataset_id: Orgvue's id of the dataset.
+            schema: Its JSON Schema, from discovery or from a catalog.
+            key_columns: Names of the columns that identify a record.
+        """
+        self.dataset_id = dataset_id
+        self._orgvue = tap
+        super().__init__(
+            tap,
+            name=name,
+            schema=dict(schema),
+            path=f"/datasets/{dataset_id}/"
+            + (f"export/{EXPORT_FORMAT}" if tap.settings.include_calculations else ITEMS),
+        )
+        self.primary_keys = list(key_columns)
+        self._requests_session = self._export_session()
+        self.memory = Memory()
+        self._first: First | None = None
+        self._first_cache_key: str | None = None
+        self._settled = Settled([])
+        self._headers: Sequence[Property] = ()
+        self._unknown_keys: set[str] = set()
+        self._misfits: Counter[str] = Counter()
+        self._nul_count = 0
+        self._row_count = 0
+
+    # -- what the catalog says
+
+    @property
+    def catalogued(self) -> Catalogued:
+        """The columns of the catalog, and which of them to deliver."""
+        columns = columns_in(self.effective_schema)
+        always = {*self.primary_keys, self.replication_key}
+        return Catalogued(
+            self.name,
+            columns,
+            frozenset(
+                column.name
+                for column in columns
+                if column.name in always or self.mask["properties", column.name]
+            ),
+        )
+
+    @property
+    @override
+    def metadata(self) -> MetadataMapping:
+        """The standard metadata, with what this tap can do beside."""
+        mapping = super().metadata
+        if self._tap_input_catalog is None:
+            mapping.root.valid_replication_keys = [
+                column.name
+                for column in columns_in(self.effective_schema)
+                if column.key == MODIFIED_AT
+            ] or None
+            if RESCUED in self.effective_schema["properties"]:
+                # What does not fit elsewhere must not fall out of sight.
+                inclusion = mapping["properties", RESCUED]
+                inclusion.inclusion = inclusion.InclusionType.AUTOMATIC
+        return mapping
+
+    # -- the beginning of a run
+
+    @override
+    def begin(self) -> bool:
+        """Settle what every record of this run holds; the export is there then.
+
+        Returns:
+            False where the dataset is as it was, and nothing is to be sent.
+        """
+        self.memory = Memory.from_state(self.stream_state)
+        self._check_replication_key()
+        self._first = self._orgvue.ahead.take(self.name) or self.fetch_first()
+        self._first_cache_key = self._first.cache_key
+        if self._first.answer is None:
+            self.logger.info("'%s' is unchanged since its last export.", self.name)
+            return False
+        self._headers = self._headers_of(self._first.answer)
+        self._settled = settle(
+            self.catalogued,
+            self._headers,
+            self._orgvue.rules,
+            self.memory.types,
+        )
+        for warning in self._settled.warnings:
+            self.logger.warning("%s", warning)
+        columns, rescue = self._settled.columns, self._orgvue.settings.rescue_data
+        self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
+        return True
+
+    def _headers_of(self, answer: ExportAnswer) -> Sequence[Property]:
+        """The columns of the export; where it does not hold them, asked for by themselves."""
+        rows = answer.rows
+        if rows is not None and self._orgvue.settings.include_calculations:
+            return rows.headers
+        return self._orgvue.tenant.headers(self.dataset_id)
+
+    def _check_replication_key(self) -> None:
+        """See that an incremental stream can be asked for what is new.
+
+        Raises:
+            Misconfigured: It cannot.
+        """
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return
+        column = self._replication_column()
+        if column is None:
+            message = (
+                f"Stream '{self.name}': its replication key '{self.replication_key}' is not a "
+                f"column of the dataset. Set it to the column of {MODIFIED_AT}, or replicate the "
+                "full table."
+            )
+            raise Misconfigured(message)
+        if column.kind not in {Kind.INSTANT, Kind.DATE}:
+            message = (
+                f"Stream '{self.name}': its replication key '{self.replication_key}' is no date, "
+                "so what is new cannot be asked for by it. Set it to the column of "
+                f"{MODIFIED_AT}, or replicate the full table."
+            )
+            raise Misconfigured(message)
+
+    def _replication_column(self) -> Column | None:
+        columns = self.catalogued.columns
+        return next((c for c in columns if c.name == self.replication_key), None)
+
+    # -- the request of a page
+
+    @property
+    @override
+    def url_base(self) -> str:
+        """The tenant's part of the region's API."""
+        return self._orgvue.client.url("")
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        """The bearer token, bound to the API's origin."""
+        return self._orgvue.client.api.auth
+
+    @property
+    @override
+    def http_headers(self) -> dict[str, str]:
+        """What Orgvue wants with every request."""
+        return dict(HEADERS)
+
+    @override
+    def get_new_paginator(self) -> ExportPages:
+        """Page through the export."""
+        return ExportPages(self._orgvue.client.same_origin)
+
+    @override
+    def get_http_request(self, *, page: PageContext[Page]) -> HTTPRequest:
+        """Ask for everything with a GET, for less of it with a query."""
+        request = super().get_http_request(page=page)
+        if isinstance(page.next_page_token, Link):
+            request.url = page.next_page_token.url
+            return request
+        query = self.query(page.next_page_token)
+        if not query.is_everything:
+            request.method = "POST"
+            request.data = query.body()
+        return request
+
+    def query(self, part: Slice | None = None) -> Query:
+        """What to ask for.
+
+        Deselected properties are left out of the projection, so that they never leave Orgvue.
+
+        Raises:
+            Misconfigured: Two conditions on one property do not go together.
+        """
+        settings, catalogued = self._orgvue.settings, self.catalogued
+        conditions = dict(settings.for_stream(settings.filters, self.name, self.dataset_id) or {})
+        for more in (self._what_is_new(), part.filter() if part else {}):
+            conditions = self._both(conditions, more)
+        linking = settings.for_stream(settings.linking_relationships, self.name, self.dataset_id)
+        # What is never asked for is kept out by naming all the rest.
+        everything = catalogued.everything and not settings.exclude_properties
+        stored = not settings.include_calculations
+        return Query(
+            filter=conditions,
+            projection=None if everything or stored else self._asked_keys(catalogued),
+            linking=linking or (),
+        )
+
+    def _asked_keys(self, catalogued: Catalogued) -> list[str]:
+        rules = self._orgvue.rules
+        return [
+            column.key
+            for column in catalogued.columns
+            if column.name in catalogued.selected
+            and column.key not in self._unknown_keys
+            and not rules.is_excluded(self.name, column.property)
+        ]
+
+    def _both(self, conditions: Filter, more: Filter) -> Filter:
+        joined = dict(conditions)
+        for key, condition in more.items():
+            present = joined.get(key, {})
+            if not isinstance(present, dict) or present.keys() & condition.keys():
+                message = (
+                    f"Stream '{self.name}': its filter has a condition on {key!r}, on which the "
+                    "tap sets one of its own here. Remove it from `filters`, replicate the full "
+                    "table, or set another `export_mode`."
+                )
+                raise Misconfigured(message)
+            joined[key] = {**present, **condition}
+        return joined
+
+    def _what_is_new(self) -> Filter:
+        """The condition of an incremental stream: at least the bookmark."""
+        column = self._replication_column()
+        if self.replication_method != REPLICATION_INCREMENTAL or column is None:
+            return {}
+        bookmarks = [self._orgvue.settings.start_date]
+        state = self.stream_state
+        if state.get("replication_key") == self.replication_key:
+            bookmarks.append(parse_instant(str(state.get("replication_key_value"))))
+        known = [bookmark for bookmark in bookmarks if bookmark is not None]
+        return {column.key: {"$gte": format_bound(max(known))}} if known else {}
+
+    # -- its answer
+
+    def fetch_first(self) -> First:
+        """Fetch the first page, unless the dataset is as it was; may run in another thread."""
+        settings, cache_key = self._orgvue.settings, None
+        if settings.skip_unchanged:
+            cache_key = self._orgvue.client.metadata(self.dataset_id).cache_key
+            if self._is_unchanged(cache_key):
+                return First(None, cache_key)
+        try:
+            answer = self._fetch_page(self._first_request())
+        except Refusal as refusal:
+            if not self._learns_of_gone_properties(refusal):
+                raise
+            answer = self._fetch_page(self._first_request())
+        return First(answer, cache_key)
+
+    def _learns_of_gone_properties(self, refusal: Refusal) -> bool:
+        """Whether a projection may have been refused because it names what is no longer there."""
+        if refusal.status != HTTPStatus.BAD_REQUEST or self.query().projection is None:
+            return False
+        there = {header.key for header in self._orgvue.tenant.headers(self.dataset_id)}
+        self._unknown_keys = set(self._asked_keys(self.catalogued)) - there
+        return bool(self._unknown_keys)
+
+    def _first_request(self) -> requests.PreparedRequest:
+        request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
+        return self.build_prepared_request(
+            method=request.method, url=request.url, headers=request.headers, json=request.data
+        )
+
+    def _export_session(self) -> requests.Session:
+        """A session whose requests are answered with whole, landed exports."""
+        session = requests.Session()
+        session.headers.clear()
+        session.stream = True
+        # What the environment says of proxies and certificates is the client's to heed.
+        session.trust_env = False
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, ExportAdapter(self._answer))
+        return session
+
+    def _answer(self, request: requests.PreparedRequest) -> ExportAnswer:
+        """Hand over the first page, which is there already, or fetch a further one."""
+        first, self._first = self._first, None
+        if first is not None and first.answer is not None:
+            return first.answer
+        # Waiting can take minutes: what is written so far should be on its way.
+        self.flush()
+        return self._fetch_page(request)
+
+    def _fetch_page(self, request: requests.PreparedRequest) -> ExportAnswer:
+        try:
+            return self._orgvue.exports.fetch(request, self.name)
+        except DatasetRefusal as refusal:
+            message = (
+                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or may not be read "
+                f"by the token's user. Deselect the stream, or refresh the catalog. {refusal}"
+            )
+            raise OrgvueError(message) from refusal
+
+    @override
+    def request_decorator(self, func: RequestFunc) -> RequestFunc:
+        """Leave a request as it is: the client has asked again already, where that can help."""
+        return func
+
+    @override
+    def validate_response(self, response: requests.Response) -> None:
+        """Let a too large answer through only where the export can be asked for in slices.
+
+        All other refusals were raised by the client, in Orgvue's words.
+        """
+        has_ids = any(column.key == ID for column in self._settled.columns)
+        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not has_ids:
+            message = (
+                f"Stream '{self.name}': the dataset's export is too large for one answer, and its "
+                f"rows have no {ID} to ask for them in slices. Set `export_mode` to `async`."
+            )
+            raise OrgvueError(message)
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        """Make records of an export's rows, by its headers.
+
+        A refused page has none; its paginator asks for it in slices.
+        """
+        answer = cast("ExportAnswer", response)
+        rows, settings = answer.rows, self._orgvue.settings
+        if rows is None:
+            return
+        if not settings.include_calculations:
+            rows = ItemRows(answer.chunks(), self._headers)
+        self.start_page()
+        try:
+            maker = RecordMaker(
+                rows.headers,
+                self._settled.columns,
+                self.primary_keys,
+                rescue=settings.rescue_data,
+                rescued_keys=self._settled.rescued_keys,
+                hash_key=settings.hash_key,
+            )
+            for records in rows.blocks(maker.records):
+                yield from records
+            self._misfits += maker.misfits
+            self._nul_count += maker.nul_count
+            self._row_count += maker.row_count
+        except OrgvueError as error:
+            message = f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
+            raise OrgvueError(message) from error
+        finally:
+            response.close()
+
+    # -- the end of a run
+
+    @override
+    def complete(self) -> None:
+        """Say what did not fit, let deletions happen, remember what the next run needs."""
+        self._report()
+        memory, settings = self.memory, self._orgvue.settings
+        memory.remember_types(self._settled.columns)
+        permissioned = settings.emit_activate_version_messages and self._is_permissioned()
+        doubt = memory.doubt(
+            self._row_count,
+            permissioned=permissioned,
+            guard_percent=settings.delete_guard_percent,
+        )
+        if self.replication_method != REPLICATION_FULL_TABLE or self._is_filtered:
+            doubt = None
+        elif self._stream_version is None:
+            memory.rows = self._row_count
+        elif doubt is None:
+            self.activate_version()
+            memory.version, memory.rows = self._stream_version, self._row_count
+            memory.permissioned = permissioned
+        else:
+            memory.version = self._stream_version
+            self.logger.error(
+                "'%s': rows that Orgvue no longer delivers are NOT removed from the table, "
+                "because %s. If that is as it should be, run once with `delete_guard_percent` 0.",
+                self.name,
+                doubt,
+            )
+        if self._first_cache_key is not None:
+            memory.remember_export(self._first_cache_key, self._fingerprint())
+        self.stream_state[IN_STATE] = memory.to_state()
+
+    def _report(self) -> None:
+        for name, count in self._misfits.items():
+            self.logger.warning(
+                "'%s': %d values of '%s' did not fit their column as they were; they are kept in "
+                "%s. `property_types` can pin another type.",
+                self.name,
+                count,
+                name,
+                RESCUED,
+            )
+        if self._nul_count:
+            self.logger.warning(
+                "'%s': %d NUL characters, which no database stores, were taken out of text.",
+                self.name,
+                self._nul_count,
+            )
+
+    @property
+    @override
+    def emit_activate_version_messages(self) -> bool:
+        """Whether the table is to mirror the dataset; filtered rows say nothing of the others."""
+        return self._orgvue.settings.emit_activate_version_messages and not self._is_filtered
+
+    @override
+    def next_version(self, now: int) -> int:
+        """A version greater than all before."""
+        return self.memory.next_version(now)
+
+    @property
+    def _is_filtered(self) -> bool:
+        settings = self._orgvue.settings
+        return bool(settings.for_stream(settings.filters, self.name, self.dataset_id))
+
+    def _is_permissioned(self) -> bool:
+        listed = self._orgvue.tenant.datasets_by_id.get(self.dataset_id)
+        return listed is not None and listed.is_permissioned_view
+
+    def _is_unchanged(self, cache_key: str | None) -> bool:
+        memory = Memory.from_state(self.stream_state)
+        return memory.is_unchanged(
+            cache_key,
+            self._fingerprint(),
+            now=datetime.now(timezone.utc),
+            max_days=self._orgvue.settings.max_unchanged_days,
+        )
+
+    def _fingerprint(self) -> str:
+        """What else than the dataset decides what is sent: catalog, settings, this program."""
+        settings = self._orgvue.settings
+        parts = [
+            __version__,
+            self.catalogued.columns,
+            sorted(self.catalogued.selected),
+            settings.for_stream(settings.filters, self.name, self.dataset_id),
+            settings.for_stream(settings.linking_relationships, self.name, self.dataset_id),
+            settings.include_calculations,
+            settings.new_properties,
+            settings.property_types,
+            settings.rescue_data,
+            settings.exclude_properties,
+            settings.hash_properties,
+            hashlib.sha256(settings.hash_key or b"").hexdigest(),
+            self.replication_method,
+        ]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -1,0 +1,218 @@
+"""The tap: its settings, its streams from Orgvue or from a catalog, and its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.tap_base import CliTestOptionValue
+from typing_extensions import override
+
+from tap_orgvue.ahead import FetchedAhead
+from tap_orgvue.client import Client, OutOfRequests, Stopped
+from tap_orgvue.description_streams import DatasetsStream, PropertiesStream
+from tap_orgvue.errors import OrgvueError, TenantRefusal
+from tap_orgvue.exports import Exports
+from tap_orgvue.records import BufferedWriter, IsolatingTap, Terminated
+from tap_orgvue.rules import PropertyRules
+from tap_orgvue.settings import SETTINGS_SCHEMA, Settings, SettingsError
+from tap_orgvue.streams import DatasetStream, First
+from tap_orgvue.tenant import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import click
+    from singer_sdk import Stream
+
+
+class TapOrgvue(IsolatingTap):
+    """Singer tap for Orgvue: one stream per dataset of a tenant, read through its export.
+
+    Attributes:
+        settings: The settings, read once.
+        client: The tenant's API.
+        tenant: The tenant's datasets as streams.
+        rules: What the user said of single properties.
+        exports: The ways to the tenant's exports.
+    """
+
+    name = "tap-orgvue"
+    dynamic_catalog = True
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
+    message_writer_class = BufferedWriter
+    run_ending = (TenantRefusal, OutOfRequests, Stopped)
+
+    @override
+    def __init__(
+        self,
+        *,
+        setup_mapper: bool = True,
+        validate_config: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Read the settings, and with a mapper also the streams.
+
+        Args:
+            setup_mapper: Whether the streams are needed; the SDK asks for none to discover.
+            validate_config: Passed over: without right settings nothing can be done.
+            **kwargs: The SDK's: config, catalog, state, parse_env_config, message_writer.
+
+        Raises:
+            ConfigValidationError: With one line for each mistake.
+            OrgvueError: The streams cannot be discovered.
+        """
+        if kwargs.get("parse_env_config"):
+            _check_environment(self.name, SETTINGS_SCHEMA)
+        # The SDK's own validation prints the values that are wrong, a token among them.
+        super().__init__(setup_mapper=False, validate_config=False, **kwargs)
+        try:
+            self.settings = Settings.from_config(self.config, self.config_jsonschema)
+        except SettingsError as error:
+            message = "Config validation failed"
+            raise ConfigValidationError(message, errors=error.mistakes) from None
+        self.client = Client(self.settings, logger=self.logger)
+        self.rules = PropertyRules(self.settings)
+        self.tenant = Tenant(self.client, self.rules, self.input_catalog, self.logger)
+        self.exports = Exports(
+            self.client,
+            self.settings.export_mode,
+            job_timeout=self.settings.job_timeout,
+            temp_dir=self.settings.temp_dir,
+            logger=self.logger,
+        )
+        self._ahead: FetchedAhead[First] | None = None
+        if setup_mapper:
+            self.setup_mapper()
+
+    @override
+    def discover_streams(self) -> Sequence[Stream]:
+        """Make the streams of the catalog; without one, ask Orgvue.
+
+        The SDK calls this in both cases.
+        """
+        catalog = self.input_catalog
+        entries = self.tenant.discover() if catalog is None else self.tenant.catalogued(catalog)
+        streams: list[Stream] = [
+            DatasetStream(
+                self,
+                name=entry.name,
+                dataset_id=entry.dataset_id,
+                schema=entry.schema,
+                key_columns=entry.key_columns,
+            )
+            for entry in entries
+        ]
+        return [*streams, DatasetsStream(self), PropertiesStream(self)]
+
+    @property
+    @override
+    def catalog_dict(self) -> dict[str, Any]:
+        """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
+        catalog = super().catalog_dict
+        for entry in catalog["streams"]:
+            stream = self.streams[entry["tap_stream_id"]]
+            if isinstance(stream, DatasetStream):
+                entry["table_name"] = stream.dataset_id
+        return catalog
+
+    @property
+    def ahead(self) -> FetchedAhead[First]:
+        """The exports of all selected streams, fetched ahead in the order of the streams."""
+        if self._ahead is None:
+            self._ahead = FetchedAhead(self.settings.max_parallel_requests)
+            for stream in self.streams.values():
+                if isinstance(stream, DatasetStream) and stream.selected:
+                    self._ahead.expect(stream.name, stream.fetch_first)
+        return self._ahead
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run the tap: sync what the catalog selects, each stream for itself.
+
+        Args:
+            about: Show what the tap can do instead.
+            about_format: In which form.
+            config: What the SDK read of the settings.
+            state: Where the last run left off.
+            catalog: What to sync; everything when there is none.
+
+        Raises:
+            OrgvueError: Naming each stream that failed and why.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else None,
+            state=None if state is None else json.load(state),
+            catalog=None if catalog is None else json.load(catalog),
+            parse_env_config=bool(config and config.parse_env),
+        )
+        try:
+            failed = tap.run()
+        except Terminated:
+            tap.write_last_state()
+            raise
+        finally:
+            tap.close()
+        if failed:
+            raise OrgvueError(_summary(failed, len(tap.streams)))
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Take the option `--test`."""
+        if value != CliTestOptionValue.Schema.value:
+            super().cb_test(ctx, param, value)
+            return
+        config = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap.write_catalog_schemas()
+        ctx.exit()
+
+    def close(self) -> None:
+        """End what is under way: nothing more is asked, and disk is given back."""
+        self.client.close()
+        if self._ahead is not None:
+            self._ahead.close()
+
+
+def _summary(failed: Mapping[str, Exception], of: int) -> str:
+    told = [
+        f"  {name}: {error.args[0] if error.args else type(error).__name__}"
+        for name, error in failed.items()
+    ]
+    return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
+
+
+def _check_environment(name: str, schema: dict[str, Any]) -> None:
+    """Find the variables that the SDK could not read, and name them.
+
+    Raises:
+        ConfigValidationError: A variable of a whole number holds something else.
+    """
+    prefix = f"{name.upper().replace('-', '_')}_"
+    mistakes = []
+    for setting, declared in schema["properties"].items():
+        value = os.environ.get(f"{prefix}{setting.upper()}")
+        if value is not None and "integer" in declared["type"]:
+            try:
+                int(value)
+            except ValueError:
+                mistakes.append(f"{setting}: must be of type integer ({prefix}{setting.upper()}).")
+    if mistakes:
+        message = "Config validation failed"
+        raise ConfigValidationError(message, errors=mistakes)
