@@ -7,11 +7,14 @@ import os
 import sys
 
 from tap_orgvue.records import Terminated
+from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.settings import SettingsError
 from tap_orgvue.tap import TapOrgvue
 
 
 def main() -> None:
     """Run the tap's command line."""
+    SCRUBBER.install()
     try:
         TapOrgvue.cli()
     except BrokenPipeError:
@@ -22,6 +25,10 @@ def main() -> None:
     except Terminated as terminated:
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
         sys.exit(terminated.code)
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            TapOrgvue.logger.error("%s", mistake)
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
         message = error.args[0] if error.args else type(error).__name__

@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
-from tap_orgvue.errors import Asked, CutAnswer, OrgvueError
+from tap_orgvue.errors import Asked, BrokenAnswer, CutAnswer, OrgvueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 256 * 1024
 _PIECE_BYTES = 1024 * 1024
 _TAIL_BYTES = 1024
+_SUSPICIOUS_BYTES = 1024**3
+_MOST_EXPANSION = 500
+"""Rows have an id that does not compress; what expands further holds none."""
 _GZIP_WBITS = 31
 
 
@@ -112,8 +115,10 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress by pieces of a bounded size, checking gzip's own checksum and length."""
     unzip = zlib.decompressobj(_GZIP_WBITS)
+    packed, plain = 0, 0
     for chunk in chunks:
         pending = chunk
+        packed += len(chunk)
         while pending:
             if unzip.eof:
                 # What follows a member's end is another member, or padding.
@@ -125,6 +130,9 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
             except zlib.error:
                 message = "The gzip compression of an answer is damaged."
                 raise CutAnswer(message) from None
+            plain += len(data)
+            if plain > _SUSPICIOUS_BYTES and plain > _MOST_EXPANSION * packed:
+                raise BrokenAnswer("An answer expands beyond what an export can.")
             if data:
                 yield data
             pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail

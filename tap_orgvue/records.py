@@ -244,6 +244,8 @@ class FastRecords(RESTStream[Any]):
         if self._is_incremental and self._latest is not None:
             self._mark_progress(self._latest)
         self.complete()
+        # A state that is as before is not written again, and would not take the records along.
+        self.flush()
 
     @override
     def _process_record(
@@ -431,6 +433,7 @@ class IsolatingTap(Tap):
                 self.logger.error("%s", error.args[0] if error.args else type(error).__name__)  # noqa: TRY400 - a user's line, not a traceback
         for stream in self.streams.values():
             stream.log_sync_costs()
+        self.flush()
         return failed
 
     @override
@@ -444,10 +447,14 @@ class IsolatingTap(Tap):
             return
         raise terminated
 
-    def write_last_state(self) -> None:
-        """Let out what is held, and repeat the last STATE that was sent."""
+    def flush(self) -> None:
+        """Let out what the writer holds."""
         if isinstance(self.message_writer, BufferedWriter):
             self.message_writer.flush()
+
+    def write_last_state(self) -> None:
+        """Let out what is held, and repeat the last STATE that was sent."""
+        self.flush()
         last = self.state_writer._last_emitted_state  # noqa: SLF001 - the state as it was sent
         if last is not None:
             self.message_writer.write_message(singer.StateMessage(value=last))

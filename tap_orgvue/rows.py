@@ -20,7 +20,7 @@ BLOCK_BYTES = 256 * 1024
 """How much is decoded at once: enough to keep decoding fast, little enough to forget."""
 
 _HEAD_LIMIT = 64 * 1024 * 1024
-_ROW_LIMIT = 1024 * 1024 * 1024
+_ROW_LIMIT = 256 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
 _JSON = json.JSONDecoder()
 _WHITE = re.compile(r"[ \t\r\n]*")
@@ -92,7 +92,7 @@ class JsonRows:
                 # A row larger than a block: look again when there is twice as much.
                 wanted = 2 * len(self._pending)
                 if wanted > _ROW_LIMIT:
-                    raise self._broken("a row is larger than 1 GB")
+                    raise self._broken("a row is larger than 256 MB")
                 continue
             wanted = BLOCK_BYTES
             self._count += len(rows)

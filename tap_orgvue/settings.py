@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigurationError
 
 from tap_orgvue import __version__
 from tap_orgvue.instants import parse_instant
@@ -285,7 +287,7 @@ _TENANT_ID = re.compile(r"[A-Z][A-Z0-9_]{0,29}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
-class SettingsError(Exception):
+class SettingsError(ConfigurationError):
     """The settings do not describe a run.
 
     Attributes:
@@ -350,7 +352,7 @@ class Settings:
         Raises:
             SettingsError: With one line for each mistake.
         """
-        given = {name: value for name, value in config.items() if value is not None}
+        given = {name: _plain(value) for name, value in config.items() if value is not None}
         mistakes = _mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
         for name, check in _CHECKS.items():
@@ -421,6 +423,12 @@ _SWITCHES = (
 def _upper_ids(table: Mapping[str, T]) -> dict[str, T]:
     """Dataset ids in one case; stream names as they are."""
     return {key.upper() if is_dataset_id(key) else key: value for key, value in table.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A whole number as one, however a configuration file wrote it."""
+    whole = isinstance(value, (Decimal, float)) and value == value // 1
+    return int(value) if whole else value
 
 
 def _mistakes_of_form(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.exceptions import ConfigValidationError
+import click
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.ahead import FetchedAhead
 from tap_orgvue.client import Client, OutOfRequests, Stopped
+from tap_orgvue.connection_check import StageFailed, check_connection
 from tap_orgvue.description_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.errors import OrgvueError, TenantRefusal
 from tap_orgvue.exports import Exports
 from tap_orgvue.records import BufferedWriter, IsolatingTap, Terminated
 from tap_orgvue.rules import PropertyRules
+from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SETTINGS_SCHEMA, Settings, SettingsError
 from tap_orgvue.streams import DatasetStream, First
 from tap_orgvue.tenant import Tenant
+from tap_orgvue.token_dates import read_token_dates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import click
     from singer_sdk import Stream
 
 
@@ -61,18 +64,17 @@ class TapOrgvue(IsolatingTap):
             **kwargs: The SDK's: config, catalog, state, parse_env_config, message_writer.
 
         Raises:
-            ConfigValidationError: With one line for each mistake.
+            SettingsError: With one line for each mistake.
             OrgvueError: The streams cannot be discovered.
         """
         if kwargs.get("parse_env_config"):
             _check_environment(self.name, SETTINGS_SCHEMA)
         # The SDK's own validation prints the values that are wrong, a token among them.
         super().__init__(setup_mapper=False, validate_config=False, **kwargs)
-        try:
-            self.settings = Settings.from_config(self.config, self.config_jsonschema)
-        except SettingsError as error:
-            message = "Config validation failed"
-            raise ConfigValidationError(message, errors=error.mistakes) from None
+        self.settings = Settings.from_config(self.config, self.config_jsonschema)
+        SCRUBBER.keep(self.settings.api_token, self.config.get("hash_key"))
+        SCRUBBER.install()
+        self._check_token()
         self.client = Client(self.settings, logger=self.logger)
         self.rules = PropertyRules(self.settings)
         self.tenant = Tenant(self.client, self.rules, self.input_catalog, self.logger)
@@ -86,6 +88,19 @@ class TapOrgvue(IsolatingTap):
         self._ahead: FetchedAhead[First] | None = None
         if setup_mapper:
             self.setup_mapper()
+
+    def _check_token(self) -> None:
+        """Tell of a token that would be refused, or will be soon, before anything is sent.
+
+        Raises:
+            SettingsError: It has expired, or is not active yet.
+        """
+        dates, now = read_token_dates(self.settings.api_token), datetime.now(timezone.utc)
+        page = f"{self.settings.api_url}/tokens"
+        if refusal := dates.refusal(now, page):
+            raise SettingsError([f"api_token: {refusal}"])
+        if warning := dates.warning(now, page):
+            self.logger.warning("%s", warning)
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -175,13 +190,31 @@ class TapOrgvue(IsolatingTap):
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Take the option `--test`."""
-        if value != CliTestOptionValue.Schema.value:
-            super().cb_test(ctx, param, value)
+        if value == CliTestOptionValue.Disabled.value:
             return
         config = ctx.params["config"]
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
-        tap.write_catalog_schemas()
+        describes = value == CliTestOptionValue.Schema.value
+        tap = cls(config=config.config, parse_env_config=config.parse_env, setup_mapper=describes)
+        if describes:
+            tap.write_catalog_schemas()
+        else:
+            tap.print_connection_check()
         ctx.exit()
+
+    def print_connection_check(self) -> None:
+        """Check what a run needs, one line a stage.
+
+        Raises:
+            SystemExit: With 1, at the first stage that is not well.
+        """
+        try:
+            for stage, found in check_connection(self.client, self.tenant):
+                click.echo(f"✓ {stage}: {found}")
+        except StageFailed as failed:
+            click.echo(f"✗ {failed.stage}: {failed.advice}")
+            raise SystemExit(1) from None
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End what is under way: nothing more is asked, and disk is given back."""
@@ -202,7 +235,7 @@ def _check_environment(name: str, schema: dict[str, Any]) -> None:
     """Find the variables that the SDK could not read, and name them.
 
     Raises:
-        ConfigValidationError: A variable of a whole number holds something else.
+        SettingsError: A variable of a whole number holds something else.
     """
     prefix = f"{name.upper().replace('-', '_')}_"
     mistakes = []
@@ -214,5 +247,4 @@ def _check_environment(name: str, schema: dict[str, Any]) -> None:
             except ValueError:
                 mistakes.append(f"{setting}: must be of type integer ({prefix}{setting.upper()}).")
     if mistakes:
-        message = "Config validation failed"
-        raise ConfigValidationError(message, errors=mistakes)
+        raise SettingsError(mistakes)

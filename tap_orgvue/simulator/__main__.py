@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; that of the process without one.
 
     Returns:
-        The exit code: 0, or 1 when a port is taken.
+        The exit code: 0, or 1 when a port is taken or is none.
     """
     parser = argparse.ArgumentParser(
         prog="python -m tap_orgvue.simulator",
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     try:
         orgvue.start()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"The simulator cannot start: {error}", file=sys.stderr)
         return 1
     print(json.dumps(orgvue.config, indent=2), flush=True)

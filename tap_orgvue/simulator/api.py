@@ -209,7 +209,7 @@ class Api:
     def _content(self, dataset: Dataset, format_: str, query: Query) -> Content:
         """Write an export; a whole one is written once for each version of the dataset."""
         if dataset.body is not None:
-            return Content(dataset.body)
+            return self._raw(dataset.dataset_id, dataset.body)
         snapshot, manners = dataset.snapshot(), self._behaviour.manners
         if not query.is_whole:
             rows = query.rows(snapshot, manners)
@@ -219,6 +219,15 @@ class Api:
             if version != snapshot.version:
                 content = Content(encode(format_, snapshot.columns, snapshot.rows))
                 self._whole[dataset.dataset_id, format_] = snapshot.version, content
+            return content
+
+    def _raw(self, dataset_id: str, body: bytes) -> Content:
+        """Keep the content of a raw body, so that it is compressed once."""
+        with self._lock:
+            _, content = self._whole.get((dataset_id, "raw"), (-1, Content(b"")))
+            if content.plain is not body:
+                content = Content(body)
+                self._whole[dataset_id, "raw"] = -1, content
             return content
 
     def _page(self, dataset: Dataset, format_: str, query: Query, request: Request) -> Content:

@@ -51,6 +51,7 @@ class Orgvue(Behaviour):
 
         Raises:
             OSError: A port is taken.
+            OverflowError: A port is above 65535.
         """
         files = FileStore(self)
         api = Api(self.tenant, self, files)
@@ -58,7 +59,7 @@ class Orgvue(Behaviour):
         self._origins.append(Origin(api, self._ports[0], shared))
         try:
             self._origins.append(Origin(files, self._ports[1], shared))
-        except OSError:
+        except (OSError, OverflowError):
             self._origins.pop().server_close()
             raise
         self.api_url, self.files_url = (origin.url for origin in self._origins)

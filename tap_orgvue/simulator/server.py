@@ -66,6 +66,7 @@ class Origin(ThreadingHTTPServer):
         self.shared = shared
         self.closing = Event()
         self._lock = Lock()
+        self._cut = False
         self._connections: set[socket.socket] = set()
 
     @property
@@ -79,17 +80,20 @@ class Origin(ThreadingHTTPServer):
 
     def close(self) -> None:
         """Stop serving; connections that are open are cut."""
-        self.closing.set()
         self.shutdown()
         self.server_close()
         with self._lock:
+            self._cut = True
             for connection in self._connections:
                 _shut(connection)
+        self.closing.set()
 
     def connected(self, connection: socket.socket) -> None:
-        """Remember an open connection."""
+        """Remember an open connection; one that was accepted just before the end is cut."""
         with self._lock:
             self._connections.add(connection)
+            if self._cut:
+                _shut(connection)
 
     def disconnected(self, connection: socket.socket) -> None:
         """Forget a connection."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gzip
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.simulator import Dataset, Orgvue, Property, Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 JSON = "application/json; charset=UTF-8"
 
@@ -46,7 +49,6 @@ class Client:
 
     def post(self, path: str, dataset: str, body: object = None) -> requests.Response:
         """POST a JSON document; nothing with `None`."""
-        # `json=` would set a content type of its own, were there none.
         return self.session.post(self.url(path, dataset), json=body, timeout=20)
 
     def export(self, dataset: str = "People", **output: object) -> requests.Response:
@@ -64,6 +66,30 @@ class Client:
     ) -> requests.Response:
         """Ask for an asynchronous export as jsonRows."""
         return self.post(f"/export?exportFormat=jsonRows&{query}", dataset, body)
+
+    def ticket(self, ticket: dict[str, Any]) -> requests.Response:
+        """Read a job's ticket again, without any credential."""
+        return requests.get(ticket["_links"]["self"]["url"], timeout=20)
+
+    def result(self, ticket: dict[str, Any]) -> requests.Response:
+        """Fetch a job's result, without any credential."""
+        return requests.get(ticket["_links"]["result"]["url"], timeout=20)
+
+    def completed(
+        self, dataset: str = "People", body: object = None, query: str = "resultEncoding=gzip"
+    ) -> dict[str, Any]:
+        """Ask for an asynchronous export and give its completed ticket."""
+        ticket: dict[str, Any] = self.job(dataset, body, query).json()
+        while ticket["jobStatus"] in {"created", "running"}:
+            ticket = self.ticket(ticket).json()
+        assert ticket["jobStatus"] == "completed"
+        return ticket
+
+    def outcome(self, dataset: str = "People", body: object = None) -> dict[str, Any]:
+        """Export asynchronously and give the document."""
+        packed = self.result(self.completed(dataset, body)).content
+        document: dict[str, Any] = json.loads(gzip.decompress(packed))
+        return document
 
     def error(self, response: requests.Response) -> tuple[int, str]:
         """Give a refusal's status and code."""
@@ -96,16 +122,20 @@ def people() -> Dataset:
 
 
 @pytest.fixture
-def orgvue(people: Dataset) -> Iterator[Orgvue]:
-    """A running tenant of that dataset and an empty one."""
-    empty = Dataset("Empty", type="ROLES", properties=[Property("id")], is_permissioned_view=True)
-    with Orgvue([people, empty]) as running:
-        yield running
+def serve() -> Iterator[Callable[[Tenant], Client]]:
+    """Serves a tenant until the test ends, and gives a client of it."""
+    with ExitStack() as stack:
+
+        def start(tenant: Tenant) -> Client:
+            client = Client(stack.enter_context(Orgvue(tenant)))
+            stack.enter_context(client.session)
+            return client
+
+        yield start
 
 
 @pytest.fixture
-def client(orgvue: Orgvue) -> Iterator[Client]:
-    """A client of that tenant."""
-    made = Client(orgvue)
-    with made.session:
-        yield made
+def client(serve: Callable[[Tenant], Client], people: Dataset) -> Client:
+    """A client of a running tenant that has `People` and an empty dataset, `Empty`."""
+    empty = Dataset("Empty", type="ROLES", properties=[Property("id")], is_permissioned_view=True)
+    return serve(Tenant([people, empty]))

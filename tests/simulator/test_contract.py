@@ -135,7 +135,7 @@ def test_export_columns(client: Client) -> None:
     assert client.get("/export/jsonColumns", "Empty").json()["columns"] == [[], [], []]
 
 
-@pytest.mark.parametrize(("name", "delimiter"), [("csv", ","), ("tsv", "\t")])
+@pytest.mark.parametrize("name, delimiter", [("csv", ","), ("tsv", "\t")])
 def test_export_separated(client: Client, name: str, delimiter: str) -> None:
     """`csv` and `tsv` hold a line of keys and a line for each row, text cells as they are."""
     response = client.get(f"/export/{name}", "People")
@@ -202,11 +202,10 @@ def test_trace_ids(client: Client) -> None:
     assert all(trace.startswith("Root=1-") for trace in traces)
 
 
-def test_connections_are_kept(orgvue: Orgvue) -> None:
+def test_connections_are_kept(client: Client) -> None:
     """Several requests go over one connection."""
-    connection = http.client.HTTPConnection(urlsplit(orgvue.api_url).netloc, timeout=20)
-    headers = {"Authorization": f"Bearer {orgvue.token}"}
-    headers["Content-Type"] = "application/json; charset=UTF-8"
+    connection = http.client.HTTPConnection(urlsplit(client.orgvue.api_url).netloc, timeout=20)
+    headers = {name: str(value) for name, value in client.session.headers.items()}
     connection.request("GET", "/api/v1/DEMO/datasets", headers=headers)
     connection.getresponse().read()
     first = connection.sock
@@ -267,6 +266,8 @@ def test_raw_bodies(client: Client) -> None:
     client.orgvue.dataset("People").body = b'{"headers": [], "rows": [[NaN'
     for response in (client.get("/export/jsonRows", "People"), client.export(filter={"id": "a"})):
         assert response.content == b'{"headers": [], "rows": [[NaN'
+    client.orgvue.dataset("People").body = b"another"
+    assert client.get("/export/jsonRows", "People").content == b"another"
 
 
 def test_changes_are_exported(client: Client) -> None:
@@ -309,12 +310,17 @@ def test_it_can_be_stopped_and_started() -> None:
     with pytest.raises(OSError, match="in use"):
         second.start()
     connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=20)
-    connection.request("GET", "/")
-    connection.getresponse().read()
+
+    def ask() -> int:
+        connection.request("GET", "/")
+        with connection.getresponse() as response:
+            response.read()
+            return response.status
+
+    assert ask() == 401
     orgvue.stop()
     with pytest.raises((OSError, http.client.HTTPException)):
-        connection.request("GET", "/")
-        connection.getresponse()
+        ask()
     connection.close()
     again = Orgvue([], port=ports[0], files_port=ports[1])
     again.start()

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.simulator import Dataset, Property, Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulator.conftest import Client
+
+LINKS = "5C1A7D52-6F0E-4B7B-9C55-2E8A41D90B13"
+OTHER_LINKS = "7D0E3A11-0C6B-4F8E-8A55-91B2C3D4E5F6"
 
 
 @pytest.mark.parametrize(
-    ("condition", "found"),
+    "condition, found",
     [
         ({}, "abcD"),
         ({"id": "a"}, "a"),
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
         ({"start": {"$gte": "2020-01-01T00:00:00Z"}}, "bc"),
         ({"start": {"$gte": "2021-05-05T01:00:00+01:00"}}, "c"),
         ({"start": {"$gt": "zebra"}}, ""),
+        ({"start": {"$ne": "2021-13-99"}}, "abcD"),
         ({"start": {"$in": ["2021-05-05"]}}, "c"),
         ({"fte": {"$lt": 1}}, "D"),
         ({"_modifiedAt": {"$gte": "2026-01-01T00:00:03.000Z"}}, "cD"),
@@ -159,24 +165,60 @@ def test_bodies_that_are_not_json(client: Client) -> None:
     assert len(client.session.post(url, timeout=20).json()["rows"]) == 4
 
 
-LINKS = "5C1A7D52-6F0E-4B7B-9C55-2E8A41D90B13"
-
-
-def test_properties_through_links() -> None:
-    """A property calculated through a link is null, also to filters, unless the link is named."""
+def test_properties_through_links(serve: Callable[[Tenant], Client]) -> None:
+    """A property calculated through a link is null, unless the LINKS dataset is named."""
     linked = Property("head count", "number", needs_link=LINKS)
     positions = Dataset(
         "Positions", properties=[Property("id"), linked], rows=[{"id": "p", "head count": 3}]
     )
-    with Orgvue([positions]) as orgvue:
-        api = __import__("requests").Session()
-        api.headers.update(
-            {
-                "Authorization": f"Bearer {orgvue.token}",
-                "Content-Type": "application/json; charset=UTF-8",
-            }
-        )
-        url = f"{orgvue.api_url}/api/v1/DEMO/datasets/{positions.dataset_id}"
-        assert api.get(f"{url}/export/jsonRows").json()["rows"][0][2] is None
-        assert "head count" not in api.get(f"{url}/items").json()[0]
-        api.close()
+    client = serve(Tenant([positions]))
+    by_count = {"filter": {"head count": 3}, "projection": {"id": 1}}
+    by_none = {"filter": {"head count": None}, "projection": {"id": 1}}
+    assert client.get("/export/jsonRows", "Positions").json()["rows"][0][2] is None
+    assert client.ids("Positions", **by_count) == []
+    assert client.ids("Positions", **by_none) == ["p"]
+    assert "head count" not in client.get("/items", "Positions").json()[0]
+    body = {"query": {"output": by_count}, "linkingRelationships": [LINKS.lower()]}
+    assert client.outcome("Positions", body)["rows"][0][2] == 3
+    assert client.outcome("Positions")["rows"][0][2] is None
+    body["linkingRelationships"] = [OTHER_LINKS]
+    assert client.outcome("Positions", body)["rows"] == []
+
+
+@pytest.mark.parametrize("links", ["id", [1], {}])
+def test_wrong_links(client: Client, links: object) -> None:
+    """`linkingRelationships` is a list of ids."""
+    refused = client.job(body={"linkingRelationships": links})
+    assert client.error(refused) == (400, "400601")
+
+
+def test_asynchronous_projections_add(client: Client) -> None:
+    """By default everything comes, and 0 removes."""
+    body = {"query": {"output": {"projection": {"salary": 0, "_id": 0, "id": 1}}}}
+    headers = client.outcome("People", body)["headers"]
+    assert [header["key"] for header in headers] == [
+        "id",
+        "full name",
+        "full time",
+        "start",
+        "notes",
+        "fte",
+        "_modifiedAt",
+    ]
+
+
+def test_asynchronous_projections_replace(client: Client) -> None:
+    """With the mode `replace` nothing but what is named comes, ordered by its numbers."""
+    output = {"projection": {"id": 3, "salary": 1, "_id": 2, "fte": 0, "start": 1}}
+    body = {"query": {"output": {**output, "projectionMode": "replace"}}}
+    headers = client.outcome("People", body)["headers"]
+    assert [header["key"] for header in headers] == ["salary", "start", "_id", "id"]
+
+
+@pytest.mark.parametrize(
+    "output", [{"projection": {"id": -1}}, {"projection": {}, "projectionMode": "both"}]
+)
+def test_wrong_asynchronous_projections(client: Client, output: object) -> None:
+    """A number below 0 and an unknown mode are refused before a job is made."""
+    refused = client.job(body={"query": {"output": output}})
+    assert client.error(refused) == (400, "400607")

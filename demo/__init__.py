@@ -1,0 +1,1 @@
+"""The main job shown on this machine alone: a tenant's datasets, loaded into a database."""

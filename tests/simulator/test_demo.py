@@ -1,0 +1,143 @@
+"""The demo tenant is believable and the same every time, and `python -m` serves it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tap_orgvue.simulator import demo_tenant
+from tap_orgvue.simulator.tenant import moment_of
+
+if TYPE_CHECKING:
+    from tap_orgvue.simulator import Dataset
+
+COMMAND = [sys.executable, "-m", "tap_orgvue.simulator"]
+AWKWARD = 'Café – Löhne & "Boni" 100% (2026)'  # noqa: RUF001  # a dash that names do hold
+
+
+def fits(cell: object, type_: str) -> bool:
+    """Say whether a cell is of its property's declared type."""
+    if cell is None:
+        return True
+    if type_ == "date":
+        return moment_of(cell) is not None
+    kinds: dict[str, tuple[type, ...]] = {"text": (str,), "number": (int, float)}
+    kinds["boolean"] = (bool,)
+    return isinstance(cell, kinds.get(type_, (object,))) and (
+        type_ != "number" or not isinstance(cell, bool)
+    )
+
+
+def column(dataset: Dataset, key: str) -> list[object]:
+    """Give a column's cells."""
+    return [row.get(key) for row in dataset.snapshot().rows]
+
+
+def test_it_is_the_same_every_time() -> None:
+    """Two makings hold the same cells and ids."""
+    first, second = (
+        [(each.dataset_id, each.metadata, each.rows) for each in demo_tenant().datasets]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_every_cell_fits_its_type() -> None:
+    """A loader that trusts the declared types is not surprised."""
+    for dataset in demo_tenant().datasets:
+        snapshot = dataset.snapshot()
+        for each in snapshot.columns:
+            assert all(fits(row.get(each.key), each.type) for row in snapshot.rows), each
+
+
+def test_people_are_joined_to_positions() -> None:
+    """Links lead from existing people to existing positions, and carry both in their id."""
+    tenant = demo_tenant()
+    people, positions = tenant.dataset("People"), tenant.dataset("Positions")
+    links = tenant.dataset("People to Positions")
+    assert (len(people.rows), len(positions.rows)) == (3000, 1200)
+    assert links.type == "LINKS"
+    assert {*column(links, "from_id")} <= {*column(people, "id")}
+    assert {*column(links, "to_id")} <= {*column(positions, "id")}
+    assert all(f"[{row['from_id']},{row['to_id']}]" == row["link_id"] for row in links.rows)
+    assert all(str(address).endswith("@example.com") for address in column(people, "email"))
+    holders = [cell for cell in column(positions, "holders") if isinstance(cell, int)]
+    assert sum(holders) == len(links.rows)
+
+
+def test_positions_are_a_tree() -> None:
+    """There is one root, and nobody is an orphan."""
+    positions = demo_tenant().dataset("Positions")
+    assert column(positions, "parent_id").count(None) == 1
+    assert column(positions, "_depth").count(0) == 1
+    assert positions.metadata["treeId"] == "id"
+    assert {*column(positions, "_is_leaf")} == {True, False}
+
+
+def test_there_are_an_empty_and_an_awkward_dataset() -> None:
+    """Names and cells that trip careless loaders are there to be met."""
+    tenant = demo_tenant()
+    awkward = tenant.dataset(AWKWARD)
+    keys = [each.key for each in awkward.properties]
+    assert [len(each.rows) for each in tenant.datasets].count(0) == 1
+    assert {"Status", "status", "Employee ID", "date-of-birth", "Größe", 'quote"d'} < {*keys}
+    assert max(map(len, keys)) == 80
+    texts = column(awkward, 'quote"d')
+    assert {"", None, 'She said "no"'} < {*texts}
+    assert {0.1, 9007199254740993} < {*column(awkward, "Größe")}
+    dates = {*column(awkward, "date-of-birth")}
+    assert {"2022-01-02", "2022-01-02T00:00:00.000Z", None} < dates
+    assert {"k": {"deep": ["ü"]}} in column(awkward, "custom list")
+
+
+def test_it_can_be_small() -> None:
+    """A tenant without people and positions is one, too."""
+    sizes = [len(dataset.rows) for dataset in demo_tenant(people=0, positions=0).datasets]
+    assert sizes == [0, 0, 0, 0, 144]
+    assert len(demo_tenant(people=5, positions=0).dataset("People to Positions").rows) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serving(number: signal.Signals) -> None:
+    """The command prints a config that works, and ends with 0 when it is told to stop."""
+    with subprocess.Popen(COMMAND, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "}\n")
+        config = json.loads("".join(lines) + "}")
+        headers = {
+            "Authorization": f"Bearer {config['api_token']}",
+            "Content-Type": "application/json; charset=UTF-8",
+        }
+        url = f"{config['api_url']}/api/v1/{config['tenant_id']}/datasets"
+        listed = requests.get(url, headers=headers, timeout=20).json()
+        process.send_signal(number)
+        out, hints = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out == ""
+    assert [each["name"] for each in listed][:2] == ["People", "Positions"]
+    assert config["api_url"] in hints
+    assert "config.json" in hints
+
+
+@pytest.mark.parametrize("option", ["--port", "--files-port"])
+@pytest.mark.parametrize("too_high", [False, True])
+def test_serving_on_given_ports(option: str, *, too_high: bool) -> None:
+    """Ports can be chosen; one that is taken, or is none, is one clear line and exit code 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = "65536" if too_high else str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, option, port], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("The simulator cannot start: ")
+    assert len(done.stderr.splitlines()) == 1
