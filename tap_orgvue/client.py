@@ -51,6 +51,9 @@ FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 """Seconds: the bounds of the waits between tries."""
 
+LONGEST_ASKED_WAIT = 3600.0
+"""Seconds that are waited at most, whatever `Retry-After` says."""
+
 HEADERS = {
     "Content-Type": "application/json; charset=UTF-8",
     "Accept": "application/json",
@@ -178,7 +181,7 @@ class Transport:
             ) as response:
                 if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
                     raise refusal_of(
-                        asked, response.status_code, response.headers, _beginning(response)
+                        asked, response.status_code, response.headers, beginning(response)
                     )
                 yield response
         except _NETWORK_ERRORS as error:
@@ -250,10 +253,10 @@ class Client:
 
         def once() -> Any:
             with self.open(request) as response:
-                body = _beginning(response, _SMALL_ANSWER_BYTES)
+                body = beginning(response, _SMALL_ANSWER_BYTES)
             try:
                 return msgspec.json.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 message = f"Orgvue's answer to {asked} is not JSON, or only a part of it."
                 raise CutAnswer(message) from None
 
@@ -356,7 +359,7 @@ def _list_entries(answer: Any) -> list[Any]:
     raise BrokenAnswer(message)
 
 
-def _beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
+def beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
     """A body's first bytes, decoded."""
     parts, size = [], 0
     for chunk in response.iter_content(64 * 1024):
@@ -386,15 +389,16 @@ def _retry_after(header: str | None) -> float:
     if not header:
         return 0.0
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return 0.0
-    until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
+        try:
+            until = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return 0.0
+        until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
+        seconds = (until - datetime.now(timezone.utc)).total_seconds()
+    # Written so that a NaN is no wait.
+    return min(seconds, LONGEST_ASKED_WAIT) if seconds > 0 else 0.0
 
 
 _WHY: tuple[tuple[type[BaseException], str], ...] = (

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from tap_orgvue.discovery import NOTHING
 from tap_orgvue.errors import (
+    DatasetRefusal,
     FilesUnreachable,
     OrgvueError,
     Refusal,
@@ -17,13 +18,14 @@ from tap_orgvue.models import ExportMode
 from tap_orgvue.token_dates import read_token_dates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_orgvue.client import Client
     from tap_orgvue.models import Dataset
     from tap_orgvue.tenant import Tenant
 
 _NOT_ENABLED = "40345"
+_TRIED = 5
 _NEEDS_JOBS = {ExportMode.AUTO, ExportMode.ASYNC}
 
 
@@ -62,8 +64,8 @@ def check_connection(client: Client, tenant: Tenant) -> Iterator[tuple[str, str]
     left_out = f", {len(datasets)} of them let in by `datasets`" if settings.datasets else ""
     yield "datasets", f"{len(tenant.datasets_by_id)} are listed{left_out}"
     if datasets:
-        dataset = datasets[0]
-        yield "columns", _stage("columns", lambda: _look_at(client, tenant, dataset))
+        dataset, found = _readable(client, tenant, datasets)
+        yield "columns", found
         if settings.export_mode in _NEEDS_JOBS:
             yield (
                 "finished exports",
@@ -100,6 +102,19 @@ def _listed(tenant: Tenant) -> list[Dataset]:
         raise StageFailed("tenant", refusal) from None
     except OrgvueError as error:
         raise StageFailed("datasets", error) from None
+
+
+def _readable(client: Client, tenant: Tenant, datasets: Sequence[Dataset]) -> tuple[Dataset, str]:
+    """Look at the first dataset that the token's user may read: a run leaves the others out."""
+    for i, dataset in enumerate(datasets[:_TRIED], 1):
+        try:
+            return dataset, _look_at(client, tenant, dataset)
+        except DatasetRefusal as refusal:
+            if i in {_TRIED, len(datasets)}:
+                raise StageFailed("columns", refusal) from None
+        except OrgvueError as error:
+            raise StageFailed("columns", error) from None
+    raise AssertionError  # pragma: no cover - the last one returns or raises
 
 
 def _look_at(client: Client, tenant: Tenant, dataset: Dataset) -> str:

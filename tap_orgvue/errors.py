@@ -325,8 +325,9 @@ def _problems(body: bytes) -> list[Problem]:
                 *(_plain(entry.get(word)) for word in ("code", "name", "message")),
             )
             for entry in listed
+            if isinstance(entry, dict)
         ]
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return []
 
 

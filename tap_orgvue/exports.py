@@ -17,7 +17,7 @@ import requests
 from requests.adapters import BaseAdapter
 from typing_extensions import override
 
-from tap_orgvue.client import Stopped
+from tap_orgvue.client import Stopped, beginning
 from tap_orgvue.errors import (
     Asked,
     BrokenAnswer,
@@ -28,7 +28,7 @@ from tap_orgvue.errors import (
     OrgvueError,
     Refusal,
 )
-from tap_orgvue.landing import decompressed, land, read_chunks
+from tap_orgvue.landing import decompressed, land, read_ahead, read_chunks
 from tap_orgvue.models import ExportMode, JobStatus, JobTicket
 from tap_orgvue.rows import JsonRows
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tap_orgvue.client import Client
+    from tap_orgvue.landing import Landed
 
 T = TypeVar("T")
 
@@ -60,22 +61,24 @@ class ExportAnswer(requests.Response):
 
     Attributes:
         rows: Its headers and rows; None where the export was refused as too large.
+        careful: Whether a cell may be what decoding by type would change; see `care`.
     """
 
-    def __init__(self, request: requests.PreparedRequest, file: BinaryIO | None) -> None:
+    def __init__(self, request: requests.PreparedRequest, landed: Landed | None) -> None:
         """Answer a request with a landed file, or with the word that it is too large."""
         super().__init__()
         self.request = request
         self.url = str(request.url)
-        self.status_code = 413 if file is None else 200
-        self.reason = "Payload Too Large" if file is None else "OK"
-        self.raw = file
+        self.status_code = 413 if landed is None else 200
+        self.reason = "Payload Too Large" if landed is None else "OK"
+        self.raw = landed.file if landed else None
+        self.careful = landed is None or landed.careful
         self._content = b""
-        self.rows = None if file is None else JsonRows(self.chunks())
+        self.rows = JsonRows(self.chunks()) if landed else None
 
     def chunks(self) -> Iterator[bytes]:
         """The body's plain bytes; to be read once."""
-        return decompressed(read_chunks(cast("BinaryIO", self.raw)))
+        return read_ahead(decompressed(read_chunks(cast("BinaryIO", self.raw))))
 
     @override
     def close(self) -> None:
@@ -199,7 +202,7 @@ class Exports:
         asked = Asked(str(request.method), str(request.url))
         brackets = b"[]" if _is_of_items(request) else b"{}"
 
-        def once() -> BinaryIO:
+        def once() -> Landed:
             try:
                 with self.client.open(request) as response:
                     return land(response, asked, temp_dir=self._temp_dir, brackets=brackets)
@@ -261,14 +264,14 @@ class Exports:
     def _ticket_at(self, url: str) -> Any:
         def read(response: requests.Response) -> Any:
             try:
-                return json.loads(response.content)
-            except ValueError:
+                return json.loads(beginning(response))
+            except (ValueError, RecursionError):
                 message = "A job ticket is not JSON, or only a part of it."
                 raise CutAnswer(message) from None
 
         return self._from_files(url, "the job's ticket", read)
 
-    def _download(self, ticket: JobTicket) -> BinaryIO:
+    def _download(self, ticket: JobTicket) -> Landed:
         if ticket.result_url is None:
             message = "Orgvue's job ticket says completed, but not where the result is."
             raise BrokenAnswer(message)

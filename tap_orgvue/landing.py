@@ -7,10 +7,14 @@ that a download that breaks off can neither double a row nor leave one out.
 from __future__ import annotations
 
 import itertools
+import queue
 import tempfile
+import threading
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from tap_orgvue.care import CareSieve
 from tap_orgvue.errors import Asked, BrokenAnswer, CutAnswer, OrgvueError
 
 if TYPE_CHECKING:
@@ -22,10 +26,24 @@ GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 256 * 1024
 _PIECE_BYTES = 1024 * 1024
 _TAIL_BYTES = 1024
+_CHUNKS_AHEAD = 2
 _SUSPICIOUS_BYTES = 1024**3
 _MOST_EXPANSION = 500
 """Rows have an id that does not compress; what expands further holds none."""
 _GZIP_WBITS = 31
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A body on disk.
+
+    Attributes:
+        file: Readable by this process alone; closing it frees the disk.
+        careful: Whether it holds what `care` looks for.
+    """
+
+    file: BinaryIO
+    careful: bool = True
 
 
 def land(
@@ -34,7 +52,7 @@ def land(
     *,
     temp_dir: str | None = None,
     brackets: bytes = b"{}",
-) -> BinaryIO:
+) -> Landed:
     """Write an answer's body to an unnamed temporary file and check that it is whole.
 
     Args:
@@ -44,7 +62,7 @@ def land(
         brackets: What the JSON opens and closes with.
 
     Returns:
-        The file at its beginning, readable by this process alone; closing it frees the disk.
+        The file at its beginning.
 
     Raises:
         CutAnswer: The body is not whole, or not JSON.
@@ -53,7 +71,8 @@ def land(
     file = _temporary_file(temp_dir)
     try:
         arriving = response.raw.stream(_CHUNK_BYTES, decode_content=False)
-        _check_whole(decompressed(_written(arriving, file)), brackets)
+        sieve = CareSieve()
+        _check_whole(decompressed(_written(arriving, file)), brackets, sieve)
         file.seek(0)
     except CutAnswer as error:
         file.close()
@@ -62,7 +81,7 @@ def land(
     except BaseException:
         file.close()
         raise
-    return file
+    return Landed(file, careful=sieve.needed)
 
 
 def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
@@ -147,10 +166,39 @@ def read_chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _check_whole(plain: Iterable[bytes], brackets: bytes) -> None:
+def read_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, decompressed in a thread beside while the last ones are worked on."""
+    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
+    stop = threading.Event()
+
+    def fill() -> None:
+        try:
+            for chunk in chunks:
+                ready.put(chunk)
+                if stop.is_set():
+                    return
+            ready.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised where the chunks are read
+            ready.put(error)
+
+    threading.Thread(target=fill, name="orgvue-read", daemon=True).start()
+    try:
+        while (chunk := ready.get()) is not None:
+            if isinstance(chunk, BaseException):
+                raise chunk
+            yield chunk
+    finally:
+        stop.set()
+        # Make room, in case the thread waits for it.
+        while not ready.empty():
+            ready.get_nowait()
+
+
+def _check_whole(plain: Iterable[bytes], brackets: bytes, sieve: CareSieve) -> None:
     """Read a body to its end and see that its JSON is closed."""
     head, tail = b"", b""
     for data in plain:
+        sieve.feed(data)
         head = head or data.lstrip()[:1]
         tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
     if head != brackets[:1]:

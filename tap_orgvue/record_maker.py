@@ -7,13 +7,13 @@ decoder. What does not pass is read again cell by cell: the same result, slower.
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_orgvue.care import needs_care
 from tap_orgvue.errors import BrokenAnswer, OrgvueError
 from tap_orgvue.models import ID
 from tap_orgvue.naming import RESCUED
@@ -24,6 +24,7 @@ from tap_orgvue.values import (
     canonical_text,
     fit_date,
     fit_instant,
+    json_text,
     kind_of,
     read_cell,
 )
@@ -45,16 +46,8 @@ _DECODED_AS: dict[Kind, Any] = {
 }
 _FIT: dict[Kind, Callable[[Any], Any]] = {Kind.DATE: fit_date, Kind.INSTANT: fit_instant}
 _PLACE = re.compile(r"\$\[(\d+)\](?:\[(\d+)\])?")
+_PLAIN_NAME = re.compile(r"_?[a-z][a-z0-9_]*")
 _DATES_REMEMBERED = 100_000
-
-_EXACT_DIGITS = 16
-"""Numbers of fewer digits are exact as a float."""
-_NUMBER_SIGNS = b'0123456789.eE-,[]"'
-_SIEVE = bytes.maketrans(b"123456789.E", b"0000000000e")
-_NOT_OF_NUMBERS = bytes(sign for sign in range(256) if sign not in _NUMBER_SIGNS)
-_LONG_RUN = b"0" * _EXACT_DIGITS
-_LONG_NUMBER = re.compile(rb"[\[,]\s*-?[\d.]{%d}" % _EXACT_DIGITS)
-_NUL_ESCAPE = b"\\u0000"
 
 
 class RecordMaker:
@@ -73,7 +66,9 @@ class RecordMaker:
         *,
         rescue: bool = True,
         rescued_keys: Container[str] = (),
+        hashed_keys: Container[str] = (),
         hash_key: bytes | None = None,
+        careful: bool = True,
     ) -> None:
         """Settle what each cell of a row becomes.
 
@@ -85,14 +80,19 @@ class RecordMaker:
             rescue: Whether a value that does not fit is kept in `_rescued_data`; otherwise it
                 is an error.
             rescued_keys: Keys without a column whose values are kept in `_rescued_data`.
+            hashed_keys: Those of them whose values are hashed.
             hash_key: What hashed columns are hashed with.
+            careful: Whether blocks may hold what `care` looks for; False where the whole body was
+                looked through.
         """
         self.misfits: Counter[str] = Counter()
         self.row_count = 0
         self.rescue = rescue
+        self.careful = careful
         self.key_columns = frozenset(key_columns)
         self.fitter = Fitter()
         by_key = {column.key: column for column in columns}
+        self._keys = {column.name: column.key for column in columns}
         self.headers = headers
         self.hash_key = hash_key
         self.shown = [by_key.get(header.key) for header in headers]
@@ -101,6 +101,11 @@ class RecordMaker:
             for i, header in enumerate(headers)
             if self.shown[i] is None and header.key in rescued_keys
         }
+        self.hashed_keys = {
+            header.key: kind_of(header.key, header.type)
+            for header in headers
+            if header.key in hashed_keys
+        }
         delivered = {header.key for header in headers}
         self.constant: Record = {
             column.name: None for column in columns if column.key not in delivered
@@ -108,7 +113,6 @@ class RecordMaker:
         if rescue:
             self.constant[RESCUED] = None
         self.remembered = {kind: _Remembered(fit) for kind, fit in _FIT.items()}
-        self._has_numbers = any(column and column.kind is Kind.NUMBER for column in self.shown)
         everything = frozenset(range(len(self.shown)))
         self._careful = _Plan(self, everything)
         self._quick = _Plan(
@@ -136,7 +140,7 @@ class RecordMaker:
         return records
 
     def _rows(self, block: bytes) -> tuple[list[Any], _Plan]:
-        if not self._needs_care(block):
+        if not (self.careful and needs_care(block)):
             while True:
                 try:
                     return self._quick.decode(block), self._quick
@@ -149,6 +153,9 @@ class RecordMaker:
                         break
                     # This column holds what it should not: it is read carefully from now on.
                     self._quick = _Plan(self, self._quick.raw | {column})
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    # Cut within a row, or almost JSON.
+                    break
         return self._careful_rows(block), self._careful
 
     def _careful_rows(self, block: bytes) -> list[Any]:
@@ -163,17 +170,6 @@ class RecordMaker:
             if any(len(row) != len(self.shown) for row in rows):
                 raise self._misshapen(error) from None
             return rows
-
-    def _needs_care(self, block: bytes) -> bool:
-        """Whether a block may hold what the quick way would change: NULs, very long numbers."""
-        if b"\\" in block and _NUL_ESCAPE in block:
-            return True
-        if not self._has_numbers:
-            return False
-        sieved = block.translate(_SIEVE, _NOT_OF_NUMBERS)
-        if b"e-000," in sieved or b"e-000]" in sieved:
-            return True
-        return _LONG_RUN in sieved and _LONG_NUMBER.search(block) is not None
 
     def _misshapen(self, error: Exception) -> BrokenAnswer:
         place = _PLACE.search(str(error))
@@ -190,11 +186,18 @@ class RecordMaker:
             OrgvueError: Nothing is to be rescued.
         """
         self.misfits[name] += 1
+        if misfit.fitted is None and name in self.key_columns:
+            message = (
+                f"A value of the key '{name}' does not fit its column (after row "
+                f"{self.row_count}); no table can hold such a row."
+            )
+            raise BrokenAnswer(message)
         if not self.rescue:
             row_id = record.get(self._id_name) if self._id_name else None
             which = f"row {row_id}" if row_id else f"row {self.row_count + 1} of its block or after"
             message = (
-                f"A value of '{name}' does not fit its column ({which}), and `rescue_data` is "
+                f"A value of {self._keys[name]!r} does not fit its column ({which}), and "
+                "`rescue_data` is "
                 "false. Correct it in Orgvue, set its type with `property_types`, or set "
                 "`rescue_data` to true."
             )
@@ -220,12 +223,14 @@ class _Plan:
         self._names = [
             column.name if column else f"\x00{i}" for i, column in enumerate(maker.shown)
         ]
+        self._as_struct = all(_PLAIN_NAME.fullmatch(name) for name in self._names)
+        row = self._row_struct() if self._as_struct else tuple[self._types()]  # type: ignore[misc]
+        self._decoder = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
         self._left_out = [
             (name, maker.rescued_keys.get(i))
             for i, name in enumerate(self._names)
             if maker.shown[i] is None
         ]
-        self._decoder = msgspec.json.Decoder(list[tuple[self._types()]])  # type: ignore[misc]
         self._cells = [
             (column.name, column.kind)
             for i, column in enumerate(maker.shown)
@@ -241,6 +246,13 @@ class _Plan:
             for i, column in enumerate(maker.shown)
             if column and i not in raw and column.kind in _FIT
         ]
+
+    def _row_struct(self) -> type[msgspec.Struct]:
+        """A row as a struct: decoded from an array, and made a dict, faster than a tuple."""
+        fields = list(zip(self._names, self._types(), strict=True))
+        return msgspec.defstruct(
+            "Row", fields, array_like=True, forbid_unknown_fields=True, gc=False
+        )
 
     def _types(self) -> tuple[Any, ...]:
         types: list[Any] = []
@@ -258,35 +270,51 @@ class _Plan:
         return rows
 
     def records(self, rows: list[Any]) -> list[Record]:
-        maker, names, constant = self._maker, self._names, self._maker.constant
-        left_out, timed, cells = self._left_out, self._timed, self._cells
-        # The decoder has checked the lengths.
-        records: list[Record] = [dict(zip(names, row), **constant) for row in rows]  # noqa: B905
+        names, constant = self._names, self._maker.constant
+        records: list[Record] = (
+            list(map(msgspec.structs.asdict, rows))
+            if self._as_struct and not (rows and isinstance(rows[0], list))
+            # The lengths were checked before.
+            else [dict(zip(names, row)) for row in rows]  # noqa: B905
+        )
         for record in records:
-            for name, key in left_out:
+            record.update(constant)
+        for name, key in self._left_out:
+            for record in records:
                 raw = record.pop(name)
                 if key is not None:
                     self._rescue_stranger(record, key, raw)
-            for name, known in timed:
-                value = record[name]
-                if value is not None:
-                    fitted = known[value]
-                    if fitted.__class__ is Misfit:
-                        maker.misfit(record, name, fitted)
-                    else:
-                        record[name] = fitted
-            for name, kind in cells:
+        for name, known in self._timed:
+            self._fit_known(records, name, known)
+        for name, kind in self._cells:
+            for record in records:
                 self._fit_cell(record, name, kind)
-            for name, kind in self._hashed:
+        for name, kind in self._hashed:
+            for record in records:
                 record[name] = self._hash(kind, record[name])
         return records
 
+    def _fit_known(self, records: list[Record], name: str, known: _Remembered) -> None:
+        """Fit a column of dates, most of which are known already."""
+        values = [record[name] for record in records]
+        if known.unchanged.issuperset(values):
+            return
+        for record, fitted in zip(records, map(known.__getitem__, values), strict=True):
+            record[name] = fitted
+        if known.has_misfits:
+            for record in records:
+                if isinstance(record[name], Misfit):
+                    self._maker.misfit(record, name, record[name])
+
     def _rescue_stranger(self, record: Record, key: str, raw: msgspec.Raw) -> None:
-        cell = read_cell(bytes(raw))
-        if cell is not None and self._maker.rescue:
+        if key in self._maker.hashed_keys:
+            value: Any = self._hash(self._maker.hashed_keys[key], raw)
+        else:
+            value = self._maker.fitter.storable(read_cell(bytes(raw)))
+        if value is not None and self._maker.rescue:
             if record[RESCUED] is None:
                 record[RESCUED] = {}
-            record[RESCUED][key] = self._maker.fitter.storable(cell)
+            record[RESCUED][key] = value
 
     def _hash(self, kind: Kind, raw: msgspec.Raw) -> str | None:
         """Equal values have equal hashes, whichever of its forms a value came in."""
@@ -319,26 +347,38 @@ class _Plan:
             raise BrokenAnswer(message)
 
 
-class _Remembered(dict[str, Any]):
-    """Dates repeat: what one was found to be is remembered, up to a bound."""
+class _Remembered(dict[str | None, Any]):
+    """Dates repeat: what one was found to be is remembered, up to a bound.
+
+    Attributes:
+        has_misfits: Whether any of them was none.
+        unchanged: Those that already are in the form of their column.
+    """
 
     def __init__(self, fit: Callable[[Any], Any]) -> None:
-        super().__init__()
+        super().__init__({None: None})
         self._fit = fit
+        self.has_misfits = False
+        self.unchanged: set[str | None] = {None}
 
     def __missing__(self, value: str) -> Any:
         if len(self) >= _DATES_REMEMBERED:
             self.clear()
+            self.unchanged.clear()
+            self[None] = None
         fitted = self[value] = self._fit(value)
+        if fitted == value:
+            self.unchanged.add(value)
+        self.has_misfits |= isinstance(fitted, Misfit)
         return fitted
 
 
 def _lenient_rows(block: bytes) -> list[Any] | None:
     """Read what is almost JSON: NaN, Infinity and halves of characters are then misfits."""
     try:
-        rows = json.loads(block)
-    except ValueError:
+        rows = read_cell(block)
+    except (ValueError, RecursionError):
         return None
     if not all(isinstance(row, list) for row in rows):
         return None
-    return [[json.dumps(cell).encode() for cell in row] for row in rows]
+    return [[json_text(cell).encode() for cell in row] for row in rows]

@@ -29,7 +29,7 @@ from tap_orgvue.batches import BatchWriter
 from tap_orgvue.instants import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
     from types import FrameType
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
@@ -56,6 +56,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     precede the STATE that covers them, since one buffer holds both.
 
     Attributes:
+        records: Records to be written, in the envelope of `begin_records`; add to it.
         is_writing: Whether a write is under way, which a signal must not cut.
         terminated: What to raise once it is done.
     """
@@ -64,6 +65,8 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         """Begin with an empty buffer."""
         self.is_writing = False
         self.terminated: Terminated | None = None
+        self.records: list[Record] = []
+        self._before = self._between = self._after = b""
         self._buffer = bytearray()
         self._oldest = 0.0
 
@@ -75,28 +78,42 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         """Write a message that loaders act on, and all records before it."""
+        self._take_records()
         if not self._buffer:
             self._oldest = time.monotonic()
         self._buffer += self.serialize_message(message)
         if not isinstance(message, RecordMessage) or self._is_due():
             self.flush()
 
-    def write_record(self, before: bytes, record: Record, after: bytes) -> None:
-        """Write a RECORD message whose envelope is already encoded."""
-        buffer = self._buffer
-        if not buffer:
-            self._oldest = time.monotonic()
-        buffer += before
-        _ENCODER.encode_into(record, buffer, -1)
-        buffer += after
-        if self._is_due():
+    def begin_records(self, before: bytes, after: bytes) -> None:
+        """Settle what stands around the records that are added from now on, encoded."""
+        self._take_records()
+        self._before, self._between, self._after = before, after + before, after
+
+    def start_block(self) -> None:
+        """Encode the records added so far, and let them out if there are many or they are old."""
+        self._take_records()
+        if self._buffer and self._is_due():
             self.flush()
+
+    def _take_records(self) -> None:
+        if not self.records:
+            return
+        if not self._buffer:
+            self._oldest = time.monotonic()
+        # One call for all of them: a line break stands nowhere else in JSON.
+        lines = _ENCODER.encode_lines(self.records)
+        self._buffer += self._before
+        self._buffer += lines[:-1].replace(b"\n", self._between)
+        self._buffer += self._after
+        self.records.clear()
 
     def _is_due(self) -> bool:
         return len(self._buffer) >= FLUSH_BYTES or time.monotonic() - self._oldest >= FLUSH_SECONDS
 
     def flush(self) -> None:
         """Let out what is held."""
+        self._take_records()
         if not self._buffer:
             return
         # Empty first: what a closed pipe refused must not be sent again by a later flush.
@@ -124,15 +141,13 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 class FastRecords(RESTStream[Any]):
     """A stream without children whose records already satisfy its schema."""
 
-    _envelope: bytes | None = None
-    """What stands before a record, encoded; None where the SDK's own way is taken."""
-    _envelope_end = b""
+    _pending: list[Record] | None = None
+    """Where the writer takes records from; None where the SDK's own way is taken."""
     _is_incremental = False
     _has_begun: bool | None = None
     """None before a run; False where nothing is to be sent."""
     _latest: str | None = None
     _batch_map: StreamMap | None = None
-    _write: Callable[[bytes, Record, bytes], None]
 
     # -- what a stream does beside the SDK's own
 
@@ -178,11 +193,10 @@ class FastRecords(RESTStream[Any]):
 
     def start_page(self) -> None:
         """Settle what the envelope of the following records is."""
-        self._envelope = None
+        self._pending = None
         writer = self._writer
         if writer is None or not self._is_passed_through():
             return
-        self._write = writer.write_record
         message = singer.RecordMessage(
             stream=self.stream_maps[0].stream_alias,
             record={},
@@ -190,7 +204,15 @@ class FastRecords(RESTStream[Any]):
             time_extracted=datetime.now(timezone.utc),
         )
         whole = writer.serialize_message(message)
-        self._envelope, _, self._envelope_end = whole.partition(b"{}")
+        before, _, after = whole.partition(b"{}")
+        writer.begin_records(before, after)
+        self._pending = writer.records
+
+    def start_block(self) -> None:
+        """Prepare for the next records, after a moment's look at what is held."""
+        self.state_manager.is_flushed = False
+        if self._writer is not None:
+            self._writer.start_block()
 
     def _is_passed_through(self) -> bool:
         """Whether records leave as they are: one map, of the kind that changes nothing."""
@@ -280,16 +302,15 @@ class FastRecords(RESTStream[Any]):
 
     @override
     def _write_record_message(self, record: Record) -> None:
-        """Encode a record straight into the writer's buffer.
+        """Add a record to those that the writer encodes together.
 
         The SDK's own conforms types cell by cell, removes columns that were never asked for,
         makes a message object, and flushes each line.
         """
-        if self._envelope is None:
+        if self._pending is None:
             super()._write_record_message(record)
-            return
-        self._write(self._envelope, record, self._envelope_end)
-        self.state_manager.is_flushed = False
+        else:
+            self._pending.append(record)
 
     # -- batches
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.errors import BrokenAnswer
+from tap_orgvue.errors import BrokenAnswer, CutAnswer
 from tap_orgvue.models import Property, link_url
 
 if TYPE_CHECKING:
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 64 * 1024
 """How much is decoded at once: enough to keep decoding fast, little enough to forget."""
 
 _HEAD_LIMIT = 64 * 1024 * 1024
 _ROW_LIMIT = 256 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
-_JSON = json.JSONDecoder()
+_MOST_GUESSES = 16
+"""Breaks between rows that are tried before the rows are counted bracket by bracket."""
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+"""Numbers are not read here, and those of very many digits cannot be."""
+_NOT_WHOLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_SIGNS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 _WHITE = re.compile(r"[ \t\r\n]*")
 
 
@@ -62,6 +68,8 @@ class JsonRows:
                 message = "An export without headers came."
                 raise BrokenAnswer(message)
             self._headers = tuple(Property.from_json(entry) for entry in declared)
+            if any(not _is_text(f"{header.key}{header.name}") for header in self._headers):
+                raise BrokenAnswer("An export came whose headers hold halves of characters.")
             if len({header.key for header in self._headers}) < len(self._headers):
                 message = "An export came whose headers give two columns the same key."
                 raise BrokenAnswer(message)
@@ -119,14 +127,23 @@ class JsonRows:
         A prefix that decodes is a prefix of whole rows: a cut within a string or a nested array
         leaves something open.
         """
-        for end, begin in self._row_breaks():
+        for end, begin in itertools.islice(self._row_breaks(), _MOST_GUESSES):
             try:
                 rows = decode(b"[%b]" % self._pending[:end])
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except _NOT_WHOLE:
                 continue
             self._pending = self._pending[begin:]
             return rows
-        return None
+        last = self._last_row_break()
+        if last is None:
+            return None
+        end, begin = last
+        try:
+            rows = decode(b"[%b]" % self._pending[:end])
+        except _NOT_WHOLE:
+            raise self._broken("a row is not valid JSON, or nested too deeply") from None
+        self._pending = self._pending[begin:]
+        return rows
 
     def _row_breaks(self) -> Iterator[tuple[int, int]]:
         """Where a row may end and the next begin, from the last to the first."""
@@ -135,11 +152,31 @@ class JsonRows:
             left = max(0, right - window)
             # Overlap by the length of a break with some space in it.
             end = min(right + 64, len(self._pending))
-            breaks = list(self.row_break.finditer(self._pending, left, end))
-            for match in reversed(breaks):
-                yield match.start() + 1, match.end() - 1
-            right = breaks[0].start() if breaks else left
+            for match in reversed(list(self.row_break.finditer(self._pending, left, end))):
+                if match.start() < right:
+                    yield match.start() + 1, match.end() - 1
+            right = left
             window *= 2
+
+    def _last_row_break(self) -> tuple[int, int] | None:
+        """The same for the last, counted: text can be full of what looks like breaks."""
+        depth, quoted, end, last = 0, False, None, None
+        for match in _SIGNS.finditer(self._pending):
+            sign = match.group()
+            if sign == b'"':
+                quoted = not quoted
+            elif quoted or len(sign) > 1:
+                continue
+            elif sign in b"[{":
+                if depth == 0 and end is not None:
+                    last = end, match.start()
+                depth += 1
+            else:
+                depth -= 1
+                if depth < 0:
+                    break
+                end = match.end() if depth == 0 else end
+        return last
 
     def _last_block(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
         self._in_rows = False
@@ -147,15 +184,18 @@ class JsonRows:
         try:
             _, end = _JSON.raw_decode(text)
             tail = text[end:].strip()
-            rest = json.loads("{" + tail.removeprefix(","))
-        except ValueError:
+            members = "{" + tail.removeprefix(",")
+            rest, after = _JSON.raw_decode(members)
+        except (ValueError, RecursionError):
             raise self._broken("the document ends early or is not JSON") from None
+        if members[after:].strip() or "rows" in rest:
+            raise self._broken("something stands behind its rows that does not belong there")
         self._members.update(rest)
         self._read_links()
         try:
             rows = decode(text[:end].encode("utf-8", "surrogateescape"))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise self._broken("a row is not valid JSON") from None
+        except _NOT_WHOLE:
+            raise self._broken("a row is not valid JSON, or nested too deeply") from None
         self._count += len(rows)
         if rows:
             yield rows
@@ -172,10 +212,10 @@ class JsonRows:
             text = self._pending.decode("utf-8", "surrogateescape")
             try:
                 end = self._read_members(text)
-            except (ValueError, IndexError):
+            except (ValueError, IndexError, RecursionError):
                 if not more or wanted > _HEAD_LIMIT:
                     message = "An export came that is not a JSON object with headers and rows."
-                    raise BrokenAnswer(message) from None
+                    raise CutAnswer(message) from None
                 wanted *= 2
                 continue
             # Only ever longer than the text that was looked at.
@@ -205,13 +245,22 @@ class JsonRows:
         if self._fill(_ROW_LIMIT):
             message = "A large export came whose headers stand behind its rows."
             raise BrokenAnswer(message)
-        whole = json.loads(self._pending)
+        whole = _JSON.decode(self._pending.decode("utf-8", "surrogateescape"))
         self._members = {key: value for key, value in whole.items() if key != "rows"}
         return at
 
     def _read_links(self) -> None:
         links = self._members.get("_links")
         self.next_url = link_url(links, "next") if isinstance(links, dict) else None
+
+
+def _is_text(text: str) -> bool:
+    """Whether text can be written anywhere: halves of characters cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _skip(text: str, at: int, sign: str = "") -> int:

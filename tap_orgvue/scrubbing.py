@@ -6,10 +6,17 @@ handler, formatter or logging configuration sees it.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import sys
+import threading
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _REPLACEMENT = "***"
 _SHORTEST_SECRET = 4
@@ -26,8 +33,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(x-amz-[\w-]+['\"]?\s*[=:]\s*['\"]?)[^&\s'\",}]+"), rf"\1{_REPLACEMENT}"),
     # Whatever has the form of a token.
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), _REPLACEMENT),
-    # Query strings, of whole URLs and of paths.
-    (re.compile(r"([\w./%~:@-])\?[\w.%~-]+=[^\s'\")\]}>]*"), rf"\1?{_REPLACEMENT}"),
+    # Query strings, of whole URLs and of paths. Whatever may stand in one is taken with it.
+    (re.compile(r"((?:https?:/)?/[^\s?\"<>]*)\?[^\s\"<>]+"), rf"\1?{_REPLACEMENT}"),
+    (re.compile(r"([\w.%~:@-])\?[\w.%~-]+=[^\s\"<>]*"), rf"\1?{_REPLACEMENT}"),
 )
 
 
@@ -45,11 +53,21 @@ class Scrubber:
 
     def keep(self, *secrets: str | None) -> None:
         """Learn secrets; they are never told again."""
-        self.secrets |= {secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET}
+        for secret in secrets:
+            if secret and len(secret) >= _SHORTEST_SECRET:
+                # As it is, and as it looks in a repr, in JSON and in a URL.
+                self.secrets |= {
+                    secret,
+                    repr(secret)[1:-1],
+                    repr(secret.encode())[2:-1],
+                    json.dumps(secret)[1:-1],
+                    quote(secret, safe=""),
+                }
 
     def clean(self, text: str) -> str:
         """The text without secrets."""
-        for secret in self.secrets:
+        # A secret may hold another: the longest goes first.
+        for secret in sorted(self.secrets, key=len, reverse=True):
             if secret in text:
                 text = text.replace(secret, _REPLACEMENT)
         for pattern, replacement in _PATTERNS:
@@ -61,13 +79,27 @@ class Scrubber:
         if logging.getLogRecordFactory() != self.record:
             self._make_record = logging.getLogRecordFactory()
             logging.setLogRecordFactory(self.record)
+        sys.excepthook = self.tell
+        threading.excepthook = lambda args: self.tell(
+            args.exc_type, args.exc_value, args.exc_traceback
+        )
+
+    def tell(
+        self,
+        kind: type[BaseException],
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tell of an exception that nobody caught, without secrets."""
+        told = "".join(traceback.format_exception(kind, error, trace))
+        sys.stderr.write(self.clean(told))
 
     def record(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         """Make a log record without secrets."""
         record = self._make_record(*args, **kwargs)
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001 - logging must not end a run
             # Wrong arguments are the handler's to complain of, but not to tell.
             message = str(record.msg)
             record.args = ()

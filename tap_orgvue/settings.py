@@ -360,6 +360,9 @@ class Settings:
                 mistakes.append(f"{name}: {mistake}")
         if given.get("linking_relationships") and given.get("include_calculations") is False:
             mistakes.append("linking_relationships: needs include_calculations to be true.")
+        rescues_new = given.get("new_properties") == NewProperties.RESCUE.value
+        if rescues_new and given.get("rescue_data") is False:
+            mistakes.append("new_properties: rescue needs rescue_data to be true.")
         if given.get("hash_properties") and not given.get("hash_key"):
             mistakes.append("hash_key: is required with hash_properties.")
         if "region" not in given and "api_url" not in given:

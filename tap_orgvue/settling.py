@@ -31,11 +31,13 @@ class Settled:
     Attributes:
         columns: The columns, in the order of the catalog, new ones last.
         rescued_keys: Keys without a column whose values are rescued.
+        hashed_keys: Those of them whose values are hashed.
         warnings: What the user should know.
     """
 
     columns: list[Column]
     rescued_keys: frozenset[str] = frozenset()
+    hashed_keys: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -162,3 +164,6 @@ def _meet_strangers(
         settled.columns += [column for column in columns if column.key in keys]
     elif settings.new_properties is NewProperties.RESCUE:
         settled.rescued_keys = frozenset(header.key for header in strangers)
+        settled.hashed_keys = frozenset(
+            header.key for header in strangers if rules.is_hashed(stream, header)
+        )

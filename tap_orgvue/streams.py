@@ -405,9 +405,12 @@ class DatasetStream(FastRecords):
                 self.primary_keys,
                 rescue=settings.rescue_data,
                 rescued_keys=self._settled.rescued_keys,
+                hashed_keys=self._settled.hashed_keys,
                 hash_key=settings.hash_key,
+                careful=answer.careful,
             )
             for records in rows.blocks(maker.records):
+                self.start_block()
                 yield from records
             self._misfits += maker.misfits
             self._nul_count += maker.nul_count

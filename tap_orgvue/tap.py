@@ -194,7 +194,14 @@ class TapOrgvue(IsolatingTap):
             return
         config = ctx.params["config"]
         describes = value == CliTestOptionValue.Schema.value
-        tap = cls(config=config.config, parse_env_config=config.parse_env, setup_mapper=describes)
+        try:
+            tap = cls(
+                config=config.config, parse_env_config=config.parse_env, setup_mapper=describes
+            )
+        except SettingsError as error:
+            for mistake in error.mistakes:
+                click.echo(f"✗ settings: {mistake}", err=True)
+            raise
         if describes:
             tap.write_catalog_schemas()
         else:
@@ -211,7 +218,7 @@ class TapOrgvue(IsolatingTap):
             for stage, found in check_connection(self.client, self.tenant):
                 click.echo(f"✓ {stage}: {found}")
         except StageFailed as failed:
-            click.echo(f"✗ {failed.stage}: {failed.advice}")
+            click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
             raise SystemExit(1) from None
         finally:
             self.close()

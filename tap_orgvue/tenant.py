@@ -130,12 +130,22 @@ class Tenant:
             dataset_id = entry.table or self._id_by_name(entry)
             if dataset_id is None:
                 continue
+            schema = entry.schema.to_dict()
+            for column in columns_in(schema):
+                self._rules.is_hashed(entry.tap_stream_id, column.property)
             yield DatasetEntry(
                 entry.tap_stream_id,
                 dataset_id,
-                entry.schema.to_dict(),
+                schema,
                 tuple(entry.key_properties or entry.metadata.root.table_key_properties or ()),
             )
+        # Excluded properties are not in a catalog, but those to hash are: a pattern that misses
+        # them would send their values as they are.
+        for pattern in self._settings.hash_properties:
+            if pattern not in self._rules.matched:
+                self._logger.warning(
+                    "hash_properties: the pattern %r matches no property of the catalog.", pattern
+                )
 
     def _id_by_name(self, entry: CatalogEntry) -> str | None:
         for dataset_id, name in self.stream_names.items():

@@ -105,7 +105,7 @@ class Fitter:
 
     def _text(self, cell: Any) -> Any:
         if not isinstance(cell, str):
-            return self._without_nul(cell.text if isinstance(cell, Literal) else _json_text(cell))
+            return self._without_nul(cell.text if isinstance(cell, Literal) else json_text(cell))
         try:
             cell.encode()
         except UnicodeEncodeError:
@@ -215,14 +215,14 @@ def canonical_text(value: Any) -> str:
     return f"{exact:f}".rstrip("0").rstrip(".") if exact % 1 else f"{exact:.0f}"
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
     """JSON text of a nested value, its numbers as they were written."""
     if isinstance(value, Literal):
         return value.text
     if isinstance(value, list):
-        return f"[{','.join(_json_text(entry) for entry in value)}]"
+        return f"[{','.join(json_text(entry) for entry in value)}]"
     if isinstance(value, dict):
-        entries = (f"{_json_string(key)}:{_json_text(entry)}" for key, entry in value.items())
+        entries = (f"{_json_string(key)}:{json_text(entry)}" for key, entry in value.items())
         return f"{{{','.join(entries)}}}"
     if isinstance(value, str):
         return _json_string(value)

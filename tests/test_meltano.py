@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,13 @@ class Project:
         folder: Where it is.
         wheel: The tap, as it is released.
         constraints: The file that pins what is installed with it.
+        state: The file of Meltano's own database, which keeps the state between runs.
     """
 
     folder: Path
     wheel: Path
     constraints: Path
+    state: Path
 
     def configure(self, **extras: Any) -> None:
         """Write `meltano.yml`: as shipped, but for where the plugins are, and these extras."""
@@ -56,7 +58,7 @@ class Project:
         done = subprocess.run(
             [str(MELTANO), "run", "tap-orgvue", loader],
             cwd=self.folder,
-            env={**_outside_of_coverage(), **tap_environment(orgvue), **env},
+            env={**_inherited(), **self._environment(orgvue), **env},
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -64,16 +66,22 @@ class Project:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def _environment(self, orgvue: Orgvue) -> dict[str, str]:
+        """Meltano's settings and the tap's."""
+        config = {f"TAP_ORGVUE_{name.upper()}": str(value) for name, value in orgvue.config.items()}
+        return {
+            **config,
+            "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
+            "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+            # pip has set up the environment of the tests; it finds the tap's dependencies too.
+            "MELTANO_VENV_BACKEND": "virtualenv",
+        }
 
-def _outside_of_coverage() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
-
-def tap_environment(orgvue: Orgvue) -> dict[str, str]:
-    """The tap's settings, as Meltano takes them from the environment."""
-    settings = {f"TAP_ORGVUE_{name.upper()}": str(value) for name, value in orgvue.config.items()}
-    # pip has set up the environment of the tests; it finds the tap's dependencies as well.
-    return {**settings, "MELTANO_VENV_BACKEND": "virtualenv"}
+def _inherited() -> dict[str, str]:
+    """The environment without what is set for other projects, or measures coverage."""
+    others = ("COV", "MELTANO_", "TAP_ORGVUE_", "TARGET_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
 def into(database: Database) -> dict[str, str]:
@@ -98,15 +106,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     constraints.write_text("\n".join(pins), encoding="utf-8")
     project = folder / "project"
     project.mkdir()
-    return Project(project, wheel, constraints)
+    return Project(project, wheel, constraints, folder / "meltano.db")
 
 
 @pytest.fixture
-def project(installed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(installed: Project, tmp_path: Path) -> Project:
     """The project with its settings as shipped, and a state that no other test has seen."""
     installed.configure()
-    monkeypatch.setenv("MELTANO_DATABASE_URI", f"sqlite:///{tmp_path / 'meltano.db'}")
-    return installed
+    return replace(installed, state=tmp_path / "meltano.db")
 
 
 def test_select_rules_choose_streams_and_columns(

@@ -1,0 +1,148 @@
+"""One cell: numbers and dates keep their exact value, and nothing passes that no column holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_orgvue.instants import format_instant, parse_instant
+from tap_orgvue.values import Fitter, Kind, Misfit, exact_number, fit_date, fit_instant, kind_of
+
+numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+
+
+@given(numbers)
+def test_numbers_are_exact(text: str) -> None:
+    """A number has after reading the very value that was written."""
+    number = exact_number(text)
+    assert number is not None
+    exact = Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+    assert exact == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " 1", "1 ", "+1", "01", ".5", "5.", "1e", "0x1", "1_000", "NaN", "1e400", "1,5", "٣"]
+)
+def test_what_is_not_a_number(text: str) -> None:
+    """Only what JSON calls a number, and databases hold, is one."""
+    assert exact_number(text) is None
+
+
+@given(st.integers())
+def test_integers_stay_integers(number: int) -> None:
+    """Integers of any size are read as integers."""
+    assert exact_number(str(number)) == number
+
+
+@given(
+    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - the zone is given below
+    st.integers(-14 * 60, 14 * 60),
+)
+def test_instants_keep_their_moment(moment: datetime, minutes: int) -> None:
+    """An instant with any offset is the same moment, written in UTC."""
+    given_one = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    text = fit_instant(given_one.isoformat())
+    assert isinstance(text, str)
+    assert text.endswith("Z")
+    assert datetime.fromisoformat(text.replace("Z", "+00:00")) == given_one
+    assert parse_instant(text) == given_one
+    assert format_instant(given_one) == text
+
+
+@given(st.dates())
+def test_dates_keep_their_day(date: object) -> None:
+    """A date is its day in either documented form, and in the evening of the day as well."""
+    assert fit_date(str(date)) == str(date)
+    assert fit_date(f"{date}T00:00:00.000Z") == str(date)
+    assert fit_date(f"{date}T23:59:59Z") == Misfit(f"{date}T23:59:59Z", str(date))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "today",
+        "2022",
+        "2022-1-2",
+        "2022-13-01",
+        "2022-02-29",
+        "20220102",
+        "2022-01-02T25:00:00Z",
+        "2022-01-02T00:00:61Z",
+        "2022-01-02T00:00:00+25:00",
+        "12022-01-02",
+        "-2022-01-02",
+        "2022-01-02x",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-01:00",
+    ],
+)
+def test_what_is_not_a_date(text: str) -> None:
+    """What no calendar has, or no database holds, does not fit."""
+    assert parse_instant(text) is None
+    assert fit_date(text) == Misfit(text)
+    assert fit_instant(text) == Misfit(text)
+
+
+def test_a_fraction_finer_than_databases_hold_is_rescued() -> None:
+    """Nanoseconds are cut in the column and whole in the rescue; trailing zeros are nothing."""
+    fine = "2022-01-02T00:00:00.123456789Z"
+    assert fit_instant(fine) == Misfit(fine, "2022-01-02T00:00:00.123456Z")
+    assert fit_instant("2022-01-02T00:00:00.123456000Z") == "2022-01-02T00:00:00.123456Z"
+
+
+@pytest.mark.parametrize(
+    "key,declared,kind",
+    [
+        ("x", "text", Kind.TEXT),
+        ("x", "number", Kind.NUMBER),
+        ("x", "boolean", Kind.BOOLEAN),
+        ("x", "date", Kind.DATE),
+        ("_createdAt", "date", Kind.INSTANT),
+        ("_modifiedAt", "text", Kind.INSTANT),
+        ("createdAt", "date", Kind.DATE),
+        ("_at", "date", Kind.DATE),
+        ("_depth", "number", Kind.NUMBER),
+        ("x", "date-time", Kind.TEXT),
+        ("x", "", Kind.TEXT),
+        ("x", "hyperlink", Kind.TEXT),
+    ],
+)
+def test_declared_types(key: str, declared: str, kind: Kind) -> None:
+    """Documented types have their kind; generated instants are told by their key; else text."""
+    assert kind_of(key, declared) is kind
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=8
+))
+def test_text_of_nested_values_is_json(value: object) -> None:
+    """A value that is no text becomes JSON text that says the same."""
+    raw = json.dumps(value).encode()
+    text = Fitter().fit(Kind.TEXT, raw)
+    if value is None:
+        assert text is None
+    elif isinstance(value, str):
+        assert text == value.replace("\x00", "")
+    elif "\\u0000" not in raw.decode():
+        assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@given(value=st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+))
+def test_what_is_rescued_can_be_stored(kind: Kind, value: object) -> None:
+    """Whatever a cell holds, its column's value and its rescue are JSON without NUL."""
+    fitted = Fitter().fit(kind, json.dumps(value).encode())
+    kept = [fitted.whole, fitted.fitted] if isinstance(fitted, Misfit) else [fitted]
+    text = json.dumps(kept, allow_nan=False, default=str)
+    assert "\\u0000" not in text.replace("\\\\", "")
+    json.dumps(kept, ensure_ascii=False, default=str).encode()
