@@ -219,6 +219,11 @@ class FastRecords(RESTStream[Any]):
         only, *others = self.stream_maps
         return not others and type(only) is SameRecordTransform and not only.flattening_enabled
 
+    @property
+    def version(self) -> int | None:
+        """The version of this run's records, where they carry one."""
+        return self._stream_version
+
     def activate_version(self) -> None:
         """Tell the loader that this run's records are all there are."""
         if self._stream_version is not None:

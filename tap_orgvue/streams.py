@@ -100,7 +100,7 @@ class DatasetStream(FastRecords):
             + (f"export/{EXPORT_FORMAT}" if tap.settings.include_calculations else ITEMS),
         )
         self.primary_keys = list(key_columns)
-        self._requests_session = self._export_session()
+        self._exports = self._export_session()
         self.memory = Memory()
         self._first: First | None = None
         self._first_cache_key: str | None = None
@@ -133,7 +133,7 @@ class DatasetStream(FastRecords):
     def metadata(self) -> MetadataMapping:
         """The standard metadata, with what this tap can do beside."""
         mapping = super().metadata
-        if self._tap_input_catalog is None:
+        if self._orgvue.input_catalog is None:
             mapping.root.valid_replication_keys = [
                 column.name
                 for column in columns_in(self.effective_schema)
@@ -307,6 +307,12 @@ class DatasetStream(FastRecords):
 
     # -- its answer
 
+    @property
+    @override
+    def requests_session(self) -> requests.Session:
+        """A session whose requests are answered with whole, landed exports."""
+        return self._exports
+
     def fetch_first(self) -> First:
         """Fetch the first page, unless the dataset is as it was; may run in another thread."""
         settings, cache_key = self._orgvue.settings, None
@@ -437,14 +443,14 @@ class DatasetStream(FastRecords):
         )
         if self.replication_method != REPLICATION_FULL_TABLE or self._is_filtered:
             doubt = None
-        elif self._stream_version is None:
+        elif self.version is None:
             memory.rows = self._row_count
         elif doubt is None:
             self.activate_version()
-            memory.version, memory.rows = self._stream_version, self._row_count
+            memory.version, memory.rows = self.version, self._row_count
             memory.permissioned = permissioned
         else:
-            memory.version = self._stream_version
+            memory.version = self.version
             self.logger.error(
                 "'%s': rows that Orgvue no longer delivers are NOT removed from the table, "
                 "because %s. If that is as it should be, run once with `delete_guard_percent` 0.",

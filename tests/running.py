@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import os
@@ -66,7 +67,7 @@ class Run:
 def discover(config: dict[str, Any]) -> dict[str, Any]:
     """Discover in this process; the catalog as a user would save it."""
     catalog: dict[str, Any] = json.loads(
-        TapOrgvue(config=dict(config), setup_mapper=False).catalog_json_text
+        TapOrgvue(config=copy.deepcopy(config), setup_mapper=False).catalog_json_text
     )
     return catalog
 
@@ -80,7 +81,7 @@ def sync(
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     catalog = discover(config) if catalog is None else catalog
     with contextlib.redirect_stdout(out):
-        tap = TapOrgvue(config=dict(config), catalog=catalog, state=state)
+        tap = TapOrgvue(config=copy.deepcopy(config), catalog=catalog, state=state)
         try:
             failed = tap.run()
         finally:

@@ -1,0 +1,239 @@
+"""The short record path against the SDK's own: the same messages, under everything a user can set.
+
+Also what it is built on: it fails when the SDK changes under it.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import inspect
+import io
+import json
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from singer_sdk import Tap
+from singer_sdk.helpers._state import StateWriter
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.io_base import SingerWriter
+from singer_sdk.streams import RESTStream
+
+import tap_orgvue
+from tap_orgvue.records import BufferedWriter
+from tap_orgvue.simulator import Dataset, Property
+from tap_orgvue.streams import DatasetStream
+from tap_orgvue.tap import TapOrgvue
+from tests.conftest import people
+from tests.running import discover, select, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_orgvue.simulator import Orgvue
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "nothing set": {},
+    "a renamed stream": {"stream_maps": {"people": {"__alias__": "staff"}}},
+    "computed columns": {
+        "stream_maps": {"people": {"mark": "md5(str(id))", "salary": "float(salary or 0) * 2"}},
+    },
+    "a removed column": {"stream_maps": {"people": {"salary": None}}},
+    "filtered rows": {"stream_maps": {"people": {"__filter__": "on_leave"}}},
+    "nothing but what is named": {
+        "stream_maps": {"people": {"id": "id", "__else__": None, "__key_properties__": ["id"]}},
+    },
+    "a stream of a stream": {"stream_maps": {"copy": {"__source__": "people"}}},
+    "a removed stream": {"stream_maps": {"people": None}},
+    "no stream but those named": {"stream_maps": {"links": {}, "__else__": None}},
+    "an invented name": {
+        "stream_maps": {"people": {"full_name": "fake.name()"}},
+        "faker_config": {"seed": 7, "locale": "en_US"},
+    },
+    "flattened": {"flattening_enabled": True, "flattening_max_depth": 2},
+    "versions": {"emit_activate_version_messages": True},
+    "versions and maps": {
+        "emit_activate_version_messages": True,
+        "stream_maps": {"people": {"__alias__": "staff", "salary": None}},
+    },
+    "Orgvue's names": {"column_names": "original", "stream_maps": {"people": {"id": "id"}}},
+}
+
+
+@pytest.fixture
+def tenant(serve: Callable[..., Orgvue]) -> Orgvue:
+    """A tenant with people and links, some cells empty."""
+    dataset = people(1500)
+    dataset.add({"id": "empty"})
+    links = Dataset(
+        "Links",
+        type="LINKS",
+        properties=[Property("from_id", "text"), Property("to_id", "text")],
+        rows=[{"from_id": f"P{i}", "to_id": f"P{i + 1}"} for i in range(20)],
+    )
+    return serve(dataset, links)
+
+
+def told(output: str) -> list[dict[str, Any]]:
+    """Messages without what differs between two runs: moments."""
+    messages = [json.loads(line) for line in output.splitlines()]
+    for message in messages:
+        if "time_extracted" in message:
+            message["time_extracted"] = "a moment"
+        if "version" in message:
+            message["version"] = "a version"
+        for bookmark in message.get("value", {}).get("bookmarks", {}).values():
+            bookmark.get("orgvue", {}).pop("version", None)
+    return messages
+
+
+def run_with(writer: Any, config: dict[str, Any], catalog: dict[str, Any]) -> str:
+    """What a run writes, with one writer or the other."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(out):
+        tap = TapOrgvue(
+            config=json.loads(json.dumps(config)), catalog=catalog, message_writer=writer
+        )
+        assert not tap.run()
+        tap.close()
+    out.seek(0)
+    return out.read()
+
+
+def both_ways(
+    config: dict[str, Any], catalog: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The messages of the short path, and those of the SDK's own with all its checks."""
+    short = told(run_with(BufferedWriter(), config, catalog))
+    # Objects are left as they are: the SDK drops what a schema does not name in them.
+    monkeypatch.setattr(DatasetStream, "TYPE_CONFORMANCE_LEVEL", TypeConformanceLevel.ROOT_ONLY)
+    return short, told(run_with(SingerWriter(), config, catalog))
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_messages_are_the_sdks_own(
+    tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is set, a loader gets the messages that the SDK's own path would write."""
+    config = {**tenant.config, **settings}
+    short, own = both_ways(config, discover(config), monkeypatch)
+    assert short == own
+    assert any(message["type"] == "SCHEMA" for message in short)
+
+
+def test_deselected_columns_and_incremental_streams_too(
+    tenant: Orgvue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with columns deselected, and with a stream that is replicated incrementally."""
+    catalog = discover(tenant.config)
+    select(catalog, "people", "salary", "full_name", selected=False)
+    select(catalog, "links", replication_method="INCREMENTAL", replication_key="_modified_at")
+    short, own = both_ways(tenant.config, catalog, monkeypatch)
+    assert short == own
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_batch_files_hold_what_records_would(
+    tenant: Orgvue, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Files of BATCH messages hold exactly the records that RECORD messages would, in order."""
+    config = {**tenant.config, **settings}
+    records = sync(config).records
+    batch = {
+        "batch_config": {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": tmp_path.as_uri(), "prefix": "x-"},
+            "batch_size": 400,
+        },
+    }
+    run = sync({**config, **batch})
+    found: dict[str, list[dict[str, Any]]] = {}
+    for message in run.of_type("BATCH"):
+        for address in message["manifest"]:
+            path = Path(urlsplit(address).path)
+            assert path.name.startswith("x-tap-orgvue--")
+            lines = gzip.decompress(path.read_bytes()).splitlines()
+            assert 0 < len(lines) <= 400
+            found.setdefault(message["stream"], []).extend(json.loads(line) for line in lines)
+    for stream_records in found.values():
+        for record in stream_records:
+            for name in [name for name in record if name.startswith("_sdc_")]:
+                assert settings.get("emit_activate_version_messages")
+                del record[name]
+    assert found == {stream: rows for stream, rows in records.items() if rows}
+    assert not run.of_type("RECORD")
+
+
+def test_uncompressed_batches(tenant: Orgvue, tmp_path: Path) -> None:
+    """Compression `none` writes plain lines, as the message says."""
+    encoding = {"format": "jsonl", "compression": "none"}
+    config = {"batch_config": {"encoding": encoding, "storage": {"root": tmp_path.as_uri()}}}
+    run = sync({**tenant.config, **config})
+    message = next(m for m in run.of_type("BATCH") if m["stream"] == "people")
+    assert message["encoding"] == encoding
+    lines = Path(urlsplit(message["manifest"][0]).path).read_bytes().splitlines()
+    assert len(lines) == 1501
+    assert json.loads(lines[0])["id"] == "P0"
+
+
+SIGNATURES = {
+    (RESTStream, "_write_schema_message"): ["self"],
+    (RESTStream, "_write_activate_version_message"): ["self", "full_table_version"],
+    (RESTStream, "_process_record"): [
+        "self",
+        "record",
+        "child_context",
+        "partition_context",
+    ],
+    (RESTStream, "_increment_stream_state"): ["self", "latest_record", "context"],
+    (RESTStream, "_write_record_message"): ["self", "record"],
+    (RESTStream, "_generate_batch_messages"): ["self", "encoding", "manifest"],
+    (RESTStream, "_sync_records"): ["self", "context", "write_messages"],
+    (Tap, "_reset_state_progress_markers"): ["self"],
+    (Tap, "_handle_termination"): ["self", "signum", "frame"],
+}
+
+
+@pytest.mark.parametrize("where,words", SIGNATURES.items(), ids=lambda part: str(part)[-40:])
+def test_the_sdk_is_as_this_path_knows_it(where: tuple[type, str], words: list[str]) -> None:
+    """Every private method that is overridden or called is there, and takes what it took."""
+    owner, name = where
+    assert list(inspect.signature(getattr(owner, name)).parameters) == words
+
+
+def test_the_sdks_private_state_is_as_this_path_knows_it(tenant: Orgvue) -> None:
+    """Every private attribute that is read or set is there."""
+    tap = TapOrgvue(config=tenant.config)
+    stream = tap.streams["people"]
+    held = vars(stream)
+    for name in ("_stream_version", "_input_schema", "_schema", "_stream_maps", "_initialized_at"):
+        assert name in held
+    assert "_last_emitted_state" in vars(StateWriter(BufferedWriter()))
+
+
+def test_private_members_of_the_sdk_are_used_in_one_place() -> None:
+    """No module but `records` uses a private member of the SDK's streams and taps."""
+    theirs = {
+        name
+        for owner in (RESTStream, Tap)
+        for name in dir(owner)
+        if name.startswith("_") and not name.startswith("__")
+    } | {"_stream_version", "_input_schema", "_schema", "_stream_maps", "_tap_input_catalog"}
+    folder = Path(tap_orgvue.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.name == "records.py":
+            continue
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+        }
+        own = {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.FunctionDef)
+        }
+        assert not (used & theirs) - own, path.name
