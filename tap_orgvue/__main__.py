@@ -9,7 +9,7 @@ import sys
 from tap_orgvue.records import Terminated
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
-from tap_orgvue.tap import TapOrgvue
+from tap_orgvue.tap import LoaderGone, TapOrgvue
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     SCRUBBER.install()
     try:
         TapOrgvue.cli()
-    except BrokenPipeError:
-        TapOrgvue.logger.error("The loader closed the pipe before everything was sent.")
+    except LoaderGone as error:
+        TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
         # Whatever is still buffered cannot be delivered: do not let Python try and complain.
         os._exit(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_orgvue.instants import format_instant, parse_instant
 from tap_orgvue.values import Kind
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_orgvue.schema import Column
+
+T = TypeVar("T")
 
 IN_STATE = "orgvue"
 """The key of it all in a stream's bookmark."""
@@ -49,14 +51,18 @@ class Memory:
         own = bookmark.get(IN_STATE)
         if not isinstance(own, dict):
             return cls()
-        by_kind = own.get("types") or {}
+        by_kind = _of_type(own.get("types"), dict) or {}
         return cls(
-            types={name: kind.value for kind in Kind for name in by_kind.get(kind.value, ())},
-            rows=own.get("rows"),
-            version=own.get("version"),
-            permissioned=own.get("permissioned"),
-            cache_key=own.get("cache_key"),
-            fingerprint=own.get("fingerprint"),
+            types={
+                str(name): kind.value
+                for kind in Kind
+                for name in _of_type(by_kind.get(kind.value), list) or ()
+            },
+            rows=_of_type(own.get("rows"), int),
+            version=_of_type(own.get("version"), int),
+            permissioned=_of_type(own.get("permissioned"), bool),
+            cache_key=_of_type(own.get("cache_key"), str),
+            fingerprint=_of_type(own.get("fingerprint"), str),
             exported_at=parse_instant(str(own.get("exported_at"))),
         )
 
@@ -122,3 +128,8 @@ class Memory:
         """Keep what a complete export was of."""
         self.cache_key, self.fingerprint = cache_key, fingerprint
         self.exported_at = datetime.now(timezone.utc)
+
+
+def _of_type(value: object, kind: type[T]) -> T | None:
+    """A value that a state may hold, if it is of the type that it should be."""
+    return value if isinstance(value, kind) else None

@@ -144,10 +144,16 @@ class Metadata:
             label_id=_text(answer.get("labelId")),
             tree_id=_text(answer.get("treeId")),
             tree_parent_id=_text(answer.get("treeParentId")),
-            tags=tuple(str(tag) for tag in answer.get("tags") or ()),
+            tags=tuple(str(tag) for tag in _entries(answer, "tags")),
             cache_key=_text(answer.get("cacheKey")),
-            properties=tuple(Property.from_json(entry) for entry in answer.get("properties") or ()),
+            properties=tuple(Property.from_json(entry) for entry in _entries(answer, "properties")),
         )
+
+
+def _entries(answer: Mapping[str, Any], name: str) -> list[Any]:
+    """A list of an answer; anything else there is as if there were none."""
+    entries = answer.get(name)
+    return entries if isinstance(entries, list) else []
 
 
 def _text(value: Any) -> str | None:
@@ -246,7 +252,7 @@ class JobTicket:
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
             trace_id=str(answer.get("X-Amzn-Trace-Id") or ""),
-            errors=tuple(_error_words(entry) for entry in answer.get("errors") or ()),
+            errors=tuple(_error_words(entry) for entry in _entries(answer, "errors")),
         )
 
 
@@ -254,7 +260,7 @@ def link_url(links: Mapping[str, Any], relation: str) -> str | None:
     """The url of one of an answer's `_links`, or None."""
     link = links.get(relation) if isinstance(links, dict) else None
     url = link.get("url") if isinstance(link, dict) else link
-    return url if isinstance(url, str) and url else None
+    return url if isinstance(url, str) and "/" in url else None
 
 
 def _error_words(entry: Any) -> str:

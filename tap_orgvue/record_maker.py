@@ -45,6 +45,7 @@ _DECODED_AS: dict[Kind, Any] = {
     Kind.INSTANT: str,
 }
 _FIT: dict[Kind, Callable[[Any], Any]] = {Kind.DATE: fit_date, Kind.INSTANT: fit_instant}
+_ANY_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _PLACE = re.compile(r"\$\[(\d+)\](?:\[(\d+)\])?")
 _PLAIN_NAME = re.compile(r"_?[a-z][a-z0-9_]*")
 _DATES_REMEMBERED = 100_000
@@ -162,6 +163,8 @@ class RecordMaker:
         try:
             return self._careful.decode(block)
         except msgspec.ValidationError as error:
+            # A cut within a nested value closes a row too early: then this refuses the block.
+            _ANY_ARRAY.decode(block)
             raise self._misshapen(error) from None
         except msgspec.DecodeError as error:
             rows = _lenient_rows(block)

@@ -100,7 +100,13 @@ def settle(
             settled.warnings.append(_changed_since_discovery(column, now, catalogued.stream))
         settled.columns.append(replace(column, kind=before))
     if catalogued.everything:
-        _meet_strangers(settled, catalogued, headers, rules)
+        added = _meet_strangers(settled, catalogued, headers, rules)
+        settled.columns += [
+            column
+            if rules.pinned(catalogued.stream, column.property)
+            else replace(column, kind=Kind(remembered.get(column.name, column.kind.value)))
+            for column in added
+        ]
     return settled
 
 
@@ -133,8 +139,12 @@ def _meet_strangers(
     catalogued: Catalogued,
     headers: Sequence[Property],
     rules: PropertyRules,
-) -> None:
-    """Treat properties that the catalog does not know as `new_properties` says."""
+) -> list[Column]:
+    """Treat properties that the catalog does not know as `new_properties` says.
+
+    Returns:
+        The columns to add.
+    """
     stream, settings = catalogued.stream, rules.settings
     known = {column.key: column.name for column in catalogued.columns}
     strangers = [
@@ -143,7 +153,7 @@ def _meet_strangers(
         if header.key not in known and not rules.is_excluded(stream, header)
     ]
     if not strangers:
-        return
+        return []
     told = ", ".join(repr(header.key) for header in strangers)
     if settings.new_properties is NewProperties.FAIL:
         message = (
@@ -161,9 +171,10 @@ def _meet_strangers(
         columns = columns_of(
             headers, rules, stream, original=settings.original_columns, taken=known
         )
-        settled.columns += [column for column in columns if column.key in keys]
-    elif settings.new_properties is NewProperties.RESCUE:
+        return [column for column in columns if column.key in keys]
+    if settings.new_properties is NewProperties.RESCUE:
         settled.rescued_keys = frozenset(header.key for header in strangers)
         settled.hashed_keys = frozenset(
             header.key for header in strangers if rules.is_hashed(stream, header)
         )
+    return []

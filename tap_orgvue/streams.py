@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,9 +114,12 @@ class DatasetStream(FastRecords):
 
     # -- what the catalog says
 
-    @property
+    @cached_property
     def catalogued(self) -> Catalogued:
-        """The columns of the catalog, and which of them to deliver."""
+        """The columns of the catalog, and which of them to deliver.
+
+        Kept, because a run replaces the stream's schema by one of what is delivered.
+        """
         columns = columns_in(self.effective_schema)
         always = {*self.primary_keys, self.replication_key}
         return Catalogued(
@@ -161,13 +165,14 @@ class DatasetStream(FastRecords):
         if self._first.answer is None:
             self.logger.info("'%s' is unchanged since its last export.", self.name)
             return False
-        self._headers = self._headers_of(self._first.answer)
-        self._settled = settle(
-            self.catalogued,
-            self._headers,
-            self._orgvue.rules,
-            self.memory.types,
-        )
+        try:
+            self._headers = self._headers_of(self._first.answer)
+            self._settled = settle(
+                self.catalogued, self._headers, self._orgvue.rules, self.memory.types
+            )
+        except BaseException:
+            self._first.close()
+            raise
         for warning in self._settled.warnings:
             self.logger.warning("%s", warning)
         columns, rescue = self._settled.columns, self._orgvue.settings.rescue_data

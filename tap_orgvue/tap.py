@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
 
+class LoaderGone(OrgvueError):
+    """Nobody reads standard output any more."""
+
+
 class TapOrgvue(IsolatingTap):
     """Singer tap for Orgvue: one stream per dataset of a tenant, read through its export.
 
@@ -181,6 +185,9 @@ class TapOrgvue(IsolatingTap):
         except Terminated:
             tap.write_last_state()
             raise
+        except BrokenPipeError:
+            # click would end with it in silence.
+            raise LoaderGone("The loader closed the pipe before everything was sent.") from None
         finally:
             tap.close()
         if failed:

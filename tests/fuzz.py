@@ -14,8 +14,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.errors import OrgvueError, refusal_of
-from tap_orgvue.errors import Asked
+from tap_orgvue.errors import Asked, OrgvueError, refusal_of
 from tap_orgvue.items import ItemRows
 from tap_orgvue.landing import decompressed
 from tap_orgvue.models import Dataset, JobTicket, Metadata
@@ -31,7 +30,15 @@ KINDS = tuple(Kind)
 
 WORDS = (
     *("", " ", "x", "N/A", "NaN", "true", "false", "12", "1e5", "-0", "2022-01-02", "0000-00-00"),
-    *("2022-01-02T00:00:00.000Z", "2022-02-30", "2022-01-02T23:59:60Z", "\x00", "a\x00b", "é", "🎉"),
+    *(
+        "2022-01-02T00:00:00.000Z",
+        "2022-02-30",
+        "2022-01-02T23:59:60Z",
+        "\x00",
+        "a\x00b",
+        "é",
+        "🎉",
+    ),
     *("\ud800", "x\udc00", "\u2028", '"', "\\", "],[", '"],["', "}", "{", "],", "\ufeff", "9" * 40),
 )
 NUMBERS = (
@@ -61,7 +68,9 @@ class Chance:
 
     def document(self, kinds: Sequence[Kind], count: int) -> bytes:
         """A whole export with a cell of any kind in each place."""
-        headers = [{"key": f"k{i}", "name": "n", "type": kind.value} for i, kind in enumerate(kinds)]
+        headers = [
+            {"key": f"k{i}", "name": "n", "type": kind.value} for i, kind in enumerate(kinds)
+        ]
         rows = [[self.value() for _ in kinds] for _ in range(count)]
         separators = self.dice.choice([(",", ":"), (", ", ": "), (" ,\n", " : ")])
         plain = self.dice.random() < 0.5
@@ -162,7 +171,7 @@ def _one_error(body: bytes, chance: Chance) -> str:
     try:
         records = read(chance.chunks(body))
     except OrgvueError as error:
-        assert str(error), "an error without words"
+        assert str(error), "an error without words"  # noqa: PT017 - as right as rows
         return "told"
     expected = row_count(body)
     assert expected is None or len(records) == expected, "rows are missing"

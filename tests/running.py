@@ -143,6 +143,10 @@ def select(
         metadata: Further words of the stream's metadata, with `_` for `-`.
     """
     wanted = [["properties", column] for column in columns] or [[]]
+    # As Meltano does: these words stand on the entry itself as well.
+    entry(catalog, stream).update(
+        {word: value for word, value in metadata.items() if word.startswith("replication_")}
+    )
     for item in entry(catalog, stream)["metadata"]:
         if list(item["breadcrumb"]) in wanted:
             item["metadata"]["selected"] = selected

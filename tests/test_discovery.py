@@ -118,9 +118,7 @@ def test_the_schema_is_inferred_from_the_headers(serve: Serve) -> None:
         generated=("_id", "_modifiedAt"),
     )
     columns = properties(discover(serve(dataset).config), "types")
-    assert list(columns) == ["_id", "t", "n", "b", "d", "x", "ends_at", "_modified_at"] + [
-        "_rescued_data"
-    ]
+    assert " ".join(columns) == "_id t n b d x ends_at _modified_at _rescued_data"
     assert {name: declared["type"] for name, declared in columns.items()} == {
         "_id": ["string"],
         "t": ["string", "null"],
@@ -149,9 +147,7 @@ def test_the_key_is_the_id_or_the_customer_s_own(serve: Serve) -> None:
 
 def test_the_own_key_goes_by_its_column_name(serve: Serve) -> None:
     """A key property called `Employee ID` is the key column `employee_id`, never null."""
-    dataset = Dataset(
-        "Staff", properties=[Property("Employee ID", auto_id=True)], generated=()
-    )
+    dataset = Dataset("Staff", properties=[Property("Employee ID", auto_id=True)], generated=())
     catalog = discover(serve(dataset).config)
     assert root(catalog, "staff")["table-key-properties"] == ["employee_id"]
     assert properties(catalog, "staff")["employee_id"]["type"] == ["string"]
@@ -350,9 +346,7 @@ def test_a_filter_that_is_ignored_costs_no_download(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [405, 404, 400])
-def test_headers_are_fetched_with_a_get_where_posts_are_refused(
-    serve: Serve, status: int
-) -> None:
+def test_headers_are_fetched_with_a_get_where_posts_are_refused(serve: Serve, status: int) -> None:
     """Where the POST is refused, the beginning of a GET tells the same columns."""
     orgvue = serve(people(), people(1, "Others"))
     expected = discover(orgvue.config)

@@ -64,8 +64,7 @@ def streams(*names: str, **pinned: str) -> list[str]:
     ],
 )
 def test_a_dataset_s_name_becomes_a_stream_name(name: str, stream: str) -> None:
-    """Names are transliterated, lower case, of letters, digits and underscores, and not cut
-    without a part of the id."""
+    """Names are transliterated, lower case, and of letters, digits and underscores."""
     assert streams(name) == [stream]
 
 

@@ -83,9 +83,7 @@ def test_new_properties_in_batches(orgvue: Orgvue, tmp_path: Any) -> None:
     assert len(run.of_type("BATCH")) == 1
 
 
-def test_new_properties_can_be_rescued(
-    orgvue: Orgvue, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_new_properties_can_be_rescued(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """`rescue` keeps their values, by key, in `_rescued_data`, and adds no column."""
     run = sync({**orgvue.config, "new_properties": "rescue"}, grown(orgvue))
     assert "bonus" not in run.schemas["people"]["schema"]["properties"]
@@ -100,9 +98,7 @@ def test_new_properties_can_be_rescued(
     assert len(warnings(caplog, "'people'", "rescue", "'Bonus %'")) == 1
 
 
-def test_new_properties_can_be_ignored(
-    orgvue: Orgvue, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_new_properties_can_be_ignored(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """`ignore` leaves them out, and says so."""
     run = sync({**orgvue.config, "new_properties": "ignore"}, grown(orgvue))
     before = run.schemas["people"]["schema"]["properties"]

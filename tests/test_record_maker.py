@@ -91,13 +91,20 @@ def block_of(rows: list[list[str]]) -> bytes:
     return f"[{','.join(f'[{row}]' for row in written)}]".encode()
 
 
+def told(records: list[dict[str, Any]]) -> list[str]:
+    """Records as texts that tell 1 from 1.0 and True, and 0.0 from -0.0; in any order of keys."""
+    for record in records:
+        if record["_rescued_data"]:
+            record["_rescued_data"] = sorted(record["_rescued_data"].items())
+    return [repr(sorted(record.items())) for record in records]
+
+
 @given(rows_of_literals)
 def test_the_quick_way_and_the_careful_way_agree(rows: list[list[str]]) -> None:
     """Once a column held what it should not, it is read carefully: with the same outcome."""
     quick, careful = maker(), maker()
     careful.records(MISFITS)
-    # `repr` tells 1 from 1.0 and True, and 0.0 from -0.0.
-    assert repr(quick.records(block_of(rows))) == repr(careful.records(block_of(rows)))
+    assert told(quick.records(block_of(rows))) == told(careful.records(block_of(rows)))
     assert quick.nul_count == careful.nul_count
 
 
@@ -109,7 +116,7 @@ def test_blocks_make_no_difference(rows: list[list[str]]) -> None:
     one_by_one = []
     for i, row in enumerate(rows):
         one_by_one += alone.records(f'[["ID{i}",{",".join(row)}]]'.encode())
-    assert repr(together) == repr(one_by_one)
+    assert told(together) == told(one_by_one)
     assert alone.row_count == len(rows)
 
 

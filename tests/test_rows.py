@@ -112,7 +112,7 @@ def test_the_error_says_how_far_it_went() -> None:
     document = written([[f"row {i}", i] for i in range(5000)])
     found = JsonRows(in_chunks(document[:-9], 1000))
     count = 0
-    with pytest.raises(BrokenAnswer, match="broken after row") as caught:
+    with pytest.raises(BrokenAnswer, match="broken after row") as caught:  # noqa: PT012
         for block in found.blocks(READ):
             count += len(block)
     assert f"after row {count}:" in str(caught.value)

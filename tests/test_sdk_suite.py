@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Dataset
 
 
-
 def with_a_misfit(name: str) -> Dataset:
     """People of whom one has a salary that is no number, so that every column has a value."""
     dataset = people(6, name)

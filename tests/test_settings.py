@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-
 from tap_orgvue.settings import REGIONS, SETTINGS_SCHEMA, Settings, SettingsError
 from tap_orgvue.tap import TapOrgvue
 from tests.running import command, discover, sync
@@ -253,7 +252,8 @@ def test_the_command_ends_with_the_mistakes(orgvue: Orgvue, option: str) -> None
     assert "Traceback" not in run.stderr
     assert TOKEN not in run.stderr
     for setting in ("tenant_id: ", "api_token: "):
-        assert len([line for line in run.stderr.splitlines() if setting in line]) == 1
+        told = [line for line in run.stderr.splitlines() if f"| {setting}" in line]
+        assert len(told) == 1
     assert orgvue.requests == []
 
 

@@ -24,7 +24,7 @@ FORMATS = jsonschema.FormatChecker(formats=["date"])
 RFC_3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
-@FORMATS.checks("date-time")
+@FORMATS.checks("date-time")  # type: ignore[untyped-decorator]
 def is_utc_instant(value: object) -> bool:
     """Whether an instant is RFC 3339 in UTC with `Z`, the only form the tap writes."""
     return not isinstance(value, str) or RFC_3339_UTC.fullmatch(value) is not None
@@ -294,9 +294,7 @@ def test_everything_is_asked_with_a_plain_get(orgvue: Orgvue) -> None:
 
 def test_deselected_columns_never_leave_orgvue(orgvue: Orgvue) -> None:
     """Deselecting a column asks for a projection of the others, in Orgvue's keys."""
-    catalog = select(
-        discover(orgvue.config), "people", "salary", "start_date", selected=False
-    )
+    catalog = select(discover(orgvue.config), "people", "salary", "start_date", selected=False)
     before = len(orgvue.requests)
     run = sync(orgvue.config, catalog)
     (request,) = orgvue.requests[before:]

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from tap_orgvue.instants import format_instant, parse_instant
 from tap_orgvue.values import Fitter, Kind, Misfit, exact_number, fit_date, fit_instant, kind_of
 
-numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+numbers = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
+)
 
 
 @given(numbers)
@@ -26,7 +28,8 @@ def test_numbers_are_exact(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " 1", "1 ", "+1", "01", ".5", "5.", "1e", "0x1", "1_000", "NaN", "1e400", "1,5", "٣"]
+    "text",
+    ["", " 1", "1 ", "+1", "01", ".5", "5.", "1e", "0x1", "1_000", "NaN", "1e400", "1,5", "٣"],
 )
 def test_what_is_not_a_number(text: str) -> None:
     """Only what JSON calls a number, and databases hold, is one."""
@@ -118,9 +121,13 @@ def test_declared_types(key: str, declared: str, kind: Kind) -> None:
     assert kind_of(key, declared) is kind
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=8
-))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        st.lists,
+        max_leaves=8,
+    )
+)
 def test_text_of_nested_values_is_json(value: object) -> None:
     """A value that is no text becomes JSON text that says the same."""
     raw = json.dumps(value).encode()
@@ -134,11 +141,13 @@ def test_text_of_nested_values_is_json(value: object) -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@given(value=st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=6,
-))
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=6,
+    )
+)
 def test_what_is_rescued_can_be_stored(kind: Kind, value: object) -> None:
     """Whatever a cell holds, its column's value and its rescue are JSON without NUL."""
     fitted = Fitter().fit(kind, json.dumps(value).encode())
