@@ -109,7 +109,9 @@ class Scrubber:
         if record.exc_info and record.exc_info[0] is not None:
             # Formatted here: formatters would tell what the exceptions hold.
             told = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            record.exc_text, record.exc_info = self.clean(told), None
+            record.exc_text, record.exc_info = told, None
+        if record.exc_text:
+            record.exc_text = self.clean(record.exc_text)
         return record
 
 
