@@ -18,7 +18,6 @@ help:
 	@echo "make test   linters, types, tests with coverage, real loaders"
 	@echo "make bench  the tap beside a template tap, with figures"
 	@echo "make fuzz   hostile input for longer than make test does"
-	@echo "make soak   300 datasets on a bad day of the network"
 	@echo "make dist   the wheel and the source archive, in dist/"
 	@echo "make lock   the lock files, brought up to date"
 	@echo "make clean  all that the other targets made"
@@ -79,9 +78,6 @@ bench: $(VENV)/.project
 
 fuzz: $(VENV)/.project
 	$(BIN)/python -m tests.fuzz
-
-soak: $(VENV)/.project
-	$(BIN)/python -m tests.soak
 
 # --- upkeep ---------------------------------------------------------------------------------
 
