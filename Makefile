@@ -11,7 +11,7 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types unit loaders bench fuzz soak dist lock clean
+.PHONY: help setup demo test lint types unit loaders bench fuzz dist lock clean
 
 help:
 	@echo "make demo   the simulator's tenant, through meltano run, into an embedded Postgres"
