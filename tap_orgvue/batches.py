@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-import zlib
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
+
+from isal import isal_zlib
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
             """The address a loader reads it from."""
 
 
-_FASTEST = 1
+_FAST = 1
 """The compression level: the loader reads the file once, in a moment."""
 _GZIP_WBITS = 31
 _PIECES_AHEAD = 4
@@ -44,7 +45,7 @@ class BatchFile:
         """
         self.filename = f"{storage.prefix or ''}{filename}.json{'.gz' if compress else ''}"
         self._storage = storage
-        self._compress = zlib.compressobj(_FASTEST, wbits=_GZIP_WBITS) if compress else None
+        self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
         self._opened = storage.open(self.filename, "wb")
         self._file = self._opened.__enter__()
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
@@ -87,7 +88,11 @@ class BatchFile:
 
 
 class BatchWriter:
-    """Cuts a stream's lines into files of a number of records each."""
+    """Cuts a stream's lines into files of a number of records each.
+
+    Attributes:
+        size: Records in a file.
+    """
 
     def __init__(self, storage: Storage, name: str, *, size: int, compress: bool) -> None:
         """Write nothing yet.
@@ -100,7 +105,7 @@ class BatchWriter:
         """
         self._storage = storage
         self._prefix = f"{name}-{uuid4()}"
-        self._size = size
+        self.size = size
         self._compress = compress
         self._number = 0
         self._count = 0
@@ -108,14 +113,15 @@ class BatchWriter:
         self._file: BatchFile | None = None
 
     @property
-    def lines(self) -> bytearray:
-        """Where the next line is to be appended, before `line_added` is called."""
-        return self._lines
+    def room(self) -> int:
+        """How many records more go into the file that is begun."""
+        return self.size - self._count
 
-    def line_added(self) -> str | None:
-        """Take a line; the address of a file that it has filled, if it has."""
-        self._count += 1
-        if self._count >= self._size:
+    def add(self, lines: bytes, count: int) -> str | None:
+        """Take lines, no more than there is room for; the address of a file that is full now."""
+        self._lines += lines
+        self._count += count
+        if self._count >= self.size:
             return self.finish()
         if len(self._lines) >= _PIECE_BYTES:
             self._pass_on()

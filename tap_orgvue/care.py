@@ -10,25 +10,38 @@ import re
 
 _EXACT_DIGITS = 15
 _RUN = _EXACT_DIGITS + 1
-_NUMBER_SIGNS = b"0123456789.eE-,[]{}:"
-_SIEVE = bytes.maketrans(b"123456789.E]}", b"0000000000e,,")
-_OTHER_SIGNS = bytes(sign for sign in range(256) if sign not in _NUMBER_SIGNS)
+_SIEVE = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
+"""Digits become zeros, what may end a number a comma: two short searches are enough then."""
 _LONG_RUN = b"0" * _RUN
-_TINY_END = b"0e-000,"
 _LONG_NUMBER = re.compile(rb"[\[,:]\s*-?[\d.]{%d}" % _RUN)
+_TINY = b"0e-000"
+_LONGEST_EXPONENT = 40
 _NUL_ESCAPE = b"\\u0000"
 _OVERLAP = 64
 
 
-def needs_care(block: bytes) -> bool:
-    """Whether a block of JSON may hold such a value; now and then it holds none after all."""
-    if b"\\" in block and _NUL_ESCAPE in block:
+def holds_nul(block: bytes) -> bool:
+    """Whether a block of JSON holds a NUL character."""
+    return b"\\" in block and _NUL_ESCAPE in block
+
+
+def holds_long_number(block: bytes) -> bool:
+    """Whether a block of JSON may hold a number that a float does not; in doubt it does."""
+    sieved = block.translate(_SIEVE)
+    if _LONG_RUN in sieved and _LONG_NUMBER.search(block):
         return True
-    # Digits become zeros and the text between them goes, so that two short searches are enough.
-    sieved = block.translate(_SIEVE, _OTHER_SIGNS)
-    if _TINY_END in sieved:
-        return True
-    return _LONG_RUN in sieved and _LONG_NUMBER.search(block) is not None
+    return _has_tiny_number(sieved)
+
+
+def _has_tiny_number(sieved: bytes) -> bool:
+    """Whether an exponent of three digits below zero is there; ids hold what looks like one."""
+    at = sieved.find(_TINY)
+    while at >= 0:
+        end = at + len(_TINY)
+        if sieved[end : end + _LONGEST_EXPONENT].lstrip(b"0").startswith(b","):
+            return True
+        at = sieved.find(_TINY, end)
+    return False
 
 
 class CareSieve:
@@ -46,5 +59,6 @@ class CareSieve:
     def feed(self, chunk: bytes) -> None:
         """Look at the next bytes, and at what the last ones may have begun."""
         if not self.needed:
-            self.needed = needs_care(self._end + chunk[:_OVERLAP]) or needs_care(chunk)
+            seam = self._end + chunk[:_OVERLAP]
+            self.needed = any(holds_nul(b) or holds_long_number(b) for b in (seam, chunk))
             self._end = chunk[-_OVERLAP:]

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d:?\d\d|[+-]\d\d)?)?",
 )
 _MICROSECOND_DIGITS = 6
+_PLAIN = re.compile(
+    r"(?!0000)[0-9]{4}-"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)
+"""What `format_instant` writes mostly. Leap days are left out: they want a calendar."""
 
 
 def parse_instant(text: str) -> datetime | None:
@@ -51,6 +62,11 @@ def format_instant(instant: datetime) -> str:
     """
     precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
     return instant.astimezone(timezone.utc).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def all_plain(values: Iterable[str | None]) -> bool:
+    """Whether all these are instants as `format_instant` writes them, or None; False in doubt."""
+    return all(map(_PLAIN.fullmatch, [value for value in values if value is not None]))
 
 
 def format_bound(instant: datetime) -> str:

@@ -7,21 +7,26 @@ decoder. What does not pass is read again cell by cell: the same result, slower.
 from __future__ import annotations
 
 import hmac
+import operator
 import re
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_orgvue.care import needs_care
+from tap_orgvue.care import holds_long_number, holds_nul
 from tap_orgvue.errors import BrokenAnswer, OrgvueError
+from tap_orgvue.instants import all_plain
 from tap_orgvue.models import ID
 from tap_orgvue.naming import RESCUED
 from tap_orgvue.values import (
     Fitter,
     Kind,
+    Literal,
     Misfit,
     canonical_text,
+    exact_number,
     fit_date,
     fit_instant,
     json_text,
@@ -30,12 +35,15 @@ from tap_orgvue.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from tap_orgvue.models import Property
     from tap_orgvue.schema import Column
 
 Record = dict[str, Any]
+
+Row = Any
+"""A row as an object that msgspec encodes as its record: a struct made for one export."""
 
 _DECODED_AS: dict[Kind, Any] = {
     Kind.TEXT: str,
@@ -45,10 +53,18 @@ _DECODED_AS: dict[Kind, Any] = {
     Kind.INSTANT: str,
 }
 _FIT: dict[Kind, Callable[[Any], Any]] = {Kind.DATE: fit_date, Kind.INSTANT: fit_instant}
+_NUMBERS = {int, float, Decimal, type(None)}
+_BITS = 1023
+"""Of a whole number that databases hold: those of the largest float."""
 _ANY_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _PLACE = re.compile(r"\$\[(\d+)\](?:\[(\d+)\])?")
-_PLAIN_NAME = re.compile(r"_?[a-z][a-z0-9_]*")
-_DATES_REMEMBERED = 100_000
+_NO_FIELD_NAME = re.compile(r'["\\\x00-\x1f]')
+_VALUES_REMEMBERED = 100_000
+
+
+def encodes_itself(names: Iterable[str]) -> bool:
+    """Whether rows with these column names encode as their records; if not, only records do."""
+    return not any(_NO_FIELD_NAME.search(name) for name in names)
 
 
 class RecordMaker:
@@ -92,35 +108,43 @@ class RecordMaker:
         self.careful = careful
         self.key_columns = frozenset(key_columns)
         self.fitter = Fitter()
+        self.hash_key = hash_key or b""
         by_key = {column.key: column for column in columns}
-        self._keys = {column.name: column.key for column in columns}
-        self.headers = headers
-        self.hash_key = hash_key
         self.shown = [by_key.get(header.key) for header in headers]
-        self.rescued_keys = {
-            i: header.key
+        self.declared = [kind_of(header.key, header.type) for header in headers]
+        self.strangers = [
+            (i, header.key, self._stranger_reader(i, header.key, hashed=header.key in hashed_keys))
             for i, header in enumerate(headers)
             if self.shown[i] is None and header.key in rescued_keys
-        }
-        self.hashed_keys = {
-            header.key: kind_of(header.key, header.type)
-            for header in headers
-            if header.key in hashed_keys
-        }
-        delivered = {header.key for header in headers}
-        self.constant: Record = {
-            column.name: None for column in columns if column.key not in delivered
-        }
-        if rescue:
-            self.constant[RESCUED] = None
+        ]
         self.remembered = {kind: _Remembered(fit) for kind, fit in _FIT.items()}
-        everything = frozenset(range(len(self.shown)))
-        self._careful = _Plan(self, everything)
-        self._quick = _Plan(
-            self,
-            frozenset(i for i, column in enumerate(self.shown) if column is None or column.hashed),
+        delivered = {header.key for header in headers}
+        self._gone = [column.name for column in columns if column.key not in delivered]
+        self._names = [column.name for column in self.shown if column] + self._gone
+        if rescue:
+            self._names.append(RESCUED)
+        self.row = self._row_struct()
+        self.id_field = next(
+            (field(i) for i, column in enumerate(self.shown) if column and column.key == ID), None
         )
-        self._id_name = by_key[ID].name if ID in by_key else None
+        everything = frozenset(range(len(self.shown)))
+        self._raw = frozenset(
+            i for i, column in enumerate(self.shown) if column is None or column.hashed
+        )
+        self._careful = _Plan(self, everything)
+        self._quick = _Plan(self, self._raw)
+        self._exact: _Plan | None = None
+
+    def _row_struct(self) -> type[msgspec.Struct]:
+        """A row's shape: a field for each column; those that the export lacks are null."""
+        fields = [(field(i), Any) for i, column in enumerate(self.shown) if column]
+        missing = [(f"missing{i}", Any, None) for i in range(len(self._gone))]
+        rescued = [("rescued", Any, None)] if self.rescue else []
+        every: list[Any] = [*fields, *missing, *rescued]
+        names = {entry[0]: name for entry, name in zip(every, self._names, strict=True)}
+        rename = names if encodes_itself(self._names) else None
+        # Cells hold no references back, so that there is nothing for a garbage collector.
+        return msgspec.defstruct("Row", every, rename=rename, gc=False)
 
     @property
     def nul_count(self) -> int:
@@ -128,38 +152,69 @@ class RecordMaker:
         return self.fitter.nul_count
 
     def records(self, block: bytes) -> list[Record]:
-        """Make the records of a JSON array of rows.
+        """Make the records of a JSON array of rows; raises what `rows` does."""
+        names = self._names
+        return [
+            dict(zip(names, msgspec.structs.astuple(row), strict=True)) for row in self.rows(block)
+        ]
+
+    def rows(self, block: bytes) -> list[Row]:
+        """Make objects that encode as the records of a JSON array of rows.
 
         Raises:
             msgspec.DecodeError: The block is not a JSON array of whole arrays.
             BrokenAnswer: A row does not have a cell for each header, or its key is null.
             OrgvueError: A value does not fit, and none are to be rescued.
         """
-        rows, plan = self._rows(block)
-        records = plan.records(rows)
+        cells, plan = self._cells(block)
+        rows = plan.rows(cells)
         self.row_count += len(rows)
-        return records
+        return rows
 
-    def _rows(self, block: bytes) -> tuple[list[Any], _Plan]:
-        if not (self.careful and needs_care(block)):
-            while True:
-                try:
-                    return self._quick.decode(block), self._quick
-                except msgspec.ValidationError as error:
-                    place = _PLACE.search(str(error))
-                    if place is None or place.group(2) is None:
-                        break
-                    column = int(place.group(2))
-                    if column in self._quick.raw:
-                        break
-                    # This column holds what it should not: it is read carefully from now on.
-                    self._quick = _Plan(self, self._quick.raw | {column})
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    # Cut within a row, or almost JSON.
+    def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
+        """The values that rows have in a column, those that are null left out."""
+        place = next(
+            (field(i) for i, column in enumerate(self.shown) if column and column.name == name),
+            None,
+        )
+        return filter(None, map(operator.attrgetter(place), rows)) if place else ()
+
+    # -- reading
+
+    def _cells(self, block: bytes) -> tuple[list[Any], _Plan]:
+        if self.careful and holds_nul(block):
+            return self._careful_cells(block), self._careful
+        exact = self.careful and holds_long_number(block)
+        while True:
+            plan = self._exact_plan() if exact else self._quick
+            try:
+                return plan.decode(block), plan
+            except msgspec.ValidationError as error:
+                place = _PLACE.search(str(error))
+                if place is None or place.group(2) is None:
                     break
-        return self._careful_rows(block), self._careful
+                column = int(place.group(2))
+                if column in self._raw:
+                    break
+                # This column holds what it should not: it is read carefully from now on.
+                self._read_carefully(column)
+            except _NotNumbers as found:
+                self._read_carefully(found.column)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                # Cut within a row, or almost JSON.
+                break
+        return self._careful_cells(block), self._careful
 
-    def _careful_rows(self, block: bytes) -> list[Any]:
+    def _read_carefully(self, column: int) -> None:
+        self._raw |= {column}
+        self._quick, self._exact = _Plan(self, self._raw), None
+
+    def _exact_plan(self) -> _Plan:
+        if self._exact is None:
+            self._exact = _Plan(self, self._raw, exact=True)
+        return self._exact
+
+    def _careful_cells(self, block: bytes) -> list[Any]:
         try:
             return self._careful.decode(block)
         except msgspec.ValidationError as error:
@@ -182,86 +237,131 @@ class RecordMaker:
             "header."
         )
 
-    def misfit(self, record: Record, name: str, misfit: Misfit) -> None:
-        """Keep a value that does not fit: what its column can hold there, the whole rescued.
+    # -- what does not fit
+
+    def misfit(self, row: Row, column: Column, misfit: Misfit) -> Any:
+        """Rescue a value that does not fit whole.
+
+        Returns:
+            What its column can hold of it.
 
         Raises:
+            BrokenAnswer: The column is a key.
             OrgvueError: Nothing is to be rescued.
         """
-        self.misfits[name] += 1
-        if misfit.fitted is None and name in self.key_columns:
+        self.misfits[column.name] += 1
+        if misfit.fitted is None and column.name in self.key_columns:
             message = (
-                f"A value of the key '{name}' does not fit its column (after row "
+                f"A value of the key '{column.name}' does not fit its column (after row "
                 f"{self.row_count}); no table can hold such a row."
             )
             raise BrokenAnswer(message)
         if not self.rescue:
-            row_id = record.get(self._id_name) if self._id_name else None
+            row_id = getattr(row, self.id_field) if self.id_field else None
+            if isinstance(row_id, (msgspec.Raw, bytes)):
+                row_id = read_cell(bytes(row_id))
             which = f"row {row_id}" if row_id else f"row {self.row_count + 1} of its block or after"
             message = (
-                f"A value of {self._keys[name]!r} does not fit its column ({which}), and "
+                f"A value of {column.key!r} does not fit its column ({which}), and "
                 "`rescue_data` is "
                 "false. Correct it in Orgvue, set its type with `property_types`, or set "
                 "`rescue_data` to true."
             )
             raise OrgvueError(message)
-        record[name] = misfit.fitted
-        rescued = record[RESCUED]
-        if rescued is None:
-            rescued = record[RESCUED] = {}
-        rescued[name] = misfit.whole
+        rescue(row, column.name, misfit.whole)
+        return misfit.fitted
+
+    # -- cell by cell
+
+    def reader(self, name: str, read: Callable[[bytes], Any]) -> Callable[[list[Any]], list[Any]]:
+        """Read a column's cells, each from its JSON text.
+
+        Args:
+            name: The column's name, for the error.
+            read: Reads one.
+        """
+
+        def read_all(cells: list[Any]) -> list[Any]:
+            try:
+                return [read(bytes(cell)) for cell in cells]
+            except UnicodeDecodeError:
+                message = f"A value of '{name}' is not UTF-8 text (after row {self.row_count})."
+                raise BrokenAnswer(message) from None
+
+        return read_all
+
+    def _stranger_reader(
+        self, position: int, key: str, *, hashed: bool
+    ) -> Callable[[list[Any]], list[Any]]:
+        kind = self.declared[position]
+        if hashed:
+            return self.reader(key, lambda raw: self.hashed(kind, raw))
+        return self.reader(key, lambda raw: self.fitter.storable(read_cell(raw)))
+
+    def hashed(self, kind: Kind, raw: bytes) -> str | None:
+        """Equal values have equal hashes, whichever of its forms a value came in."""
+        value = self.fitter.fit(kind, raw)
+        if isinstance(value, Misfit):
+            value = value.whole
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else canonical_text(value)
+        return hmac.digest(self.hash_key, text.encode(), "sha256").hex()
+
+
+def field(position: int) -> str:
+    """The field of a row that holds a cell."""
+    return f"cell{position}"
+
+
+def rescue(row: Row, name: str, value: Any) -> None:
+    """Keep a value in a row's `_rescued_data`."""
+    if row.rescued is None:
+        row.rescued = {}
+    row.rescued[name] = value
+
+
+class _NotNumbers(Exception):
+    """A column of numbers holds something else."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__()
+        self.column = column
 
 
 class _Plan:
-    """One way to read rows: some columns decoded by type, the others cell by cell.
+    """One way to read rows: some columns decoded by type, the others cell by cell."""
 
-    Attributes:
-        raw: Positions of the cells that are read one by one.
-    """
+    def __init__(self, maker: RecordMaker, raw: frozenset[int], *, exact: bool = False) -> None:
+        """Settle how each column is read.
 
-    def __init__(self, maker: RecordMaker, raw: frozenset[int]) -> None:
-        self.raw = raw
+        Args:
+            maker: What is the same for all plans.
+            raw: Positions of the cells that are read one by one.
+            exact: Whether numbers are read as they are written, not as floats.
+        """
         self._maker = maker
-        # A name that no column has, for cells that no column shows.
-        self._names = [
-            column.name if column else f"\x00{i}" for i, column in enumerate(maker.shown)
+        shown = [(i, column) for i, column in enumerate(maker.shown) if column]
+        typed = [(i, column) for i, column in shown if i not in raw]
+        self._numbers = [i for i, c in typed if exact and c.kind is Kind.NUMBER]
+        row: Any = tuple[self._types(raw)]  # type: ignore[misc]
+        self._decoder: Any = msgspec.json.Decoder(list[row], float_hook=_exact if exact else None)
+        positions = [i for i, _ in shown]
+        everything = len(positions) == len(maker.shown)
+        self._pick = None if everything else _picker(positions)
+        fits: list[tuple[int, Column, Callable[[list[Any]], list[Any] | None]]] = [
+            *((i, c, maker.remembered[c.kind].fit_all) for i, c in typed if c.kind in _FIT),
+            *((i, c, self._cell_fitter(c, maker.declared[i])) for i, c in shown if i in raw),
         ]
-        self._as_struct = all(_PLAIN_NAME.fullmatch(name) for name in self._names)
-        row = self._row_struct() if self._as_struct else tuple[self._types()]  # type: ignore[misc]
-        self._decoder = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
-        self._left_out = [
-            (name, maker.rescued_keys.get(i))
-            for i, name in enumerate(self._names)
-            if maker.shown[i] is None
-        ]
-        self._cells = [
-            (column.name, column.kind)
-            for i, column in enumerate(maker.shown)
-            if column and i in raw and not column.hashed
-        ]
-        self._hashed = [
-            (column.name, kind_of(maker.headers[i].key, maker.headers[i].type))
-            for i, column in enumerate(maker.shown)
-            if column and column.hashed
-        ]
-        self._timed = [
-            (column.name, maker.remembered[column.kind])
-            for i, column in enumerate(maker.shown)
-            if column and i not in raw and column.kind in _FIT
-        ]
+        self._fits = fits
 
-    def _row_struct(self) -> type[msgspec.Struct]:
-        """A row as a struct: decoded from an array, and made a dict, faster than a tuple."""
-        fields = list(zip(self._names, self._types(), strict=True))
-        return msgspec.defstruct(
-            "Row", fields, array_like=True, forbid_unknown_fields=True, gc=False
-        )
-
-    def _types(self) -> tuple[Any, ...]:
+    def _types(self, raw: frozenset[int]) -> tuple[Any, ...]:
         types: list[Any] = []
         for i, column in enumerate(self._maker.shown):
-            if column is None or i in self.raw:
+            if column is None or i in raw:
                 types.append(msgspec.Raw)
+            elif i in self._numbers:
+                types.append(Any)
             elif column.name in self._maker.key_columns:
                 types.append(_DECODED_AS[column.kind])
             else:
@@ -269,110 +369,104 @@ class _Plan:
         return tuple(types)
 
     def decode(self, block: bytes) -> list[Any]:
+        """The cells of whole rows.
+
+        Raises:
+            msgspec.DecodeError: A value has another type, or the block is not whole.
+            _NotNumbers: The same, for a number.
+        """
         rows: list[Any] = self._decoder.decode(block)
+        for i in self._numbers:
+            values = [row[i] for row in rows]
+            kinds = set(map(type, values))
+            beyond = int in kinds and any(type(v) is int and v.bit_length() > _BITS for v in values)
+            if beyond or not kinds <= _NUMBERS or (type(None) in kinds and self._is_key(i)):
+                raise _NotNumbers(i)
         return rows
 
-    def records(self, rows: list[Any]) -> list[Record]:
-        names, constant = self._names, self._maker.constant
-        records: list[Record] = (
-            list(map(msgspec.structs.asdict, rows))
-            if self._as_struct and not (rows and isinstance(rows[0], list))
-            # The lengths were checked before.
-            else [dict(zip(names, row)) for row in rows]  # noqa: B905
+    def _is_key(self, position: int) -> bool:
+        column = self._maker.shown[position]
+        return column is not None and column.name in self._maker.key_columns
+
+    def rows(self, cells: list[Any]) -> list[Row]:
+        """Make rows of their cells."""
+        maker, make, pick = self._maker, self._maker.row, self._pick
+        rows: list[Row] = (
+            [make(*row) for row in cells] if pick is None else [make(*pick(row)) for row in cells]
         )
-        for record in records:
-            record.update(constant)
-        for name, key in self._left_out:
-            for record in records:
-                raw = record.pop(name)
-                if key is not None:
-                    self._rescue_stranger(record, key, raw)
-        for name, known in self._timed:
-            self._fit_known(records, name, known)
-        for name, kind in self._cells:
-            for record in records:
-                self._fit_cell(record, name, kind)
-        for name, kind in self._hashed:
-            for record in records:
-                record[name] = self._hash(kind, record[name])
-        return records
+        for i, column, fit_all in self._fits:
+            values = fit_all([row[i] for row in cells])
+            if values is None:
+                continue
+            place = field(i)
+            for row, value in zip(rows, values, strict=True):
+                fitted = maker.misfit(row, column, value) if type(value) is Misfit else value
+                setattr(row, place, fitted)
+        for i, key, read in maker.strangers:
+            for row, value in zip(rows, read([cell[i] for cell in cells]), strict=True):
+                if value is not None and maker.rescue:
+                    rescue(row, key, value)
+        return rows
 
-    def _fit_known(self, records: list[Record], name: str, known: _Remembered) -> None:
-        """Fit a column of dates, most of which are known already."""
-        values = [record[name] for record in records]
-        if known.unchanged.issuperset(values):
-            return
-        for record, fitted in zip(records, map(known.__getitem__, values), strict=True):
-            record[name] = fitted
-        if known.has_misfits:
-            for record in records:
-                if isinstance(record[name], Misfit):
-                    self._maker.misfit(record, name, record[name])
-
-    def _rescue_stranger(self, record: Record, key: str, raw: msgspec.Raw) -> None:
-        if key in self._maker.hashed_keys:
-            value: Any = self._hash(self._maker.hashed_keys[key], raw)
-        else:
-            value = self._maker.fitter.storable(read_cell(bytes(raw)))
-        if value is not None and self._maker.rescue:
-            if record[RESCUED] is None:
-                record[RESCUED] = {}
-            record[RESCUED][key] = value
-
-    def _hash(self, kind: Kind, raw: msgspec.Raw) -> str | None:
-        """Equal values have equal hashes, whichever of its forms a value came in."""
-        fitter = self._maker.fitter
-        value = fitter.fit(kind, bytes(raw))
-        if isinstance(value, Misfit):
-            value = value.whole
-        if value is None:
-            return None
-        text = value if isinstance(value, str) else canonical_text(value)
-        return hmac.new(self._maker.hash_key or b"", text.encode(), "sha256").hexdigest()
-
-    def _fit_cell(self, record: Record, name: str, kind: Kind) -> None:
+    def _cell_fitter(self, column: Column, declared: Kind) -> Callable[[list[Any]], list[Any]]:
         maker = self._maker
-        try:
-            fitted = maker.fitter.fit(kind, bytes(record[name]))
-        except UnicodeDecodeError:
-            message = f"A value of '{name}' is not UTF-8 text (after row {maker.row_count})."
-            raise BrokenAnswer(message) from None
-        if isinstance(fitted, Misfit):
-            record[name] = fitted.fitted
-            maker.misfit(record, name, fitted)
-        else:
-            record[name] = fitted
-        if record[name] is None and name in maker.key_columns:
-            message = (
-                f"A row of an export has no value for its key '{name}' (after row "
-                f"{maker.row_count}); no table can hold it."
-            )
-            raise BrokenAnswer(message)
+        if column.hashed:
+            return maker.reader(column.name, lambda raw: maker.hashed(declared, raw))
+        read = maker.reader(column.name, lambda raw: maker.fitter.fit(column.kind, raw))
+        if column.name not in maker.key_columns:
+            return read
+
+        def read_key(cells: list[Any]) -> list[Any]:
+            values = read(cells)
+            if None in values:
+                message = (
+                    f"A row of an export has no value for its key '{column.name}' (after row "
+                    f"{maker.row_count}); no table can hold it."
+                )
+                raise BrokenAnswer(message)
+            return values
+
+        return read_key
+
+
+def _picker(positions: Sequence[int]) -> Callable[[Any], Sequence[Any]]:
+    """Takes some of a row's cells."""
+    return lambda row: [row[i] for i in positions]
+
+
+def _exact(text: str) -> Any:
+    """A number that is not whole, as exactly as it is written; what none is, is a `Literal`."""
+    rough = float(text)
+    if repr(rough) == text:
+        return rough
+    number = exact_number(text)
+    return Literal(text) if number is None else number
 
 
 class _Remembered(dict[str | None, Any]):
-    """Dates repeat: what one was found to be is remembered, up to a bound.
-
-    Attributes:
-        has_misfits: Whether any of them was none.
-        unchanged: Those that already are in the form of their column.
-    """
+    """Dates repeat: what one was found to be is remembered, up to a bound."""
 
     def __init__(self, fit: Callable[[Any], Any]) -> None:
         super().__init__({None: None})
         self._fit = fit
-        self.has_misfits = False
-        self.unchanged: set[str | None] = {None}
+        self._unchanged: set[str | None] = {None}
+
+    def fit_all(self, values: list[str | None]) -> list[Any] | None:
+        """Fit a column's values; None where all of them are in its form already."""
+        if self._unchanged.issuperset(values):
+            return None
+        if self._fit is fit_instant and all_plain(values):
+            return None
+        return list(map(self.__getitem__, values))
 
     def __missing__(self, value: str) -> Any:
-        if len(self) >= _DATES_REMEMBERED:
+        if len(self) >= _VALUES_REMEMBERED:
             self.clear()
-            self.unchanged.clear()
             self[None] = None
+            self._unchanged = {None}
         fitted = self[value] = self._fit(value)
         if fitted == value:
-            self.unchanged.add(value)
-        self.has_misfits |= isinstance(fitted, Misfit)
+            self._unchanged.add(value)
         return fitted
 
 

@@ -8,141 +8,39 @@ from __future__ import annotations
 
 import copy
 import signal
-import sys
-import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 import singer_sdk.singerlib as singer
 from singer_sdk import Tap
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._state import PROGRESS_MARKERS
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
-from singer_sdk.singerlib.encoding.base import GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
 from tap_orgvue.instants import parse_instant
+from tap_orgvue.writer import BufferedWriter, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from types import FrameType
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.mapper import StreamMap
 
-FLUSH_BYTES = 256 * 1024
-FLUSH_SECONDS = 1.0
-"""A buffer goes out when it is this large, or its first message this old."""
-
-
-def _encode_other(value: Any) -> Any:
-    """What the SDK's own writer does with values that JSON does not know."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
-
-
-class BufferedWriter(GenericSingerWriter[bytes, Message]):
-    """Writes messages to standard output: records by the buffer, all others at once.
-
-    A loader reads whole lines as before; only fewer, larger writes carry them. Records always
-    precede the STATE that covers them, since one buffer holds both.
-
-    Attributes:
-        records: Records to be written, in the envelope of `begin_records`; add to it.
-        is_writing: Whether a write is under way, which a signal must not cut.
-        terminated: What to raise once it is done.
-    """
-
-    def __init__(self) -> None:
-        """Begin with an empty buffer."""
-        self.is_writing = False
-        self.terminated: Terminated | None = None
-        self.records: list[Record] = []
-        self._before = self._between = self._after = b""
-        self._buffer = bytearray()
-        self._oldest = 0.0
-
-    @override
-    def serialize_message(self, message: Message) -> bytes:
-        """A message as a line of JSON."""
-        return _ENCODER.encode(message.to_dict()) + b"\n"
-
-    @override
-    def write_message(self, message: Message) -> None:
-        """Write a message that loaders act on, and all records before it."""
-        self._take_records()
-        if not self._buffer:
-            self._oldest = time.monotonic()
-        self._buffer += self.serialize_message(message)
-        if not isinstance(message, RecordMessage) or self._is_due():
-            self.flush()
-
-    def begin_records(self, before: bytes, after: bytes) -> None:
-        """Settle what stands around the records that are added from now on, encoded."""
-        self._take_records()
-        self._before, self._between, self._after = before, after + before, after
-
-    def start_block(self) -> None:
-        """Encode the records added so far, and let them out if there are many or they are old."""
-        self._take_records()
-        if self._buffer and self._is_due():
-            self.flush()
-
-    def _take_records(self) -> None:
-        if not self.records:
-            return
-        if not self._buffer:
-            self._oldest = time.monotonic()
-        # One call for all of them: a line break stands nowhere else in JSON.
-        lines = _ENCODER.encode_lines(self.records)
-        self._buffer += self._before
-        self._buffer += lines[:-1].replace(b"\n", self._between)
-        self._buffer += self._after
-        self.records.clear()
-
-    def _is_due(self) -> bool:
-        return len(self._buffer) >= FLUSH_BYTES or time.monotonic() - self._oldest >= FLUSH_SECONDS
-
-    def flush(self) -> None:
-        """Let out what is held."""
-        self._take_records()
-        if not self._buffer:
-            return
-        # Empty first: what a closed pipe refused must not be sent again by a later flush.
-        data, self._buffer = self._buffer, bytearray()
-        self.is_writing = True
-        try:
-            self._write_out(data)
-        finally:
-            self.is_writing = False
-        if self.terminated is not None:
-            raise self.terminated
-
-    @staticmethod
-    def _write_out(data: bytearray) -> None:
-        out = getattr(sys.stdout, "buffer", None)
-        if out is None:
-            # A test or a notebook replaced standard output by one for text.
-            sys.stdout.write(data.decode())
-            sys.stdout.flush()
-            return
-        out.write(data)
-        out.flush()
+    Rows = list[Any]
+    """Objects that msgspec encodes as records."""
 
 
 class FastRecords(RESTStream[Any]):
     """A stream without children whose records already satisfy its schema."""
 
-    _pending: list[Record] | None = None
-    """Where the writer takes records from; None where the SDK's own way is taken."""
+    gives_rows = False
+    """Whether responses are now to be parsed into lists of rows, instead of into records."""
     _is_incremental = False
     _has_begun: bool | None = None
     """None before a run; False where nothing is to be sent."""
@@ -165,6 +63,11 @@ class FastRecords(RESTStream[Any]):
     def next_version(self, now: int) -> int:
         """The version of this run's records."""
         return now
+
+    @property
+    def rows_encode(self) -> bool:
+        """Whether there are rows that encode as this run's records do."""
+        return True
 
     # -- for the stream's use
 
@@ -190,34 +93,6 @@ class FastRecords(RESTStream[Any]):
             self._input_schema = schema
         self._tap.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
         self._stream_maps = None
-
-    def start_page(self) -> None:
-        """Settle what the envelope of the following records is."""
-        self._pending = None
-        writer = self._writer
-        if writer is None or not self._is_passed_through():
-            return
-        message = singer.RecordMessage(
-            stream=self.stream_maps[0].stream_alias,
-            record={},
-            version=self._stream_version,
-            time_extracted=datetime.now(timezone.utc),
-        )
-        whole = writer.serialize_message(message)
-        before, _, after = whole.partition(b"{}")
-        writer.begin_records(before, after)
-        self._pending = writer.records
-
-    def start_block(self) -> None:
-        """Prepare for the next records, after a moment's look at what is held."""
-        self.state_manager.is_flushed = False
-        if self._writer is not None:
-            self._writer.start_block()
-
-    def _is_passed_through(self) -> bool:
-        """Whether records leave as they are: one map, of the kind that changes nothing."""
-        only, *others = self.stream_maps
-        return not others and type(only) is SameRecordTransform and not only.flattening_enabled
 
     @property
     def version(self) -> int | None:
@@ -275,6 +150,77 @@ class FastRecords(RESTStream[Any]):
         self.flush()
 
     @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        """Send rows by the block, where records leave as they are.
+
+        The SDK's own loop conforms types cell by cell, removes columns that were never asked for,
+        and makes a message object of every record. Counting, timing, STATE messages and the end
+        of a stream are as there.
+        """
+        if not write_messages or not self._sends_rows(context):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        writer, often = cast("BufferedWriter", self._writer), self.STATE_MSG_FREQUENCY
+        count = 0
+        for rows in self._sync_rows():
+            before, after = self._envelope(writer)
+            for part in _cut(rows, often - count % often, often):
+                writer.write_lines(lines_of(part, before, after))
+                self.state_manager.is_flushed = False
+                count += len(part)
+                if count % often == 0:
+                    self._write_state_message()
+        self._write_state_message()
+
+    def _sends_rows(self, context: Context | None) -> bool:
+        """Whether records leave as rows encode: one map that changes nothing, nothing deselected.
+
+        A limit of records, which the SDK sets to try a stream, is left to the SDK too.
+        """
+        return (
+            not context
+            and not self.partitions
+            and self._writer is not None
+            and self.ABORT_AT_RECORD_COUNT is None
+            and self.rows_encode
+            and self._is_passed_through()
+            and all(self.mask["properties", name] for name in self.schema["properties"])
+        )
+
+    def _is_passed_through(self) -> bool:
+        only, *others = self.stream_maps
+        return not others and type(only) is SameRecordTransform and not only.flattening_enabled
+
+    def _sync_rows(self) -> Iterator[Rows]:
+        """What `_sync_records` does around its loop, with a list of rows where it has a record."""
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            counter.with_context({})
+            timer.with_context({})
+            self._write_starting_replication_value(None)
+            self.gives_rows = True
+            try:
+                for rows in cast("Iterable[Rows]", self.get_records(None)):
+                    yield rows
+                    counter.increment(len(rows))
+            finally:
+                self.gives_rows = False
+            self._finalize_state(self.get_context_state(None))
+        self._finalize_state(self.stream_state)
+
+    def _envelope(self, writer: BufferedWriter) -> tuple[bytes, bytes]:
+        """What stands before and after the record in the RECORD messages of this moment."""
+        message = singer.RecordMessage(
+            stream=self.stream_maps[0].stream_alias,
+            record={},
+            version=self._stream_version,
+            time_extracted=datetime.now(timezone.utc),
+        )
+        before, _, after = writer.serialize_message(message).partition(b"{}")
+        return before, after.rstrip()
+
+    @override
     def _process_record(
         self,
         record: Record,
@@ -287,16 +233,26 @@ class FastRecords(RESTStream[Any]):
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
-        """Keep the latest change, compared as instants.
+        """Keep the latest change.
 
         The SDK compares texts, and warns of every record that has none. For full tables there is
         nothing to keep.
         """
+        value = latest_record.get(self.replication_key or "")
+        if value is not None:
+            self.note_changes([value])
+
+    def note_changes(self, values: Iterable[str]) -> None:
+        """Keep the latest of these instants, compared as such: their texts differ in length."""
         if not self._is_incremental:
             return
-        value = latest_record.get(self.replication_key or "")
-        if value is not None and (self._latest is None or _is_later(value, self._latest)):
-            self._latest = value
+        latest: dict[int, str] = {}
+        for value in values:
+            if value > latest.get(len(value), ""):
+                latest[len(value)] = value
+        for value in latest.values():
+            if self._latest is None or _is_later(value, self._latest):
+                self._latest = value
 
     def _mark_progress(self, value: str) -> None:
         """Leave the bookmark where the SDK promotes it from, once the stream is finished."""
@@ -304,18 +260,6 @@ class FastRecords(RESTStream[Any]):
             "replication_key": self.replication_key,
             "replication_key_value": value,
         }
-
-    @override
-    def _write_record_message(self, record: Record) -> None:
-        """Add a record to those that the writer encodes together.
-
-        The SDK's own conforms types cell by cell, removes columns that were never asked for,
-        makes a message object, and flushes each line.
-        """
-        if self._pending is None:
-            super()._write_record_message(record)
-        else:
-            self._pending.append(record)
 
     # -- batches
 
@@ -352,22 +296,40 @@ class FastRecords(RESTStream[Any]):
             for stream_map in self.stream_maps
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
-        passed_through = self._is_passed_through()
-        loaders_own = self._loaders_own_columns()
-        for record in self._sync_records(context, write_messages=False):
-            for stream_map, writer in writers:
-                mapped = record if passed_through else stream_map.transform(dict(record))
-                if mapped is None:
-                    continue
-                if loaders_own:
-                    mapped = {**mapped, **loaders_own}
-                _ENCODER.encode_into(mapped, writer.lines, -1)
-                writer.lines.extend(b"\n")
-                if address := writer.line_added():
-                    yield stream_map, address
+        if self._sends_rows(context):
+            [(stream_map, writer)] = writers
+            yield from ((stream_map, address) for address in self._written_rows(writer))
+        else:
+            yield from self._written_records(writers, context)
         for stream_map, writer in writers:
             if address := writer.finish():
                 yield stream_map, address
+
+    def _written_rows(self, writer: BatchWriter) -> Iterator[str]:
+        """Write lines by the block; the addresses of the files that are filled on the way."""
+        loaders_own = self._loaders_own_columns()
+        # The inside of the object, as it goes on behind a record's own columns.
+        more = b"," + lines_of([loaders_own])[1:-2] if loaders_own else b""
+        for rows in self._sync_rows():
+            for part in _cut(rows, writer.room, writer.size):
+                lines = lines_of(part)
+                if more:
+                    lines = lines[:-2].replace(b"}\n", more + b"}\n") + more + b"}\n"
+                if address := writer.add(lines, len(part)):
+                    yield address
+
+    def _written_records(
+        self, writers: list[tuple[StreamMap, BatchWriter]], context: Context | None
+    ) -> Iterator[tuple[StreamMap, str]]:
+        """Write a line for each record, as the stream maps make it."""
+        loaders_own = self._loaders_own_columns()
+        for record in super()._sync_records(context, write_messages=False):
+            for stream_map, writer in writers:
+                mapped = stream_map.transform(dict(record))
+                if mapped is None:
+                    continue
+                if address := writer.add(lines_of([{**mapped, **loaders_own}]), 1):
+                    yield stream_map, address
 
     def _loaders_own_columns(self) -> Record:
         """What a loader adds to RECORD messages, but not to the lines of a batch.
@@ -398,6 +360,13 @@ class FastRecords(RESTStream[Any]):
         yield SDKBatchMessage(
             stream=self._batch_map.stream_alias, encoding=encoding, manifest=manifest
         )
+
+
+def _cut(rows: Rows, first: int, size: int) -> Iterator[Rows]:
+    """Cut rows into parts: the first of at most so many, all others of a size."""
+    yield rows[:first]
+    for start in range(first, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _is_later(one: str, other: str) -> bool:
@@ -468,8 +437,8 @@ class IsolatingTap(Tap):
         writer = self.message_writer
         terminated = Terminated(signum)
         # A second signal does not wait for a write that a stuck loader does not take.
-        if isinstance(writer, BufferedWriter) and writer.is_writing and not writer.terminated:
-            writer.terminated = terminated
+        if isinstance(writer, BufferedWriter) and writer.is_writing and not writer.interruption:
+            writer.interruption = terminated
             return
         raise terminated
 

@@ -26,7 +26,7 @@ from tap_orgvue.memory import IN_STATE, Memory
 from tap_orgvue.models import ID, MODIFIED_AT, Query
 from tap_orgvue.naming import RESCUED
 from tap_orgvue.pages import ExportPages, Link, Page, Slice
-from tap_orgvue.record_maker import RecordMaker
+from tap_orgvue.record_maker import RecordMaker, encodes_itself
 from tap_orgvue.records import FastRecords
 from tap_orgvue.schema import columns_in, stream_schema
 from tap_orgvue.settling import Catalogued, Settled, settle
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Auth, Record, RequestFunc
-    from singer_sdk.singerlib.catalog import MetadataMapping
+    from singer_sdk.singerlib.catalog import MetadataMapping, SelectionMask
 
     from tap_orgvue.models import Filter, Property
     from tap_orgvue.schema import Column
@@ -121,16 +121,20 @@ class DatasetStream(FastRecords):
         Kept, because a run replaces the stream's schema by one of what is delivered.
         """
         columns = columns_in(self.effective_schema)
-        always = {*self.primary_keys, self.replication_key}
         return Catalogued(
             self.name,
             columns,
-            frozenset(
-                column.name
-                for column in columns
-                if column.name in always or self.mask["properties", column.name]
-            ),
+            frozenset(column.name for column in columns if self.mask["properties", column.name]),
         )
+
+    @property
+    @override
+    def mask(self) -> SelectionMask:
+        """What is selected; keys are in any case, since a loader and the next run need them."""
+        mask = super().mask
+        for name in filter(None, (*self.primary_keys, self.replication_key)):
+            mask["properties", name] = True
+        return mask
 
     @property
     @override
@@ -396,6 +400,12 @@ class DatasetStream(FastRecords):
             )
             raise OrgvueError(message)
 
+    @property
+    @override
+    def rows_encode(self) -> bool:
+        """Whether all columns have names that fields can have."""
+        return encodes_itself(column.name for column in self._settled.columns)
+
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         """Make records of an export's rows, by its headers.
@@ -408,7 +418,6 @@ class DatasetStream(FastRecords):
             return
         if not settings.include_calculations:
             rows = ItemRows(answer.chunks(), self._headers)
-        self.start_page()
         try:
             maker = RecordMaker(
                 rows.headers,
@@ -420,9 +429,13 @@ class DatasetStream(FastRecords):
                 hash_key=settings.hash_key,
                 careful=answer.careful,
             )
-            for records in rows.blocks(maker.records):
-                self.start_block()
-                yield from records
+            if self.gives_rows:
+                for block in rows.blocks(maker.rows):
+                    self.note_changes(maker.latest(block, self.replication_key or ""))
+                    yield cast("Record", block)
+            else:
+                for records in rows.blocks(maker.records):
+                    yield from records
             self._misfits += maker.misfits
             self._nul_count += maker.nul_count
             self._row_count += maker.row_count

@@ -17,13 +17,14 @@ from tap_orgvue.connection_check import StageFailed, check_connection
 from tap_orgvue.description_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.errors import OrgvueError, TenantRefusal
 from tap_orgvue.exports import Exports
-from tap_orgvue.records import BufferedWriter, IsolatingTap, Terminated
+from tap_orgvue.records import IsolatingTap, Terminated
 from tap_orgvue.rules import PropertyRules
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SETTINGS_SCHEMA, Settings, SettingsError
 from tap_orgvue.streams import DatasetStream, First
 from tap_orgvue.tenant import Tenant
 from tap_orgvue.token_dates import read_token_dates
+from tap_orgvue.writer import BufferedWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

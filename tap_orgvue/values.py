@@ -147,7 +147,10 @@ def read_cell(raw: bytes) -> Any:
     Raises:
         UnicodeDecodeError: The cell is not UTF-8.
     """
-    return json.loads(raw.decode(), parse_float=Literal, parse_int=Literal, parse_constant=Literal)
+    return _CELL.decode(raw.decode())
+
+
+_CELL = json.JSONDecoder(parse_float=Literal, parse_int=Literal, parse_constant=Literal)
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")

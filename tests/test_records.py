@@ -20,15 +20,16 @@ from singer_sdk import Tap
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.io_base import SingerWriter
+from singer_sdk.singerlib import StateMessage
 from singer_sdk.streams import RESTStream
 
 import tap_orgvue
-from tap_orgvue.records import BufferedWriter
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.streams import DatasetStream
 from tap_orgvue.tap import TapOrgvue
+from tap_orgvue.writer import BufferedWriter
 from tests.conftest import people
-from tests.running import discover, select, sync
+from tests.running import discover, entry, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,8 @@ def tenant(serve: Callable[..., Orgvue]) -> Orgvue:
 
 def told(output: str) -> list[dict[str, Any]]:
     """Messages without what differs between two runs: moments."""
-    messages = [json.loads(line) for line in output.splitlines()]
+    # Not `splitlines`: text may hold other signs that end lines, as U+2028.
+    messages = [json.loads(line) for line in output.split("\n") if line]
     for message in messages:
         if "time_extracted" in message:
             message["time_extracted"] = "a moment"
@@ -88,6 +90,11 @@ def told(output: str) -> list[dict[str, Any]]:
         for bookmark in message.get("value", {}).get("bookmarks", {}).values():
             bookmark.get("orgvue", {}).pop("version", None)
     return messages
+
+
+def columns(catalog: dict[str, Any], stream: str) -> list[str]:
+    """The names of a stream's columns."""
+    return list(entry(catalog, stream)["schema"]["properties"])
 
 
 def run_with(writer: Any, config: dict[str, Any], catalog: dict[str, Any]) -> str:
@@ -124,15 +131,56 @@ def test_messages_are_the_sdks_own(
     assert any(message["type"] == "SCHEMA" for message in short)
 
 
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_deselected_columns_and_incremental_streams_too(
-    tenant: Orgvue, monkeypatch: pytest.MonkeyPatch
+    tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same with columns deselected, and with a stream that is replicated incrementally."""
-    catalog = discover(tenant.config)
-    select(catalog, "people", "salary", "full_name", selected=False)
-    select(catalog, "links", replication_method="INCREMENTAL", replication_key="_modified_at")
-    short, own = both_ways(tenant.config, catalog, monkeypatch)
+    """The same with columns deselected, keys among them, and with an incremental stream."""
+    config = {**tenant.config, **settings}
+    catalog = discover(config)
+    select(catalog, "people", "start_date", "full_name", "_id", selected=False)
+    changed = next(name for name in columns(catalog, "links") if name.startswith("_modified"))
+    select(catalog, "links", replication_method="INCREMENTAL", replication_key=changed)
+    select(catalog, "links", changed, selected=False)
+    short, own = both_ways(config, catalog, monkeypatch)
     assert short == own
+
+
+def test_a_long_stream_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
+    """STATE comes after as many records as the SDK's own path has it, between blocks and within."""
+    dataset = people(7, "Few")
+    tenant = serve(people(2500), dataset)
+    monkeypatch.setattr(DatasetStream, "STATE_MSG_FREQUENCY", 1000)
+    # A state that changes with every message is written with every message.
+    monkeypatch.setattr(StateWriter, "write_state", _write_every_state)
+    short, own = both_ways(tenant.config, discover(tenant.config), monkeypatch)
+    assert short == own
+    kinds = [message["type"] for message in short if message.get("stream") != "few"]
+    assert kinds.count("STATE") > 4
+
+
+def _write_every_state(self: StateWriter, state: dict[str, Any]) -> None:
+    self._message_writer.write_message(StateMessage(value=state))
+
+
+def test_odd_values_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where values do not fit or are long, and where a name is none that a field has."""
+    odd: list[dict[str, Any]] = [
+        *({"number": value} for value in ("N/A", 1.5, True, [1], 0.30000000000000004, None)),
+        *({"text": value} for value in (5, "a\x00b", "\u2028", {"a": [1.10]}, None)),
+        *({"date": value} for value in ("2022-01-02T10:00:00Z", "soon", 5, "2022-01-02", None)),
+        *({"_changedAt": value} for value in ("2022-01-02T10:00:00.000Z", "2022-01-02", "x", None)),
+    ]
+    properties = [
+        *(Property("number", "number"), Property("text"), Property("date", "date")),
+        *(Property("_changedAt", "date"), Property('with "quotes"', "text")),
+    ]
+    tenant = serve(Dataset("People", properties=properties, rows=odd))
+    for names in ("snake_case", "original"):
+        config = {**tenant.config, "column_names": names}
+        short, own = both_ways(config, discover(config), monkeypatch)
+        assert short == own
+        assert sum(message["type"] == "RECORD" for message in short) == len(odd)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
@@ -189,7 +237,9 @@ SIGNATURES = {
         "partition_context",
     ],
     (RESTStream, "_increment_stream_state"): ["self", "latest_record", "context"],
-    (RESTStream, "_write_record_message"): ["self", "record"],
+    (RESTStream, "_write_state_message"): ["self"],
+    (RESTStream, "_write_starting_replication_value"): ["self", "context"],
+    (RESTStream, "_finalize_state"): ["self", "state"],
     (RESTStream, "_generate_batch_messages"): ["self", "encoding", "manifest"],
     (RESTStream, "_sync_records"): ["self", "context", "write_messages"],
     (Tap, "_reset_state_progress_markers"): ["self"],

@@ -1,0 +1,36 @@
+"""What the command does with errors: each becomes one line that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from tap_orgvue.records import Terminated
+from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.settings import SettingsError
+from tap_orgvue.tap import LoaderGone, TapOrgvue
+
+
+def run() -> None:
+    """Run the tap's command line, and end the process as it ended."""
+    SCRUBBER.install()
+    try:
+        TapOrgvue.cli()
+    except LoaderGone as error:
+        TapOrgvue.logger.error("%s", error)
+        sys.stderr.flush()
+        # Whatever is still buffered cannot be delivered: do not let Python try and complain.
+        os._exit(1)
+    except Terminated as terminated:
+        TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
+        sys.exit(terminated.code)
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            TapOrgvue.logger.error("%s", mistake)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
+        debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
+        message = error.args[0] if error.args else type(error).__name__
+        TapOrgvue.logger.error("%s", message, exc_info=debugging)
+        sys.exit(1)
