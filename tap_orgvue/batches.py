@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from isal import isal_zlib
+from upath import UPath
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from typing import Protocol
 
     class Storage(Protocol):
-        """Where batch files go; the SDK's, through fsspec."""
+        """Where batch files go, as the SDK reads it from `batch_config`."""
 
+        root: str
         prefix: str | None
-
-        def open(self, filename: str, mode: str) -> AbstractContextManager[IO[bytes]]:
-            """Open a file."""
+        params: dict[str, Any]
 
         def get_url(self, filename: str) -> str:
             """The address a loader reads it from."""
@@ -33,7 +32,10 @@ _PIECE_BYTES = 512 * 1024
 
 
 class BatchFile:
-    """One file, written piece by piece; compression runs beside the encoding of what follows."""
+    """One file, written piece by piece; compression runs beside the encoding of what follows.
+
+    It is there under its name once it is whole, and not before.
+    """
 
     def __init__(self, storage: Storage, filename: str, *, compress: bool) -> None:
         """Open a file.
@@ -43,11 +45,12 @@ class BatchFile:
             filename: Its name there, without ending.
             compress: Whether as gzip.
         """
-        self.filename = f"{storage.prefix or ''}{filename}.json{'.gz' if compress else ''}"
-        self._storage = storage
+        name = f"{storage.prefix or ''}{filename}.json{'.gz' if compress else ''}"
+        self._address = storage.get_url(name)
         self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
-        self._opened = storage.open(self.filename, "wb")
-        self._file = self._opened.__enter__()
+        folder = UPath(storage.root, **storage.params).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: Any = folder.fs.open((folder / name).path, "wb", autocommit=False)
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._write_pieces, daemon=True)
@@ -66,9 +69,18 @@ class BatchFile:
         self._pieces.put(None)
         self._thread.join()
         if self._failure is not None:
+            self.discard()
             raise self._failure
-        self._opened.__exit__(None, None, None)
-        return self._storage.get_url(self.filename)
+        self._file.close()
+        self._file.commit()
+        return self._address
+
+    def discard(self) -> None:
+        """Drop the file: nobody was told of it."""
+        self._pieces.put(None)
+        self._thread.join()
+        self._file.close()
+        self._file.discard()
 
     def _write_pieces(self) -> None:
         while (piece := self._pieces.get()) is not None:
@@ -135,6 +147,12 @@ class BatchWriter:
         address = self._begun().close()
         self._file, self._count = None, 0
         return address
+
+    def discard(self) -> None:
+        """Drop the file that is begun, if one is."""
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
 
     def _pass_on(self) -> None:
         self._begun().write(bytes(self._lines))

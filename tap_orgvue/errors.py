@@ -317,6 +317,13 @@ def _concerns_everything(status: int, problems: Sequence[Problem]) -> bool:
     return gateway or status == HTTPStatus.UNAUTHORIZED
 
 
+def in_words(error: BaseException) -> str:
+    """What to tell a user of any error: its own words, without what a system or library adds."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
 def _problems(body: bytes) -> list[Problem]:
     try:
         listed = msgspec.json.decode(body)["errors"]

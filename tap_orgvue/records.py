@@ -21,6 +21,7 @@ from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
+from tap_orgvue.errors import in_words
 from tap_orgvue.instants import parse_instant
 from tap_orgvue.writer import BufferedWriter, lines_of
 
@@ -296,14 +297,19 @@ class FastRecords(RESTStream[Any]):
             for stream_map in self.stream_maps
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
-        if self._sends_rows(context):
-            [(stream_map, writer)] = writers
-            yield from ((stream_map, address) for address in self._written_rows(writer))
-        else:
-            yield from self._written_records(writers, context)
-        for stream_map, writer in writers:
-            if address := writer.finish():
-                yield stream_map, address
+        try:
+            if self._sends_rows(context):
+                [(stream_map, writer)] = writers
+                yield from ((stream_map, address) for address in self._written_rows(writer))
+            else:
+                yield from self._written_records(writers, context)
+            for stream_map, writer in writers:
+                if address := writer.finish():
+                    yield stream_map, address
+        except BaseException:
+            for _, writer in writers:
+                writer.discard()
+            raise
 
     def _written_rows(self, writer: BatchWriter) -> Iterator[str]:
         """Write lines by the block; the addresses of the files that are filled on the way."""
@@ -425,7 +431,7 @@ class IsolatingTap(Tap):
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
                     raise
                 failed[stream.name] = error
-                self.logger.error("%s", error.args[0] if error.args else type(error).__name__)  # noqa: TRY400 - a user's line, not a traceback
+                self.logger.error("%s", in_words(error))  # noqa: TRY400 - a user's line, not a traceback
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()

@@ -15,7 +15,7 @@ from tap_orgvue.ahead import FetchedAhead
 from tap_orgvue.client import Client, OutOfRequests, Stopped
 from tap_orgvue.connection_check import StageFailed, check_connection
 from tap_orgvue.description_streams import DatasetsStream, PropertiesStream
-from tap_orgvue.errors import OrgvueError, TenantRefusal
+from tap_orgvue.errors import OrgvueError, TenantRefusal, in_words
 from tap_orgvue.exports import Exports
 from tap_orgvue.records import IsolatingTap, Terminated
 from tap_orgvue.rules import PropertyRules
@@ -239,10 +239,7 @@ class TapOrgvue(IsolatingTap):
 
 
 def _summary(failed: Mapping[str, Exception], of: int) -> str:
-    told = [
-        f"  {name}: {error.args[0] if error.args else type(error).__name__}"
-        for name, error in failed.items()
-    ]
+    told = [f"  {name}: {in_words(error)}" for name, error in failed.items()]
     return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
 
 
