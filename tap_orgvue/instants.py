@@ -17,13 +17,15 @@ _FORM = re.compile(
     r"(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d:?\d\d|[+-]\d\d)?)?",
 )
 _MICROSECOND_DIGITS = 6
-_PLAIN = re.compile(
+_DAY = (
     r"(?!0000)[0-9]{4}-"
     r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
     r"|(?:0[13578]|1[02])-31)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
 )
-"""What `format_instant` writes mostly. Leap days are left out: they want a calendar."""
+"""A day that needs no calendar: every one but leap days."""
+_PLAIN_DAY = re.compile(_DAY + r"(?:T00:00:00\.000Z)?")
+_PLAIN_INSTANT = re.compile(_DAY + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")
+"""What `format_instant` writes mostly."""
 
 
 def parse_instant(text: str) -> datetime | None:
@@ -64,9 +66,14 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(timezone.utc).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
+def is_plain_day(text: str) -> bool:
+    """Whether a text is a day in one of the two forms that Orgvue documents; False in doubt."""
+    return _PLAIN_DAY.fullmatch(text) is not None
+
+
 def all_plain(values: Iterable[str | None]) -> bool:
     """Whether all these are instants as `format_instant` writes them, or None; False in doubt."""
-    return all(map(_PLAIN.fullmatch, [value for value in values if value is not None]))
+    return all(map(_PLAIN_INSTANT.fullmatch, [value for value in values if value is not None]))
 
 
 def format_bound(instant: datetime) -> str:

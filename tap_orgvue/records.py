@@ -23,7 +23,7 @@ from typing_extensions import override
 from tap_orgvue.batches import BatchWriter
 from tap_orgvue.errors import in_words
 from tap_orgvue.instants import parse_instant
-from tap_orgvue.writer import BufferedWriter, lines_of
+from tap_orgvue.writer import ENCODER, BufferedWriter, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -168,7 +168,7 @@ class FastRecords(RESTStream[Any]):
         for rows in self._sync_rows():
             before, after = self._envelope(writer)
             for part in _cut(rows, often - count % often, often):
-                writer.write_lines(lines_of(part, before, after))
+                writer.write_lines(*lines_of(part, before, after))
                 self.state_manager.is_flushed = False
                 count += len(part)
                 if count % often == 0:
@@ -315,12 +315,12 @@ class FastRecords(RESTStream[Any]):
         """Write lines by the block; the addresses of the files that are filled on the way."""
         loaders_own = self._loaders_own_columns()
         # The inside of the object, as it goes on behind a record's own columns.
-        more = b"," + lines_of([loaders_own])[1:-2] if loaders_own else b""
+        more = b"," + ENCODER.encode(loaders_own)[1:] if loaders_own else b""
         for rows in self._sync_rows():
             for part in _cut(rows, writer.room, writer.size):
-                lines = lines_of(part)
+                lines = ENCODER.encode_lines(part)
                 if more:
-                    lines = lines[:-2].replace(b"}\n", more + b"}\n") + more + b"}\n"
+                    lines = lines.replace(b"}\n", more + b"\n")
                 if address := writer.add(lines, len(part)):
                     yield address
 
@@ -334,7 +334,7 @@ class FastRecords(RESTStream[Any]):
                 mapped = stream_map.transform(dict(record))
                 if mapped is None:
                     continue
-                if address := writer.add(lines_of([{**mapped, **loaders_own}]), 1):
+                if address := writer.add(ENCODER.encode_lines([{**mapped, **loaders_own}]), 1):
                     yield stream_map, address
 
     def _loaders_own_columns(self) -> Record:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BLOCK_BYTES = 64 * 1024
-"""How much is decoded at once: enough to keep decoding fast, little enough to forget."""
+"""How much is decoded at once, at least: enough to be fast, little enough to forget."""
 
 _HEAD_LIMIT = 64 * 1024 * 1024
 _ROW_LIMIT = 256 * 1024 * 1024
@@ -129,7 +129,7 @@ class JsonRows:
         """
         for end, begin in itertools.islice(self._row_breaks(), _MOST_GUESSES):
             try:
-                rows = decode(b"[%b]" % self._pending[:end])
+                rows = decode(b"".join((b"[", memoryview(self._pending)[:end], b"]")))
             except _NOT_WHOLE:
                 continue
             self._pending = self._pending[begin:]

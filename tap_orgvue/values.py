@@ -14,7 +14,12 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.instants import finer_than_microseconds, format_instant, parse_instant
+from tap_orgvue.instants import (
+    finer_than_microseconds,
+    format_instant,
+    is_plain_day,
+    parse_instant,
+)
 from tap_orgvue.models import MODIFIED_AT
 
 if TYPE_CHECKING:
@@ -202,6 +207,8 @@ def fit_date(cell: Any) -> Any:
 
     A date with a time of day keeps its date in UTC, and is rescued whole.
     """
+    if isinstance(cell, str) and is_plain_day(cell):
+        return cell[:10]
     instant = parse_instant(cell) if isinstance(cell, str) else None
     if instant is None:
         return Misfit(cell)

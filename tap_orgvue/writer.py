@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FLUSH_BYTES = 256 * 1024
 FLUSH_SECONDS = 1.0
@@ -32,8 +33,10 @@ def _encode_other(value: Any) -> Any:
 ENCODER = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
 
 
-def lines_of(records: Sequence[Any], before: bytes = b"", after: bytes = b"") -> bytes:
-    """Lines of JSON, each with the same bytes around it.
+def lines_of(
+    records: Sequence[Any], before: bytes = b"", after: bytes = b""
+) -> tuple[bytes | memoryview, ...]:
+    """Lines of JSON, each with the same bytes around it, in pieces that follow one another.
 
     Args:
         records: What encodes as JSON; at least one.
@@ -43,9 +46,9 @@ def lines_of(records: Sequence[Any], before: bytes = b"", after: bytes = b"") ->
     # One call for all of them, and one that puts the rest between: JSON has no other line breaks.
     lines = ENCODER.encode_lines(records)
     if not before and not after:
-        return lines
-    between = after + b"\n" + before
-    return b"".join((before, lines[:-1].replace(b"\n", between), after, b"\n"))
+        return (lines,)
+    around = lines.replace(b"\n", after + b"\n" + before)
+    return before, memoryview(around)[: len(around) - len(before)]
 
 
 class BufferedWriter(GenericSingerWriter[bytes, Message]):
@@ -75,28 +78,38 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         if not isinstance(message, RecordMessage):
             self.flush()
 
-    def write_lines(self, lines: bytes) -> None:
-        """Write encoded messages that may wait for others."""
-        if not self._buffer:
-            self._oldest = time.monotonic()
-        self._buffer += lines
-        if len(self._buffer) >= FLUSH_BYTES or time.monotonic() - self._oldest >= FLUSH_SECONDS:
-            self.flush()
+    def write_lines(self, *pieces: bytes | memoryview) -> None:
+        """Write encoded messages that may wait for others, in pieces that are whole together."""
+        with self._uncut():
+            if not self._buffer:
+                self._oldest = time.monotonic()
+            for piece in pieces:
+                self._buffer += piece
+            waited = time.monotonic() - self._oldest
+            if len(self._buffer) >= FLUSH_BYTES or waited >= FLUSH_SECONDS:
+                self._let_out()
 
     def flush(self) -> None:
         """Let out what is held."""
-        if not self._buffer:
-            return
-        # First of all: a signal between taking and writing would lose what is taken.
+        with self._uncut():
+            if self._buffer:
+                self._let_out()
+
+    @contextmanager
+    def _uncut(self) -> Iterator[None]:
+        """Let a signal wait: no line is cut, and none is lost between two places."""
         self.is_writing = True
         try:
-            # Emptied first: what a closed pipe refused must not be sent again by a later flush.
-            data, self._buffer = self._buffer, bytearray()
-            _write_out(data)
+            yield
         finally:
             self.is_writing = False
         if self.interruption is not None:
             raise self.interruption
+
+    def _let_out(self) -> None:
+        # Emptied first: what a closed pipe refused must not be sent again by a later flush.
+        data, self._buffer = self._buffer, bytearray()
+        _write_out(data)
 
 
 def _write_out(data: bytearray) -> None:

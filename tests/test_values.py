@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_orgvue.instants import format_instant, parse_instant
+from tap_orgvue.instants import all_plain, format_instant, is_plain_day, parse_instant
 from tap_orgvue.values import Fitter, Kind, Misfit, exact_number, fit_date, fit_instant, kind_of
 
 numbers = st.from_regex(
@@ -155,3 +155,32 @@ def test_what_is_rescued_can_be_stored(kind: Kind, value: object) -> None:
     text = json.dumps(kept, allow_nan=False, default=str)
     assert "\\u0000" not in text.replace("\\\\", "")
     json.dumps(kept, ensure_ascii=False, default=str).encode()
+
+
+@given(st.datetimes(), st.sampled_from(["", "T00:00:00.000Z", "T00:00:00.001Z", "T24:00:00.000Z"]))
+def test_days_are_read_alike_with_and_without_a_calendar(moment: datetime, rest: str) -> None:
+    """The short ways to see that a date or an instant is in order agree with the calendar's."""
+    day = moment.date().isoformat()
+    assert not is_plain_day(day + rest) or parse_instant(day + rest) == parse_instant(day)
+    text = format_instant(moment.replace(tzinfo=timezone.utc))
+    assert not all_plain([text, None]) or format_instant(_known(text)) == text
+    assert not all_plain([day, text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2022-02-30", "2022-04-31", "0000-01-01", "2022-13-01", "2022-1-1", "2022-01-01T"),
+        *("2022-01-01T00:00:00.000", "2022-01-01 ", "\uff12022-01-01", "2022-01-01T00:00:00.0000Z"),
+    ],
+)
+def test_what_is_no_plain_day(text: str) -> None:
+    """What is no day, or none in a documented form, is never taken for one without a look."""
+    assert not is_plain_day(text)
+    assert not all_plain([text])
+
+
+def _known(text: str) -> datetime:
+    instant = parse_instant(text)
+    assert instant is not None
+    return instant
