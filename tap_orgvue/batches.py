@@ -5,20 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 import zlib
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from upath import UPath
+
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class Storage(Protocol):
         """Where batch files go; the SDK's, through fsspec."""
 
+        root: str
         prefix: str | None
-
-        def open(self, filename: str, mode: str) -> AbstractContextManager[IO[bytes]]:
-            """Open a file."""
+        params: dict[str, Any]
 
         def get_url(self, filename: str) -> str:
             """The address a loader reads it from."""
@@ -45,8 +45,12 @@ class BatchFile:
         self.filename = f"{storage.prefix or ''}{filename}.json{'.gz' if compress else ''}"
         self._storage = storage
         self._compress = zlib.compressobj(_FASTEST, wbits=_GZIP_WBITS) if compress else None
-        self._opened = storage.open(self.filename, "wb")
-        self._file = self._opened.__enter__()
+        # The SDK's own way writes to the system's temporary folder first, and leaves that file
+        # there when the run is ended.
+        root = UPath(storage.root, **storage.params).resolve()
+        root.mkdir(parents=True, exist_ok=True)
+        self._path = root / self.filename
+        self._file = self._path.open("wb")
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._write_pieces, daemon=True)
@@ -66,8 +70,15 @@ class BatchFile:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
-        self._opened.__exit__(None, None, None)
+        self._file.close()
         return self._storage.get_url(self.filename)
+
+    def abandon(self) -> None:
+        """Remove a file that nobody will be told of."""
+        self._pieces.put(None)
+        self._thread.join()
+        self._file.close()
+        self._path.unlink(missing_ok=True)
 
     def _write_pieces(self) -> None:
         while (piece := self._pieces.get()) is not None:
@@ -129,6 +140,12 @@ class BatchWriter:
         address = self._begun().close()
         self._file, self._count = None, 0
         return address
+
+    def abandon(self) -> None:
+        """Remove the file that is begun, if one is."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
 
     def _pass_on(self) -> None:
         self._begun().write(bytes(self._lines))

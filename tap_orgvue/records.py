@@ -7,15 +7,17 @@ Each is used for a reason that is said beside it. The SDK's minor version is pin
 from __future__ import annotations
 
 import copy
+import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import singer_sdk.singerlib as singer
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._state import PROGRESS_MARKERS
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -26,7 +28,7 @@ from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
-from tap_orgvue.instants import parse_instant
+from tap_orgvue.instants import format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 FLUSH_BYTES = 256 * 1024
 FLUSH_SECONDS = 1.0
 """A buffer goes out when it is this large, or its first message this old."""
+
+IMPATIENT_SECONDS = 1.0
+"""A signal to end that comes so long after the first ends the process on the spot."""
 
 
 def _encode_other(value: Any) -> Any:
@@ -57,14 +62,17 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 
     Attributes:
         records: Records to be written, in the envelope of `begin_records`; add to it.
-        is_writing: Whether a write is under way, which a signal must not cut.
-        terminated: What to raise once it is done.
+        is_writing: Whether the buffer or the output holds half of something, so that a signal
+            must wait.
+        terminated: What to raise once it does not.
+        last_state: The last STATE that was written, as a line; None before the first.
     """
 
     def __init__(self) -> None:
         """Begin with an empty buffer."""
         self.is_writing = False
         self.terminated: Terminated | None = None
+        self.last_state: bytes | None = None
         self.records: list[Record] = []
         self._before = self._between = self._after = b""
         self._buffer = bytearray()
@@ -78,23 +86,29 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         """Write a message that loaders act on, and all records before it."""
-        self._take_records()
-        if not self._buffer:
-            self._oldest = time.monotonic()
-        self._buffer += self.serialize_message(message)
-        if not isinstance(message, RecordMessage) or self._is_due():
-            self.flush()
+        line = self.serialize_message(message)
+        with self._undisturbed():
+            self._take_records()
+            if not self._buffer:
+                self._oldest = time.monotonic()
+            self._buffer += line
+            if isinstance(message, singer.StateMessage):
+                self.last_state = line
+            if not isinstance(message, RecordMessage) or self._is_due():
+                self.flush()
 
     def begin_records(self, before: bytes, after: bytes) -> None:
         """Settle what stands around the records that are added from now on, encoded."""
-        self._take_records()
-        self._before, self._between, self._after = before, after + before, after
+        with self._undisturbed():
+            self._take_records()
+            self._before, self._between, self._after = before, after + before, after
 
     def start_block(self) -> None:
         """Encode the records added so far, and let them out if there are many or they are old."""
-        self._take_records()
-        if self._buffer and self._is_due():
-            self.flush()
+        with self._undisturbed():
+            self._take_records()
+            if self._buffer and self._is_due():
+                self.flush()
 
     def _take_records(self) -> None:
         if not self.records:
@@ -113,18 +127,31 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 
     def flush(self) -> None:
         """Let out what is held."""
-        self._take_records()
-        if not self._buffer:
-            return
-        # Empty first: what a closed pipe refused must not be sent again by a later flush.
-        data, self._buffer = self._buffer, bytearray()
-        self.is_writing = True
+        with self._undisturbed():
+            self._take_records()
+            if self._buffer:
+                # Empty first: what a closed pipe refused must not be sent again later.
+                data, self._buffer = self._buffer, bytearray()
+                self._write_out(data)
+
+    def repeat_state(self) -> None:
+        """Write the last STATE again, behind everything else that is held."""
+        with self._undisturbed():
+            self._take_records()
+            self._buffer += self.last_state or b""
+            self.flush()
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Let a signal wait until nothing is half done: a cut line would cost the loader all."""
+        outer, self.is_writing = self.is_writing, True
         try:
-            self._write_out(data)
+            yield
         finally:
-            self.is_writing = False
-        if self.terminated is not None:
-            raise self.terminated
+            self.is_writing = outer
+        if self.terminated is not None and not outer:
+            terminated, self.terminated = self.terminated, None
+            raise terminated
 
     @staticmethod
     def _write_out(data: bytearray) -> None:
@@ -134,11 +161,41 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
             sys.stdout.write(data.decode())
             sys.stdout.flush()
             return
-        out.write(data)
+        # Where Python is told not to buffer, a write that a signal interrupts is one of a part.
+        rest = memoryview(data)
+        while rest:
+            rest = rest[out.write(rest) or 0 :]
         out.flush()
 
 
-class FastRecords(RESTStream[Any]):
+class HeldVersions(Stream):
+    """A stream that tells which rows there are once all of them are sent.
+
+    The SDK tells it before the first: a loader would then delete first, and keep it so if the run
+    dies.
+    """
+
+    def next_version(self, now: int) -> int:
+        """The version of this run's records."""
+        return now
+
+    @property
+    def version(self) -> int | None:
+        """The version of this run's records, where they carry one."""
+        return self._stream_version
+
+    def activate_version(self) -> None:
+        """Tell the loader that this run's records are all there are."""
+        if self._stream_version is not None:
+            super()._write_activate_version_message(self._stream_version)
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Hold the message back."""
+        self._stream_version = self.next_version(full_table_version)
+
+
+class FastRecords(HeldVersions, RESTStream[Any]):
     """A stream without children whose records already satisfy its schema."""
 
     _pending: list[Record] | None = None
@@ -146,7 +203,9 @@ class FastRecords(RESTStream[Any]):
     _is_incremental = False
     _has_begun: bool | None = None
     """None before a run; False where nothing is to be sent."""
+    _page_number = 0
     _latest: str | None = None
+    """The latest change on the first page."""
     _batch_map: StreamMap | None = None
 
     # -- what a stream does beside the SDK's own
@@ -161,10 +220,6 @@ class FastRecords(RESTStream[Any]):
 
     def complete(self) -> None:
         """Called once after the last record is on its way, before the final STATE."""
-
-    def next_version(self, now: int) -> int:
-        """The version of this run's records."""
-        return now
 
     # -- for the stream's use
 
@@ -193,6 +248,7 @@ class FastRecords(RESTStream[Any]):
 
     def start_page(self) -> None:
         """Settle what the envelope of the following records is."""
+        self._page_number += 1
         self._pending = None
         writer = self._writer
         if writer is None or not self._is_passed_through():
@@ -219,17 +275,6 @@ class FastRecords(RESTStream[Any]):
         only, *others = self.stream_maps
         return not others and type(only) is SameRecordTransform and not only.flattening_enabled
 
-    @property
-    def version(self) -> int | None:
-        """The version of this run's records, where they carry one."""
-        return self._stream_version
-
-    def activate_version(self) -> None:
-        """Tell the loader that this run's records are all there are."""
-        if self._stream_version is not None:
-            self.flush()
-            super()._write_activate_version_message(self._stream_version)
-
     # -- the SDK's steps, in the order of a sync
 
     @override
@@ -246,14 +291,6 @@ class FastRecords(RESTStream[Any]):
     def write_catalog_schema(self) -> None:
         """Write the SCHEMA message as it is known, asking nothing."""
         super()._write_schema_message()
-
-    @override
-    def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Hold the message back: the SDK sends it before the records.
-
-        A loader would then delete first, and keep it so if the run dies.
-        """
-        self._stream_version = self.next_version(full_table_version)
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
@@ -290,20 +327,37 @@ class FastRecords(RESTStream[Any]):
         """Keep the latest change, compared as instants.
 
         The SDK compares texts, and warns of every record that has none. For full tables there is
-        nothing to keep.
+        nothing to keep. Pages are fetched one after another: a row of the first that changes while
+        a later one is fetched would lie before a later page's latest change, and be missed for
+        ever. Whatever changes after the first page is later than all that is on it.
         """
-        if not self._is_incremental:
+        if not self._is_incremental or self._page_number > 1:
             return
         value = latest_record.get(self.replication_key or "")
         if value is not None and (self._latest is None or _is_later(value, self._latest)):
             self._latest = value
 
-    def _mark_progress(self, value: str) -> None:
-        """Leave the bookmark where the SDK promotes it from, once the stream is finished."""
-        self.stream_state[PROGRESS_MARKERS] = {
-            "replication_key": self.replication_key,
-            "replication_key_value": value,
-        }
+    def _mark_progress(self, latest: str) -> None:
+        """Leave the bookmark where the SDK promotes it from, once the stream is finished.
+
+        Never after the run's beginning: a change that is dated ahead would hide all before it.
+        Never before the last bookmark: all until there was sent.
+        """
+        state, key = self.stream_state, self.replication_key
+        began = format_instant(datetime.fromtimestamp(self._initialized_at / 1000, timezone.utc))
+        value = began if _is_later(latest, began) else latest
+        last = state.get("replication_key_value")
+        if state.get("replication_key") == key and last and not _is_later(value, str(last)):
+            value = str(last)
+        state[PROGRESS_MARKERS] = {"replication_key": key, "replication_key_value": value}
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Leave no mark in the state: the bookmark's bound is kept by `_mark_progress`."""
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Leave no mark here either: nobody reads it, and an odd bookmark would stop the run."""
 
     @override
     def _write_record_message(self, record: Record) -> None:
@@ -354,20 +408,24 @@ class FastRecords(RESTStream[Any]):
         ]
         passed_through = self._is_passed_through()
         loaders_own = self._loaders_own_columns()
-        for record in self._sync_records(context, write_messages=False):
+        try:
+            for record in self._sync_records(context, write_messages=False):
+                for stream_map, writer in writers:
+                    mapped = record if passed_through else stream_map.transform(dict(record))
+                    if mapped is None:
+                        continue
+                    if loaders_own:
+                        mapped = {**mapped, **loaders_own}
+                    _ENCODER.encode_into(mapped, writer.lines, -1)
+                    writer.lines.extend(b"\n")
+                    if address := writer.line_added():
+                        yield stream_map, address
             for stream_map, writer in writers:
-                mapped = record if passed_through else stream_map.transform(dict(record))
-                if mapped is None:
-                    continue
-                if loaders_own:
-                    mapped = {**mapped, **loaders_own}
-                _ENCODER.encode_into(mapped, writer.lines, -1)
-                writer.lines.extend(b"\n")
-                if address := writer.line_added():
+                if address := writer.finish():
                     yield stream_map, address
-        for stream_map, writer in writers:
-            if address := writer.finish():
-                yield stream_map, address
+        finally:
+            for _, writer in writers:
+                writer.abandon()
 
     def _loaders_own_columns(self) -> Record:
         """What a loader adds to RECORD messages, but not to the lines of a batch.
@@ -401,11 +459,11 @@ class FastRecords(RESTStream[Any]):
 
 
 def _is_later(one: str, other: str) -> bool:
-    if len(one) == len(other):
+    if len(one) == len(other) and one[-1:] == other[-1:] == "Z":
         # Both are in UTC and of one form, whose texts are in the order of time.
         return one > other
     first, second = parse_instant(one), parse_instant(other)
-    return first is not None and second is not None and first > second
+    return first is not None and (second is None or first > second)
 
 
 class Terminated(BaseException):
@@ -427,6 +485,9 @@ class IsolatingTap(Tap):
     run_ending: tuple[type[Exception], ...] = ()
     """Errors that every other stream would meet too."""
 
+    _ending_since: float | None = None
+    """When the first signal to end came."""
+
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but each for itself.
 
@@ -439,6 +500,7 @@ class IsolatingTap(Tap):
             Exception: One of `run_ending`; what was sent before it stays sent.
         """
         failed: dict[str, Exception] = {}
+        undone = [stream.name for stream in self.streams.values() if stream.selected]
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
@@ -450,10 +512,12 @@ class IsolatingTap(Tap):
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
+                undone.remove(stream.name)
             except Exception as error:
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
+                    self.logger.error("The run stops. Not delivered: %s.", ", ".join(undone))  # noqa: TRY400 - as below
                     raise
                 failed[stream.name] = error
                 self.logger.error("%s", error.args[0] if error.args else type(error).__name__)  # noqa: TRY400 - a user's line, not a traceback
@@ -465,10 +529,16 @@ class IsolatingTap(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Unwind, instead of exiting with 0 and a state that is ahead of its records."""
-        writer = self.message_writer
+        writer, now = self.message_writer, time.monotonic()
         terminated = Terminated(signum)
-        # A second signal does not wait for a write that a stuck loader does not take.
-        if isinstance(writer, BufferedWriter) and writer.is_writing and not writer.terminated:
+        if self._ending_since is not None:
+            # One that follows at once is the same wish: a terminal tells the whole pipe. A later
+            # one does not wait for a loader that is stuck.
+            if now - self._ending_since > IMPATIENT_SECONDS:
+                os._exit(terminated.code)
+            return
+        self._ending_since = now
+        if isinstance(writer, BufferedWriter) and writer.is_writing:
             writer.terminated = terminated
             return
         raise terminated
@@ -480,10 +550,8 @@ class IsolatingTap(Tap):
 
     def write_last_state(self) -> None:
         """Let out what is held, and repeat the last STATE that was sent."""
-        self.flush()
-        last = self.state_writer._last_emitted_state  # noqa: SLF001 - the state as it was sent
-        if last is not None:
-            self.message_writer.write_message(singer.StateMessage(value=last))
+        if isinstance(self.message_writer, BufferedWriter):
+            self.message_writer.repeat_state()
 
     def write_catalog_schemas(self) -> None:
         """Write a SCHEMA message for every stream, asking for no export."""
