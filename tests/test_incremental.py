@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.errors import Misconfigured, OrgvueError
-from tap_orgvue.models import NO_NODE
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tap_orgvue.simulator.refusals import RefusalError
 from tests.conftest import Watched, people
-from tests.running import Run, command, discover, entry, select, sync
+from tests.running import Run, command, conditions, delivered, discover, entry, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,31 +39,6 @@ def bookmark(run: Run) -> str | None:
 def sent(run: Run) -> list[str]:
     """The ids of the people that came."""
     return [record["id"] for record in run.records["people"]]
-
-
-def asked(orgvue: Orgvue, since: int) -> list[tuple[Any, int | None]]:
-    """The filters of the exports that were asked for since so many requests, with the status.
-
-    Without requests for the headers alone, by a filter that nothing matches.
-    """
-    found = [
-        (request.body["query"]["output"].get("filter"), request.status)
-        if isinstance(request.body, dict)
-        else (None, request.status)
-        for request in orgvue.requests[since:]
-        if request.route in {"export", "job", "items"}
-    ]
-    return [each for each in found if each[0] != {"_id": NO_NODE}]
-
-
-def conditions(orgvue: Orgvue, since: int) -> list[Any]:
-    """The filters alone."""
-    return [condition for condition, _ in asked(orgvue, since)]
-
-
-def delivered(orgvue: Orgvue, since: int) -> bool:
-    """Whether an export came since so many requests."""
-    return any(status == 200 for _, status in asked(orgvue, since))
 
 
 # --- what is asked for
