@@ -32,10 +32,7 @@ _PIECE_BYTES = 512 * 1024
 
 
 class BatchFile:
-    """One file, written piece by piece; compression runs beside the encoding of what follows.
-
-    It is there under its name once it is whole, and not before.
-    """
+    """One file, written piece by piece; compression runs beside the encoding of what follows."""
 
     def __init__(self, storage: Storage, filename: str, *, compress: bool) -> None:
         """Open a file.
@@ -50,7 +47,15 @@ class BatchFile:
         self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
         folder = UPath(storage.root, **storage.params).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        self._file: Any = folder.fs.open((folder / name).path, "wb", autocommit=False)
+        self._path = folder / name
+        self._is_local = folder.protocol in {"", "file", "local"}
+        # The SDK's own way writes to the system's temporary folder first, and leaves that file
+        # there when the process is ended.
+        self._file: Any = (
+            self._path.open("wb")
+            if self._is_local
+            else folder.fs.open(self._path.path, "wb", autocommit=False)
+        )
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._write_pieces, daemon=True)
@@ -72,7 +77,8 @@ class BatchFile:
             self.discard()
             raise self._failure
         self._file.close()
-        self._file.commit()
+        if not self._is_local:
+            self._file.commit()
         return self._address
 
     def discard(self) -> None:
@@ -80,7 +86,10 @@ class BatchFile:
         self._pieces.put(None)
         self._thread.join()
         self._file.close()
-        self._file.discard()
+        if self._is_local:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._file.discard()
 
     def _write_pieces(self) -> None:
         while (piece := self._pieces.get()) is not None:

@@ -102,7 +102,8 @@ class Memory:
             cache_key is not None
             and (cache_key, fingerprint) == (self.cache_key, self.fingerprint)
             and self.exported_at is not None
-            and now - self.exported_at < timedelta(days=max_days)
+            # A clock that was wrong may have dated it ahead.
+            and timedelta(0) <= now - self.exported_at < timedelta(days=max_days)
         )
 
     def doubt(self, rows: int, *, permissioned: bool, guard_percent: int) -> str | None:

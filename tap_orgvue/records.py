@@ -7,12 +7,14 @@ Each is used for a reason that is said beside it. The SDK's minor version is pin
 from __future__ import annotations
 
 import copy
+import os
 import signal
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
 import singer_sdk.singerlib as singer
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._state import PROGRESS_MARKERS
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -22,7 +24,7 @@ from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
 from tap_orgvue.errors import in_words
-from tap_orgvue.instants import parse_instant
+from tap_orgvue.instants import format_instant, parse_instant
 from tap_orgvue.writer import ENCODER, BufferedWriter, lines_of
 
 if TYPE_CHECKING:
@@ -37,7 +39,38 @@ if TYPE_CHECKING:
     """Objects that msgspec encodes as records."""
 
 
-class FastRecords(RESTStream[Any]):
+IMPATIENT_SECONDS = 1.0
+"""A signal to end that comes so long after the first ends the process on the spot."""
+
+
+class HeldVersions(Stream):
+    """A stream that tells which rows there are once all of them are sent.
+
+    The SDK tells it before the first: a loader would then delete first, and keep it so if the run
+    dies.
+    """
+
+    def next_version(self, now: int) -> int:
+        """The version of this run's records."""
+        return now
+
+    @property
+    def version(self) -> int | None:
+        """The version of this run's records, where they carry one."""
+        return self._stream_version
+
+    def activate_version(self) -> None:
+        """Tell the loader that this run's records are all there are."""
+        if self._stream_version is not None:
+            super()._write_activate_version_message(self._stream_version)
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Hold the message back."""
+        self._stream_version = self.next_version(full_table_version)
+
+
+class FastRecords(HeldVersions, RESTStream[Any]):
     """A stream without children whose records already satisfy its schema."""
 
     gives_rows = False
@@ -45,7 +78,9 @@ class FastRecords(RESTStream[Any]):
     _is_incremental = False
     _has_begun: bool | None = None
     """None before a run; False where nothing is to be sent."""
+    _page_number = 0
     _latest: str | None = None
+    """The latest change on the first page."""
     _batch_map: StreamMap | None = None
 
     # -- what a stream does beside the SDK's own
@@ -60,10 +95,6 @@ class FastRecords(RESTStream[Any]):
 
     def complete(self) -> None:
         """Called once after the last record is on its way, before the final STATE."""
-
-    def next_version(self, now: int) -> int:
-        """The version of this run's records."""
-        return now
 
     @property
     def rows_encode(self) -> bool:
@@ -95,16 +126,9 @@ class FastRecords(RESTStream[Any]):
         self._tap.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
         self._stream_maps = None
 
-    @property
-    def version(self) -> int | None:
-        """The version of this run's records, where they carry one."""
-        return self._stream_version
-
-    def activate_version(self) -> None:
-        """Tell the loader that this run's records are all there are."""
-        if self._stream_version is not None:
-            self.flush()
-            super()._write_activate_version_message(self._stream_version)
+    def start_page(self) -> None:
+        """Called before the rows of each page."""
+        self._page_number += 1
 
     # -- the SDK's steps, in the order of a sync
 
@@ -122,14 +146,6 @@ class FastRecords(RESTStream[Any]):
     def write_catalog_schema(self) -> None:
         """Write the SCHEMA message as it is known, asking nothing."""
         super()._write_schema_message()
-
-    @override
-    def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Hold the message back: the SDK sends it before the records.
-
-        A loader would then delete first, and keep it so if the run dies.
-        """
-        self._stream_version = self.next_version(full_table_version)
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
@@ -199,7 +215,6 @@ class FastRecords(RESTStream[Any]):
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context({})
             timer.with_context({})
-            self._write_starting_replication_value(None)
             self.gives_rows = True
             try:
                 for rows in cast("Iterable[Rows]", self.get_records(None)):
@@ -244,8 +259,13 @@ class FastRecords(RESTStream[Any]):
             self.note_changes([value])
 
     def note_changes(self, values: Iterable[str]) -> None:
-        """Keep the latest of these instants, compared as such: their texts differ in length."""
-        if not self._is_incremental:
+        """Keep the latest of these instants, compared as such: their texts differ in length.
+
+        Pages are fetched one after another: a row of the first that changes while a later one is
+        fetched would lie before a later page's latest change, and be missed for ever. Whatever
+        changes after the first page is later than all that is on it.
+        """
+        if not self._is_incremental or self._page_number > 1:
             return
         latest: dict[int, str] = {}
         for value in values:
@@ -255,12 +275,27 @@ class FastRecords(RESTStream[Any]):
             if self._latest is None or _is_later(value, self._latest):
                 self._latest = value
 
-    def _mark_progress(self, value: str) -> None:
-        """Leave the bookmark where the SDK promotes it from, once the stream is finished."""
-        self.stream_state[PROGRESS_MARKERS] = {
-            "replication_key": self.replication_key,
-            "replication_key_value": value,
-        }
+    def _mark_progress(self, latest: str) -> None:
+        """Leave the bookmark where the SDK promotes it from, once the stream is finished.
+
+        Never after the run's beginning: a change that is dated ahead would hide all before it.
+        Never before the last bookmark: all until there was sent.
+        """
+        state, key = self.stream_state, self.replication_key
+        began = format_instant(datetime.fromtimestamp(self._initialized_at / 1000, timezone.utc))
+        value = began if _is_later(latest, began) else latest
+        last = state.get("replication_key_value")
+        if state.get("replication_key") == key and last and not _is_later(value, str(last)):
+            value = str(last)
+        state[PROGRESS_MARKERS] = {"replication_key": key, "replication_key_value": value}
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Leave no mark in the state: the bookmark's bound is kept by `_mark_progress`."""
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Leave no mark here either: nobody reads it, and an odd bookmark would stop the run."""
 
     # -- batches
 
@@ -376,11 +411,11 @@ def _cut(rows: Rows, first: int, size: int) -> Iterator[Rows]:
 
 
 def _is_later(one: str, other: str) -> bool:
-    if len(one) == len(other):
+    if len(one) == len(other) and one[-1:] == other[-1:] == "Z":
         # Both are in UTC and of one form, whose texts are in the order of time.
         return one > other
     first, second = parse_instant(one), parse_instant(other)
-    return first is not None and second is not None and first > second
+    return first is not None and (second is None or first > second)
 
 
 class Terminated(BaseException):
@@ -402,6 +437,9 @@ class IsolatingTap(Tap):
     run_ending: tuple[type[Exception], ...] = ()
     """Errors that every other stream would meet too."""
 
+    _ending_since: float | None = None
+    """When the first signal to end came."""
+
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but each for itself.
 
@@ -414,6 +452,7 @@ class IsolatingTap(Tap):
             Exception: One of `run_ending`; what was sent before it stays sent.
         """
         failed: dict[str, Exception] = {}
+        undone = [stream.name for stream in self.streams.values() if stream.selected]
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
@@ -425,10 +464,12 @@ class IsolatingTap(Tap):
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
+                undone.remove(stream.name)
             except Exception as error:
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
+                    self.logger.error("The run stops. Not delivered: %s.", ", ".join(undone))  # noqa: TRY400 - as below
                     raise
                 failed[stream.name] = error
                 self.logger.error("%s", in_words(error))  # noqa: TRY400 - a user's line, not a traceback
@@ -440,10 +481,16 @@ class IsolatingTap(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Unwind, instead of exiting with 0 and a state that is ahead of its records."""
-        writer = self.message_writer
+        writer, now = self.message_writer, time.monotonic()
         terminated = Terminated(signum)
-        # A second signal does not wait for a write that a stuck loader does not take.
-        if isinstance(writer, BufferedWriter) and writer.is_writing and not writer.interruption:
+        if self._ending_since is not None:
+            # One that follows at once is the same wish: a terminal tells the whole pipe. A later
+            # one does not wait for a loader that is stuck.
+            if now - self._ending_since > IMPATIENT_SECONDS:
+                os._exit(terminated.code)
+            return
+        self._ending_since = now
+        if isinstance(writer, BufferedWriter) and writer.is_writing:
             writer.interruption = terminated
             return
         raise terminated
@@ -455,10 +502,8 @@ class IsolatingTap(Tap):
 
     def write_last_state(self) -> None:
         """Let out what is held, and repeat the last STATE that was sent."""
-        self.flush()
-        last = self.state_writer._last_emitted_state  # noqa: SLF001 - the state as it was sent
-        if last is not None:
-            self.message_writer.write_message(singer.StateMessage(value=last))
+        if isinstance(self.message_writer, BufferedWriter):
+            self.message_writer.repeat_state()
 
     def write_catalog_schemas(self) -> None:
         """Write a SCHEMA message for every stream, asking for no export."""

@@ -550,6 +550,8 @@ def _check_filters(filters: Mapping[str, Filter]) -> str | None:
         for key, condition in conditions.items():
             if key.startswith("$"):
                 return f"for {name!r}: {key} is no property key; conditions are joined by AND."
+            if condition == {}:
+                return f"for {name!r}: the condition on {key!r} is empty."
             operators = condition if isinstance(condition, dict) else {}
             unknown = sorted(set(operators) - FILTER_OPERATORS)
             if unknown:
@@ -559,6 +561,14 @@ def _check_filters(filters: Mapping[str, Filter]) -> str | None:
                     return f"for {name!r}: {operator} takes a list."
             if isinstance(condition, list):
                 return f"for {name!r}: {key!r} is compared with a list; use $in."
+    return None
+
+
+def _check_linking_relationships(table: Mapping[str, Sequence[str]]) -> str | None:
+    for name, ids in table.items():
+        for linking in ids:
+            if not is_dataset_id(linking):
+                return f"for {name!r}: {linking!r} is not a dataset's id."
     return None
 
 
@@ -585,6 +595,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "user_agent": _check_user_agent,
     "temp_dir": _check_temp_dir,
     "filters": _check_filters,
+    "linking_relationships": _check_linking_relationships,
     "property_types": _check_property_types,
     "hash_key": _check_hash_key,
 }

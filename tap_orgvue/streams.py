@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -18,12 +19,13 @@ from typing_extensions import override
 
 from tap_orgvue import __version__
 from tap_orgvue.client import HEADERS
+from tap_orgvue.deletions import let_go
 from tap_orgvue.errors import DatasetRefusal, Misconfigured, OrgvueError, Refusal
 from tap_orgvue.exports import EXPORT_FORMAT, ITEMS, ExportAdapter, ExportAnswer
 from tap_orgvue.instants import format_bound, parse_instant
 from tap_orgvue.items import ItemRows
 from tap_orgvue.memory import IN_STATE, Memory
-from tap_orgvue.models import ID, MODIFIED_AT, Query
+from tap_orgvue.models import ID, MODIFIED_AT, ExportMode, Property, Query
 from tap_orgvue.naming import RESCUED
 from tap_orgvue.pages import ExportPages, Link, Page, Slice
 from tap_orgvue.record_maker import RecordMaker, encodes_itself
@@ -33,14 +35,25 @@ from tap_orgvue.settling import Catalogued, Settled, settle
 from tap_orgvue.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Auth, Record, RequestFunc
     from singer_sdk.singerlib.catalog import MetadataMapping, SelectionMask
 
-    from tap_orgvue.models import Filter, Property
+    from tap_orgvue.models import Filter
     from tap_orgvue.schema import Column
     from tap_orgvue.tap import TapOrgvue
+
+
+_SHAPING_SETTINGS = (
+    "stream_maps",
+    "stream_map_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+)
+"""The SDK's own settings that decide what a loader is sent of a row."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +175,7 @@ class DatasetStream(FastRecords):
         Returns:
             False where the dataset is as it was, and nothing is to be sent.
         """
-        self.memory = Memory.from_state(self.stream_state)
-        self._check_replication_key()
+        self.memory = Memory.from_state(self._bookmark)
         self._first = self._orgvue.ahead.take(self.name) or self.fetch_first()
         self._first_cache_key = self._first.cache_key
         if self._first.answer is None:
@@ -174,10 +186,11 @@ class DatasetStream(FastRecords):
             self._settled = settle(
                 self.catalogued, self._headers, self._orgvue.rules, self.memory.types
             )
+            self._check_replication_key(self._settled.columns)
         except BaseException:
             self._first.close()
             raise
-        for warning in self._settled.warnings:
+        for warning in (*self._settled.warnings, *self._strange_conditions()):
             self.logger.warning("%s", warning)
         columns, rescue = self._settled.columns, self._orgvue.settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
@@ -190,33 +203,69 @@ class DatasetStream(FastRecords):
             return rows.headers
         return self._orgvue.tenant.headers(self.dataset_id)
 
-    def _check_replication_key(self) -> None:
+    def _check_questions(self) -> None:
+        """See that what is to be asked can be, before anything is.
+
+        Raises:
+            Misconfigured: It cannot.
+        """
+        column = self._check_replication_key(self.catalogued.columns)
+        if column is not None:
+            self._both(self._wanted, {column.key: {"$gte": ""}})
+        if self._orgvue.settings.export_mode is ExportMode.PAGED:
+            self._check_slices()
+
+    def _check_slices(self) -> None:
+        self._both(self._wanted, Slice("", "").filter())
+
+    def _check_replication_key(self, columns: Sequence[Column]) -> Column | None:
         """See that an incremental stream can be asked for what is new.
+
+        Args:
+            columns: Those of the catalog, or those that are delivered.
 
         Raises:
             Misconfigured: It cannot.
         """
         if self.replication_method != REPLICATION_INCREMENTAL:
-            return
-        column = self._replication_column()
-        if column is None:
-            message = (
-                f"Stream '{self.name}': its replication key '{self.replication_key}' is not a "
-                f"column of the dataset. Set it to the column of {MODIFIED_AT}, or replicate the "
-                "full table."
-            )
-            raise Misconfigured(message)
-        if column.kind not in {Kind.INSTANT, Kind.DATE}:
-            message = (
-                f"Stream '{self.name}': its replication key '{self.replication_key}' is no date, "
-                "so what is new cannot be asked for by it. Set it to the column of "
-                f"{MODIFIED_AT}, or replicate the full table."
-            )
-            raise Misconfigured(message)
+            return None
+        found = next((c for c in columns if c.name == self.replication_key), None)
+        way_out = f"Set it to the column of {MODIFIED_AT}, or replicate the full table."
+        if not self._orgvue.settings.include_calculations and (
+            found is None or found.key.startswith("_")
+        ):
+            reason = "is not among the stored values"
+            way_out = "Set `include_calculations` to true, or replicate the full table."
+        elif found is None:
+            reason = "is not a column of the dataset"
+        elif found.kind not in {Kind.INSTANT, Kind.DATE}:
+            reason = "is no date, so what is new cannot be asked for by it"
+        elif self._headers and all(header.key != found.key for header in self._headers):
+            reason = "is gone from the dataset, so what is new cannot be asked for"
+        else:
+            return found
+        message = (
+            f"Stream '{self.name}': its replication key '{self.replication_key}' {reason}. "
+            f"{way_out}"
+        )
+        raise Misconfigured(message)
 
-    def _replication_column(self) -> Column | None:
-        columns = self.catalogued.columns
-        return next((c for c in columns if c.name == self.replication_key), None)
+    def _strange_conditions(self) -> Iterator[str]:
+        """Warnings of filters over what the dataset does not have, which find nothing."""
+        columns, rules = self.catalogued.columns, self._orgvue.rules
+        there = {header.key for header in self._headers}
+        if self.query().projection is not None:
+            # Then the headers do not tell of all that could be asked for.
+            there |= {column.key for column in columns}
+        for key in self._wanted.keys() - there:
+            if key.startswith("_") or rules.is_excluded(self.name, Property(key, key)):
+                continue
+            named = next((column.key for column in columns if column.name == key), None)
+            advice = f"The column {key!r} is {named!r} there." if named else "Is it misspelt?"
+            yield (
+                f"Stream '{self.name}': its filter has a condition on {key!r}, which is no "
+                f"property of the dataset in Orgvue. {advice}"
+            )
 
     # -- the request of a page
 
@@ -265,7 +314,7 @@ class DatasetStream(FastRecords):
             Misconfigured: Two conditions on one property do not go together.
         """
         settings, catalogued = self._orgvue.settings, self.catalogued
-        conditions = dict(settings.for_stream(settings.filters, self.name, self.dataset_id) or {})
+        conditions = self._wanted
         for more in (self._what_is_new(), part.filter() if part else {}):
             conditions = self._both(conditions, more)
         linking = settings.for_stream(settings.linking_relationships, self.name, self.dataset_id)
@@ -288,6 +337,18 @@ class DatasetStream(FastRecords):
             and not rules.is_excluded(self.name, column.property)
         ]
 
+    @property
+    def _wanted(self) -> Filter:
+        """The user's own filter."""
+        settings = self._orgvue.settings
+        return settings.for_stream(settings.filters, self.name, self.dataset_id) or {}
+
+    @property
+    def _bookmark(self) -> Mapping[str, Any]:
+        """The stream's state; unlike `stream_state` this adds nothing, since threads ask too."""
+        bookmark = self._orgvue.state.get("bookmarks", {}).get(self.name)
+        return bookmark if isinstance(bookmark, dict) else {}
+
     def _both(self, conditions: Filter, more: Filter) -> Filter:
         joined = dict(conditions)
         for key, condition in more.items():
@@ -304,15 +365,20 @@ class DatasetStream(FastRecords):
 
     def _what_is_new(self) -> Filter:
         """The condition of an incremental stream: at least the bookmark."""
-        column = self._replication_column()
-        if self.replication_method != REPLICATION_INCREMENTAL or column is None:
+        column = self._check_replication_key(self.catalogued.columns)
+        if column is None:
             return {}
         bookmarks = [self._orgvue.settings.start_date]
-        state = self.stream_state
+        state = self._bookmark
         if state.get("replication_key") == self.replication_key:
             bookmarks.append(parse_instant(str(state.get("replication_key_value"))))
         known = [bookmark for bookmark in bookmarks if bookmark is not None]
-        return {column.key: {"$gte": format_bound(max(known))}} if known else {}
+        if not known:
+            return {}
+        since = max(known)
+        if column.kind is Kind.DATE:
+            since = since.replace(hour=0, minute=0, second=0, microsecond=0)
+        return {column.key: {"$gte": format_bound(since)}}
 
     # -- its answer
 
@@ -324,6 +390,7 @@ class DatasetStream(FastRecords):
 
     def fetch_first(self) -> First:
         """Fetch the first page, unless the dataset is as it was; may run in another thread."""
+        self._check_questions()
         settings, cache_key = self._orgvue.settings, None
         if settings.skip_unchanged:
             cache_key = self._orgvue.client.metadata(self.dataset_id).cache_key
@@ -392,8 +459,10 @@ class DatasetStream(FastRecords):
 
         All other refusals were raised by the client, in Orgvue's words.
         """
-        has_ids = any(column.key == ID for column in self._settled.columns)
-        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not has_ids:
+        if response.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return
+        self._check_slices()
+        if all(column.key != ID for column in self._settled.columns):
             message = (
                 f"Stream '{self.name}': the dataset's export is too large for one answer, and its "
                 f"rows have no {ID} to ask for them in slices. Set `export_mode` to `async`."
@@ -418,6 +487,7 @@ class DatasetStream(FastRecords):
             return
         if not settings.include_calculations:
             rows = ItemRows(answer.chunks(), self._headers)
+        self.start_page()
         try:
             maker = RecordMaker(
                 rows.headers,
@@ -453,29 +523,16 @@ class DatasetStream(FastRecords):
         self._report()
         memory, settings = self.memory, self._orgvue.settings
         memory.remember_types(self._settled.columns)
-        permissioned = settings.emit_activate_version_messages and self._is_permissioned()
-        doubt = memory.doubt(
-            self._row_count,
-            permissioned=permissioned,
-            guard_percent=settings.delete_guard_percent,
-        )
-        if self.replication_method != REPLICATION_FULL_TABLE or self._is_filtered:
-            doubt = None
-        elif self.version is None:
-            memory.rows = self._row_count
-        elif doubt is None:
-            self.activate_version()
-            memory.version, memory.rows = self.version, self._row_count
-            memory.permissioned = permissioned
-        else:
-            memory.version = self.version
-            self.logger.error(
-                "'%s': rows that Orgvue no longer delivers are NOT removed from the table, "
-                "because %s. If that is as it should be, run once with `delete_guard_percent` 0.",
-                self.name,
-                doubt,
+        settled = True
+        if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
+            settled = let_go(
+                self,
+                memory,
+                self._row_count,
+                permissioned=self.version is not None and self._is_permissioned(),
+                guard_percent=settings.delete_guard_percent,
             )
-        if self._first_cache_key is not None:
+        if self._first_cache_key is not None and settled:
             memory.remember_export(self._first_cache_key, self._fingerprint())
         self.stream_state[IN_STATE] = memory.to_state()
 
@@ -499,8 +556,16 @@ class DatasetStream(FastRecords):
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """Whether the table is to mirror the dataset; filtered rows say nothing of the others."""
-        return self._orgvue.settings.emit_activate_version_messages and not self._is_filtered
+        """Whether the table is to mirror the dataset; filtered rows say nothing of the others.
+
+        The SDK's batches of other forms than JSON lines have no place for a version.
+        """
+        batches = self.get_batch_config(self.config)
+        return (
+            self._orgvue.settings.emit_activate_version_messages
+            and not self._is_filtered
+            and (batches is None or batches.encoding.format == "jsonl")
+        )
 
     @override
     def next_version(self, now: int) -> int:
@@ -509,16 +574,20 @@ class DatasetStream(FastRecords):
 
     @property
     def _is_filtered(self) -> bool:
-        settings = self._orgvue.settings
-        return bool(settings.for_stream(settings.filters, self.name, self.dataset_id))
+        maps = self.config.get("stream_maps") or {}
+        return bool(self._wanted) or any(
+            isinstance(each, dict)
+            and each.get("__filter__")
+            and fnmatchcase(self.name, each.get("__source__") or name)
+            for name, each in maps.items()
+        )
 
     def _is_permissioned(self) -> bool:
-        listed = self._orgvue.tenant.datasets_by_id.get(self.dataset_id)
+        listed = self._orgvue.tenant.datasets_by_id.get(self.dataset_id.upper())
         return listed is not None and listed.is_permissioned_view
 
     def _is_unchanged(self, cache_key: str | None) -> bool:
-        memory = Memory.from_state(self.stream_state)
-        return memory.is_unchanged(
+        return Memory.from_state(self._bookmark).is_unchanged(
             cache_key,
             self._fingerprint(),
             now=datetime.now(timezone.utc),
@@ -532,7 +601,7 @@ class DatasetStream(FastRecords):
             __version__,
             self.catalogued.columns,
             sorted(self.catalogued.selected),
-            settings.for_stream(settings.filters, self.name, self.dataset_id),
+            self._wanted,
             settings.for_stream(settings.linking_relationships, self.name, self.dataset_id),
             settings.include_calculations,
             settings.new_properties,
@@ -542,5 +611,8 @@ class DatasetStream(FastRecords):
             settings.hash_properties,
             hashlib.sha256(settings.hash_key or b"").hexdigest(),
             self.replication_method,
+            settings.start_date,
+            self.emit_activate_version_messages,
+            *(self.config.get(name) for name in _SHAPING_SETTINGS),
         ]
         return hashlib.sha256(repr(parts).encode()).hexdigest()

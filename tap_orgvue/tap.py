@@ -114,7 +114,9 @@ class TapOrgvue(IsolatingTap):
         The SDK calls this in both cases.
         """
         catalog = self.input_catalog
-        entries = self.tenant.discover() if catalog is None else self.tenant.catalogued(catalog)
+        entries = list(
+            self.tenant.discover() if catalog is None else self.tenant.catalogued(catalog)
+        )
         streams: list[Stream] = [
             DatasetStream(
                 self,
@@ -125,7 +127,40 @@ class TapOrgvue(IsolatingTap):
             )
             for entry in entries
         ]
+        self._check_names({entry.name: entry.dataset_id.upper() for entry in entries})
         return [*streams, DatasetsStream(self), PropertiesStream(self)]
+
+    def _check_names(self, streams: Mapping[str, str]) -> None:
+        """Tell of settings for streams that are not there: one that is misspelt has no effect.
+
+        Args:
+            streams: Stream name to dataset id in upper case.
+
+        Raises:
+            SettingsError: A dataset is named twice, by its name and by its id.
+        """
+        tables = {
+            "filters": self.settings.filters,
+            "linking_relationships": self.settings.linking_relationships,
+        }
+        mistakes = [
+            f"{setting}: names the stream {name!r} twice, by its name and by its dataset's id."
+            for setting, table in tables.items()
+            for name, dataset_id in streams.items()
+            if name in table and dataset_id in table
+        ]
+        if mistakes:
+            raise SettingsError(mistakes)
+        known = {*streams, *streams.values()}
+        for setting, table in tables.items():
+            for name in table:
+                if name not in known:
+                    self.logger.warning(
+                        "%s: there is no stream and no dataset %r; what is set for it has no "
+                        "effect.",
+                        setting,
+                        name,
+                    )
 
     @property
     @override
@@ -192,7 +227,8 @@ class TapOrgvue(IsolatingTap):
         finally:
             tap.close()
         if failed:
-            raise OrgvueError(_summary(failed, len(tap.streams)))
+            selected = sum(stream.selected for stream in tap.streams.values())
+            raise OrgvueError(_summary(failed, selected))
 
     @classmethod
     @override

@@ -78,8 +78,8 @@ class Tenant:
 
     @cached_property
     def datasets_by_id(self) -> dict[str, Dataset]:
-        """All datasets of the tenant, by their ids."""
-        return {dataset.dataset_id: dataset for dataset in self._listed}
+        """All datasets of the tenant, by their ids in upper case."""
+        return {dataset.dataset_id.upper(): dataset for dataset in self._listed}
 
     @cached_property
     def stream_names(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, StateMessage
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -55,14 +55,17 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     """Writes messages to standard output.
 
     Attributes:
-        is_writing: Whether a write is under way, which a signal must not cut.
-        interruption: What to raise once it is done.
+        is_writing: Whether the buffer or the output holds half of something, so that a signal
+            must wait.
+        interruption: What to raise once it does not.
+        last_state: The last STATE that was written, as a line; None before the first.
     """
 
     def __init__(self) -> None:
         """Begin with an empty buffer."""
         self.is_writing = False
         self.interruption: BaseException | None = None
+        self.last_state: bytes | None = None
         self._buffer = bytearray()
         self._oldest = 0.0
 
@@ -74,13 +77,17 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         """Write a message; one that loaders act on goes out at once, with all before it."""
-        self.write_lines(self.serialize_message(message))
-        if not isinstance(message, RecordMessage):
-            self.flush()
+        line = self.serialize_message(message)
+        with self._undisturbed():
+            self.write_lines(line)
+            if isinstance(message, StateMessage):
+                self.last_state = line
+            if not isinstance(message, RecordMessage):
+                self.flush()
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Write encoded messages that may wait for others, in pieces that are whole together."""
-        with self._uncut():
+        with self._undisturbed():
             if not self._buffer:
                 self._oldest = time.monotonic()
             for piece in pieces:
@@ -91,20 +98,27 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 
     def flush(self) -> None:
         """Let out what is held."""
-        with self._uncut():
+        with self._undisturbed():
             if self._buffer:
                 self._let_out()
 
+    def repeat_state(self) -> None:
+        """Write the last STATE again, behind everything else that is held."""
+        with self._undisturbed():
+            self._buffer += self.last_state or b""
+            self.flush()
+
     @contextmanager
-    def _uncut(self) -> Iterator[None]:
-        """Let a signal wait: no line is cut, and none is lost between two places."""
-        self.is_writing = True
+    def _undisturbed(self) -> Iterator[None]:
+        """Let a signal wait until nothing is half done: a cut line would cost the loader all."""
+        outer, self.is_writing = self.is_writing, True
         try:
             yield
         finally:
-            self.is_writing = False
-        if self.interruption is not None:
-            raise self.interruption
+            self.is_writing = outer
+        if self.interruption is not None and not outer:
+            interruption, self.interruption = self.interruption, None
+            raise interruption
 
     def _let_out(self) -> None:
         # Emptied first: what a closed pipe refused must not be sent again by a later flush.
@@ -119,5 +133,8 @@ def _write_out(data: bytearray) -> None:
         sys.stdout.write(data.decode())
         sys.stdout.flush()
         return
-    out.write(data)
+    # Where Python is told not to buffer, a write that a signal interrupts is one of a part.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[out.write(rest) or 0 :]
     out.flush()

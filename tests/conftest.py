@@ -8,12 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from typing_extensions import Self, override
 
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.loading import Database, make_database, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tap_orgvue.simulator.tenant import Snapshot
 
 
 def people(count: int = 5, name: str = "People") -> Dataset:
@@ -39,6 +42,36 @@ def people(count: int = 5, name: str = "People") -> Dataset:
             for i in range(count)
         ],
     )
+
+
+class Watched(Dataset):
+    """A dataset that something happens to, or is refused, when its rows are looked at.
+
+    Attributes:
+        happen: Called before each look.
+    """
+
+    @override
+    def __post_init__(self) -> None:
+        """Let nothing happen, unless a test sets something."""
+        super().__post_init__()
+        self.happen: Callable[[], None] = self.nothing
+
+    @staticmethod
+    def nothing() -> None:
+        """What happens otherwise."""
+
+    @classmethod
+    def people(cls, count: int, name: str = "People") -> Self:
+        """As `people` makes it."""
+        plain = people(count, name)
+        return cls(name, properties=plain.properties, rows=plain.rows)
+
+    @override
+    def snapshot(self) -> Snapshot:
+        """Let it happen, then look."""
+        self.happen()
+        return super().snapshot()
 
 
 @pytest.fixture

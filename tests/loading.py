@@ -6,19 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADERS = ROOT / ".venv-loaders"
@@ -96,16 +98,23 @@ def postgres(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
-def make_database(server_uri: str, name: str, *, zone: str = "UTC") -> Database:
+def make_database(
+    server_uri: str, name: str, *, zone: str = "UTC", like: str = "template1"
+) -> Database:
     """Make a database whose sessions are in a time zone.
 
     Args:
         server_uri: That of the server's database `postgres`.
         name: The new database's name.
         zone: Its time zone, whatever a client's machine is in.
+        like: The database that it is a copy of.
     """
     with psycopg.connect(server_uri, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(like)
+            )
+        )
         connection.execute(
             sql.SQL("alter database {} set timezone to {}").format(
                 sql.Identifier(name), sql.Literal(zone)
@@ -129,12 +138,14 @@ class Loaded:
     state: dict[str, Any] | None
 
 
-def load(
+def load(  # noqa: PLR0913 - what both of them are given
     loader: str,
     target_config: dict[str, Any],
     tap_config: dict[str, Any],
     catalog: dict[str, Any] | None = None,
     state: dict[str, Any] | None = None,
+    *,
+    kill_when: Callable[[], bool] | None = None,
 ) -> Loaded:
     """Pipe the real tap into a real loader, as `tap-orgvue … | target-…` does.
 
@@ -144,6 +155,7 @@ def load(
         tap_config: The tap's settings.
         catalog: What the tap is given; it discovers without one.
         state: What the tap is given.
+        kill_when: The tap is killed as soon as this is so.
     """
     with TemporaryDirectory() as folder:
         documents = {"config": tap_config, "catalog": catalog, "state": state}
@@ -163,6 +175,8 @@ def load(
                 cwd=folder,
             )
             with tap:
+                if kill_when is not None:
+                    Thread(target=_kill, args=(tap, kill_when), daemon=True).start()
                 target = subprocess.run(
                     [str(LOADERS / loader / "bin" / loader), *target_words],
                     stdin=tap.stdout,
@@ -180,6 +194,13 @@ def load(
             log.read_text(encoding="utf-8"),
             json.loads(states[-1]) if states else None,
         )
+
+
+def _kill(tap: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
+    while tap.poll() is None:
+        if when():
+            tap.kill()
+        time.sleep(0.01)
 
 
 def _written(content: dict[str, Any], folder: str, name: str) -> str:

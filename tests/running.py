@@ -13,9 +13,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tap_orgvue.models import NO_NODE
 from tap_orgvue.tap import TapOrgvue
+
+if TYPE_CHECKING:
+    from tap_orgvue.simulator import Orgvue
 
 
 @dataclass
@@ -161,3 +165,28 @@ def only(catalog: dict[str, Any], *streams: str) -> dict[str, Any]:
     for found in catalog["streams"]:
         select(catalog, found["tap_stream_id"], selected=found["tap_stream_id"] in streams)
     return catalog
+
+
+def asked(orgvue: Orgvue, since: int) -> list[tuple[Any, int | None]]:
+    """The filters of the exports that were asked for since so many requests, with the status.
+
+    Without requests for the headers alone, by a filter that nothing matches.
+    """
+    found = [
+        (request.body["query"]["output"].get("filter"), request.status)
+        if isinstance(request.body, dict)
+        else (None, request.status)
+        for request in orgvue.requests[since:]
+        if request.route in {"export", "job", "items"}
+    ]
+    return [each for each in found if each[0] != {"_id": NO_NODE}]
+
+
+def conditions(orgvue: Orgvue, since: int) -> list[Any]:
+    """The filters alone."""
+    return [condition for condition, _ in asked(orgvue, since)]
+
+
+def delivered(orgvue: Orgvue, since: int) -> bool:
+    """Whether an export came since so many requests."""
+    return any(status == 200 for _, status in asked(orgvue, since))

@@ -261,7 +261,6 @@ def test_the_sdks_private_state_is_as_this_path_knows_it(tenant: Orgvue) -> None
     held = vars(stream)
     for name in ("_stream_version", "_input_schema", "_schema", "_stream_maps", "_initialized_at"):
         assert name in held
-    assert "_last_emitted_state" in vars(StateWriter(BufferedWriter()))
 
 
 def test_private_members_of_the_sdk_are_used_in_one_place() -> None:
