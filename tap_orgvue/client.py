@@ -23,7 +23,7 @@ from tap_orgvue.errors import (
     OrgvueError,
     Refusal,
 )
-from tap_orgvue.models import Dataset, Metadata, link_url
+from tap_orgvue.models import Dataset, Metadata, next_link
 from tap_orgvue.transport import BearerToken, NoCredentials, Transport, beginning, origin_of
 
 if TYPE_CHECKING:
@@ -209,8 +209,7 @@ class Client:
             seen.add(url)
             answer = self.json(self.prepare("GET", url))
             found += [Dataset.from_json(entry) for entry in _list_entries(answer)]
-            links = answer.get("_links") or {} if isinstance(answer, dict) else {}
-            url = self.same_origin(link_url(links, "next"))
+            url = self.same_origin(next_link(answer), url)
             if url in seen:
                 message = "Orgvue's list of datasets leads in a circle: a page links to itself."
                 raise BrokenAnswer(message)
@@ -221,8 +220,12 @@ class Client:
         request = self.prepare("GET", self.url(f"/datasets/{dataset_id}"))
         return Metadata.from_json(self.json(request))
 
-    def same_origin(self, url: str | None) -> str | None:
+    def same_origin(self, url: str | None, page: str) -> str | None:
         """Let through a link to the API itself, relative ones made whole.
+
+        Args:
+            url: The link; None where there is none.
+            page: The address of what it was found in.
 
         Raises:
             BrokenAnswer: The link leads elsewhere; the token must not follow it.
@@ -230,15 +233,15 @@ class Client:
         if url is None:
             return None
         try:
-            whole = urljoin(f"{self._base}/", url)
+            whole = urljoin(page, url)
             origin = origin_of(whole)
         except ValueError:
             raise BrokenAnswer("Orgvue's answer links its next page at no address.") from None
         if origin != origin_of(self._base):
-            scheme, host, _ = origin
+            scheme, host, port = origin
             message = (
-                "Orgvue's answer links its next page to another place "
-                f"({scheme}://{host[:100]}), which is not followed."
+                "Orgvue's answer links its next page to another server "
+                f"({scheme}://{host[:100]}:{port}), which is not followed."
             )
             raise BrokenAnswer(message)
         return whole
