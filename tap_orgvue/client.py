@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import ssl
 import threading
 import time
 from collections import deque
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import msgspec
-import requests
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from typing_extensions import override
 
 from tap_orgvue.errors import (
     Asked,
@@ -30,12 +22,14 @@ from tap_orgvue.errors import (
     CutAnswer,
     OrgvueError,
     Refusal,
-    refusal_of,
 )
-from tap_orgvue.models import Dataset, Metadata, link_url
+from tap_orgvue.models import Dataset, Metadata, next_link
+from tap_orgvue.transport import BearerToken, NoCredentials, Transport, beginning, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import requests
 
     from tap_orgvue.settings import Settings
 
@@ -43,9 +37,6 @@ T = TypeVar("T")
 
 REQUESTS_A_SECOND = 90
 """A little under the documented 100, because requests do not travel equally long."""
-
-CONNECT_TIMEOUT = 30
-"""Seconds until a connection must stand."""
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
@@ -61,15 +52,7 @@ HEADERS = {
 }
 """Sent with every request, also with GET (API guide, "Every request")."""
 
-_ERROR_BODY_BYTES = 64 * 1024
 _SMALL_ANSWER_BYTES = 256 * 1024 * 1024
-_NETWORK_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-)
 
 
 class Stopped(OrgvueError):
@@ -78,38 +61,6 @@ class Stopped(OrgvueError):
 
 class OutOfRequests(OrgvueError):
     """The user's own brake: the run has asked as often as it may."""
-
-
-class BearerToken(AuthBase):
-    """The token of one origin: it is put on requests to that origin and on no others."""
-
-    def __init__(self, token: str, origin: str) -> None:
-        """Bind a token to a scheme, host and port."""
-        self._token = token
-        self._origin = origin_of(origin)
-
-    @override
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Authorize a request, if it goes to the token's origin."""
-        if r.url is not None and origin_of(r.url) == self._origin:
-            r.headers["Authorization"] = f"Bearer {self._token}"
-        return r
-
-
-class NoCredentials(AuthBase):
-    """Sends nothing, and keeps `requests` from looking for something in ~/.netrc."""
-
-    @override
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Leave a request as it is."""
-        return r
-
-
-def origin_of(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL, comparable."""
-    parts = urlsplit(url)
-    default = {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
 
 
 class Pace:
@@ -137,59 +88,6 @@ class Pace:
         """Let nobody ask anything for a while: one worker's throttle is everybody's."""
         with self._lock:
             self._resume_at = max(self._resume_at, time.monotonic() + seconds)
-
-
-class Transport:
-    """HTTP to one kind of host: what the environment says of proxies and certificates holds."""
-
-    def __init__(self, auth: AuthBase, settings: Settings) -> None:
-        """Open no connection yet."""
-        self.auth = auth
-        self._timeout = (min(CONNECT_TIMEOUT, settings.request_timeout), settings.request_timeout)
-        self._session = requests.Session()
-        self._session.auth = auth
-        self._session.headers.clear()
-        # One session serves many threads: it keeps no cookies, which Orgvue does not use.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["User-Agent"] = settings.user_agent
-        if not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
-            # requests does not know this variable, which Python and OpenSSL do.
-            self._session.verify = os.environ.get("SSL_CERT_FILE") or True
-        adapter = HTTPAdapter(pool_maxsize=settings.max_parallel_requests + 1)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-
-    def prepare(self, method: str, url: str, **parts: Any) -> requests.PreparedRequest:
-        """Build a request with this transport's headers and credentials."""
-        return self._session.prepare_request(requests.Request(method, url, **parts))
-
-    @contextmanager
-    def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
-        """Send a request once and give its answer, body unread; the connection ends with it.
-
-        Raises:
-            Refusal: The answer has an error status.
-            ConnectionFailed: No answer, or its body broke off while it was read.
-        """
-        asked = Asked(str(request.method), str(request.url))
-        try:
-            environment = self._session.merge_environment_settings(
-                asked.url, {}, stream=True, verify=None, cert=None
-            )
-            with self._session.send(
-                request, timeout=self._timeout, allow_redirects=False, **environment
-            ) as response:
-                if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
-                    raise refusal_of(
-                        asked, response.status_code, response.headers, beginning(response)
-                    )
-                yield response
-        except _NETWORK_ERRORS as error:
-            raise _connection_failed(asked, error) from None
-
-    def close(self) -> None:
-        """Close idle connections."""
-        self._session.close()
 
 
 class Client:
@@ -311,8 +209,7 @@ class Client:
             seen.add(url)
             answer = self.json(self.prepare("GET", url))
             found += [Dataset.from_json(entry) for entry in _list_entries(answer)]
-            links = answer.get("_links") or {} if isinstance(answer, dict) else {}
-            url = self.same_origin(link_url(links, "next"))
+            url = self.same_origin(next_link(answer), url)
             if url in seen:
                 message = "Orgvue's list of datasets leads in a circle: a page links to itself."
                 raise BrokenAnswer(message)
@@ -323,19 +220,28 @@ class Client:
         request = self.prepare("GET", self.url(f"/datasets/{dataset_id}"))
         return Metadata.from_json(self.json(request))
 
-    def same_origin(self, url: str | None) -> str | None:
+    def same_origin(self, url: str | None, page: str) -> str | None:
         """Let through a link to the API itself, relative ones made whole.
+
+        Args:
+            url: The link; None where there is none.
+            page: The address of what it was found in.
 
         Raises:
             BrokenAnswer: The link leads elsewhere; the token must not follow it.
         """
         if url is None:
             return None
-        whole = urljoin(f"{self._base}/", url)
-        if origin_of(whole) != origin_of(self._base):
+        try:
+            whole = urljoin(page, url)
+            origin = origin_of(whole)
+        except ValueError:
+            raise BrokenAnswer("Orgvue's answer links its next page at no address.") from None
+        if origin != origin_of(self._base):
+            scheme, host, port = origin
             message = (
-                "Orgvue's answer links its next page to another host "
-                f"({urlsplit(whole).hostname}), which is not followed."
+                "Orgvue's answer links its next page to another server "
+                f"({scheme}://{host[:100]}:{port}), which is not followed."
             )
             raise BrokenAnswer(message)
         return whole
@@ -359,21 +265,10 @@ def _list_entries(answer: Any) -> list[Any]:
     raise BrokenAnswer(message)
 
 
-def beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
-    """A body's first bytes, decoded."""
-    parts, size = [], 0
-    for chunk in response.iter_content(64 * 1024):
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
-    return b"".join(parts)
-
-
 def _may_pass(error: OrgvueError) -> bool:
-    if isinstance(error, Refusal):
+    if isinstance(error, (Refusal, ConnectionFailed)):
         return error.may_pass
-    return isinstance(error, (ConnectionFailed, CutAnswer))
+    return isinstance(error, CutAnswer)
 
 
 def _wait_after(tried: int, error: OrgvueError) -> float:
@@ -399,36 +294,3 @@ def _retry_after(header: str | None) -> float:
         seconds = (until - datetime.now(timezone.utc)).total_seconds()
     # Written so that a NaN is no wait.
     return min(seconds, LONGEST_ASKED_WAIT) if seconds > 0 else 0.0
-
-
-_WHY: tuple[tuple[type[BaseException], str], ...] = (
-    (requests.exceptions.ProxyError, "the proxy did not let it through; check HTTPS_PROXY"),
-    (
-        requests.exceptions.SSLError,
-        "its TLS certificate was not accepted; set REQUESTS_CA_BUNDLE to the company's CA file",
-    ),
-    (requests.exceptions.ConnectTimeout, "no connection came about in time"),
-    (requests.exceptions.Timeout, "no answer came in time; `request_timeout` is the limit"),
-    (urllib3.exceptions.TimeoutError, "the answer stalled; `request_timeout` is the limit"),
-    (TimeoutError, "the answer stalled; `request_timeout` is the limit"),
-    (requests.exceptions.ContentDecodingError, "the answer's compression is damaged"),
-    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
-    (urllib3.exceptions.ProtocolError, "the answer broke off"),
-    (requests.exceptions.ConnectionError, "the connection failed or was closed"),
-)
-_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-
-
-def _connection_failed(asked: Asked, error: BaseException) -> ConnectionFailed:
-    """Word a network error by its kind: its own text may hold a presigned URL."""
-    causes = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
-    why = next(
-        (words for kind, words in _WHY for cause in causes if isinstance(cause, kind)),
-        f"the connection failed ({type(error).__name__})",
-    )
-    host = urlsplit(asked.url).hostname
-    return ConnectionFailed(
-        f"{asked} at {host} failed: {why}.",
-        timed_out=any(isinstance(cause, _TIMEOUTS) for cause in causes)
-        and not isinstance(error, requests.exceptions.ConnectTimeout),
-    )

@@ -11,6 +11,7 @@ from tap_orgvue.errors import (
     ConnectionFailed,
     DatasetRefusal,
     Misconfigured,
+    OrgvueError,
     Refusal,
     TenantRefusal,
 )
@@ -145,8 +146,8 @@ class Discovery:
                 return self._head_of(self._client.prepare("POST", url, json=NOTHING.body()))
             except TenantRefusal:
                 raise
-            except (Refusal, BrokenAnswer) as refusal:
-                first_failure = refusal
+            except (Refusal, BrokenAnswer, ConnectionFailed) as failure:
+                first_failure: OrgvueError | None = failure
         else:
             first_failure = None
         try:

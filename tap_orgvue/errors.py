@@ -6,7 +6,7 @@ The tree, by what the catcher should do::
     ├── Refusal                  Orgvue answered with an error
     │   ├── TenantRefusal        ... that every other request would meet too: stop the run
     │   └── DatasetRefusal       ... about this dataset alone: leave it out, go on
-    ├── ConnectionFailed         no whole answer came: may pass
+    ├── ConnectionFailed         no whole answer came: mostly passes
     ├── BrokenAnswer             an answer came that is not what it should be
     │   └── CutAnswer            ... because it ended early: may pass
     ├── JobFailed                an asynchronous export ended without data
@@ -93,7 +93,17 @@ ADVICE: Mapping[str, tuple[str, str]] = {
 """Orgvue's gateway code to what it means and what to do next. `{tokens}` and `{settings}` are the
 region's own pages."""
 
+_SENT_ELSEWHERE = (
+    "the request is sent elsewhere, where the token must not follow",
+    "Check `region` or `api_url`, and whether a proxy wants a sign-in first.",
+)
+
 ADVICE_BY_STATUS: Mapping[int, tuple[str, str]] = {
+    HTTPStatus.MOVED_PERMANENTLY: _SENT_ELSEWHERE,
+    HTTPStatus.FOUND: _SENT_ELSEWHERE,
+    HTTPStatus.SEE_OTHER: _SENT_ELSEWHERE,
+    HTTPStatus.TEMPORARY_REDIRECT: _SENT_ELSEWHERE,
+    HTTPStatus.PERMANENT_REDIRECT: _SENT_ELSEWHERE,
     HTTPStatus.UNAUTHORIZED: (
         "the token was not accepted",
         "Check `api_token`, or make a new one at {tokens}.",
@@ -133,16 +143,19 @@ class Misconfigured(OrgvueError):
 
 
 class ConnectionFailed(OrgvueError):
-    """No whole answer came back: the same request may succeed later.
+    """No whole answer came back.
 
     Attributes:
         timed_out: Whether it was a wait that became too long.
+        may_pass: Whether the same request may succeed later. A certificate that is not accepted
+            and a proxy that refuses stay so.
     """
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, may_pass: bool = True) -> None:
         """Say what was asked and how it failed."""
         super().__init__(message)
         self.timed_out = timed_out
+        self.may_pass = may_pass
 
 
 class BrokenAnswer(OrgvueError):

@@ -17,7 +17,7 @@ import requests
 from requests.adapters import BaseAdapter
 from typing_extensions import override
 
-from tap_orgvue.client import Stopped, beginning
+from tap_orgvue.client import Stopped
 from tap_orgvue.errors import (
     Asked,
     BrokenAnswer,
@@ -31,6 +31,8 @@ from tap_orgvue.errors import (
 from tap_orgvue.landing import decompressed, land, read_ahead, read_chunks
 from tap_orgvue.models import ExportMode, JobStatus, JobTicket
 from tap_orgvue.rows import JsonRows
+from tap_orgvue.settings import is_loopback
+from tap_orgvue.transport import beginning, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -289,9 +291,7 @@ class Exports:
             _Lost: It is not there, no longer there, or cannot be had whole.
             FilesUnreachable: Its host does not answer.
         """
-        if urlsplit(url).scheme != urlsplit(self.client.settings.api_url).scheme:
-            message = f"Orgvue links {what} at an address that is not https; it is not followed."
-            raise BrokenAnswer(message)
+        host = self._file_host(url, what)
         request = self.client.files.prepare("GET", url, headers={"Accept-Encoding": "gzip"})
         answered = False
 
@@ -310,12 +310,28 @@ class Exports:
             if answered:
                 message = f"{what} could not be fetched whole: {error}"
                 raise _Lost(_capital(message)) from None
-            host = urlsplit(url).hostname
             message = (
                 f"The host of finished exports, {host}, cannot be reached from here: {error} "
                 f"Allow https to {host}, or set `export_mode` to `paged`."
             )
             raise FilesUnreachable(message) from None
+
+    def _file_host(self, url: str, what: str) -> str:
+        """The host of a presigned URL.
+
+        Raises:
+            BrokenAnswer: It is not to be asked by https. Plain http is for a simulator on this
+                machine alone.
+        """
+        try:
+            scheme, host, _ = origin_of(url)
+        except ValueError:
+            scheme = host = ""
+        simulated = origin_of(self.client.settings.api_url)[0] == "http" and is_loopback(host)
+        if not host or scheme not in ({"https", "http"} if simulated else {"https"}):
+            message = f"Orgvue links {what} at an address that is not https; it is not followed."
+            raise BrokenAnswer(message)
+        return host
 
 
 def asynchronous_form(

@@ -55,10 +55,13 @@ class Dataset:
         """Read one entry of the list.
 
         Raises:
-            BrokenAnswer: The entry has no id.
+            BrokenAnswer: The entry has no id that addresses can be made of.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("datasetId"), str):
             message = "Orgvue's list of datasets has an entry without a `datasetId`."
+            raise BrokenAnswer(message)
+        if not is_dataset_id(entry["datasetId"]):
+            message = "Orgvue's list of datasets has an entry whose `datasetId` is not a UUID."
             raise BrokenAnswer(message)
         return cls(
             dataset_id=entry["datasetId"],
@@ -261,6 +264,23 @@ def link_url(links: Mapping[str, Any], relation: str) -> str | None:
     link = links.get(relation) if isinstance(links, dict) else None
     url = link.get("url") if isinstance(link, dict) else link
     return url if isinstance(url, str) and "/" in url else None
+
+
+def next_link(answer: Any) -> str | None:
+    """Where the rest of an answer is, as its `_links.next` says; None where this is all of it.
+
+    Raises:
+        BrokenAnswer: There is a next page, but not where: what is read so far is not all.
+    """
+    links = answer.get("_links") if isinstance(answer, dict) else None
+    link = links.get("next") if isinstance(links, dict) else None
+    url = link["url"] if isinstance(link, dict) and "url" in link else link
+    if not url:
+        return None
+    if not isinstance(url, str):
+        message = "Orgvue's answer has a next page, in a way that this version does not know."
+        raise BrokenAnswer(message)
+    return url
 
 
 def _error_words(entry: Any) -> str:

@@ -71,11 +71,11 @@ class ExportPages(BaseAPIPaginator[Page]):
     Begins with all of it at once, which mostly is all there is.
     """
 
-    def __init__(self, same_origin: Callable[[str | None], str | None]) -> None:
+    def __init__(self, same_origin: Callable[[str | None, str], str | None]) -> None:
         """Begin with everything.
 
         Args:
-            same_origin: Lets through links to the API alone.
+            same_origin: Lets through links to the API alone; given a link and where it stood.
         """
         super().__init__(None)
         self._same_origin = same_origin
@@ -98,7 +98,7 @@ class ExportPages(BaseAPIPaginator[Page]):
             low, high = (self.current_value or Slice()).halves()
             self._waiting.append(high)
             return low
-        url = self._same_origin(rows.next_url)
+        url = self._same_origin(rows.next_url, response.url)
         if url is not None:
             if url in self._seen:
                 message = "An export's pages lead in a circle: one links to a page before it."

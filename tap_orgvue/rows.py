@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tap_orgvue.errors import BrokenAnswer, CutAnswer
-from tap_orgvue.models import Property, link_url
+from tap_orgvue.models import Property, next_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,8 +250,7 @@ class JsonRows:
         return at
 
     def _read_links(self) -> None:
-        links = self._members.get("_links")
-        self.next_url = link_url(links, "next") if isinstance(links, dict) else None
+        self.next_url = next_link(self._members)
 
 
 def _is_text(text: str) -> bool:

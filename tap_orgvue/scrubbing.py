@@ -33,6 +33,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(x-amz-[\w-]+['\"]?\s*[=:]\s*['\"]?)[^&\s'\",}]+"), rf"\1{_REPLACEMENT}"),
     # Whatever has the form of a token.
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), _REPLACEMENT),
+    # User names and passwords in addresses, as proxies have them.
+    (re.compile(r"(\w://)[^\s/?#@\"']+@"), rf"\1{_REPLACEMENT}@"),
     # Query strings, of whole URLs and of paths. Whatever may stand in one is taken with it.
     (re.compile(r"((?:https?:/)?/[^\s?\"<>]*)\?[^\s\"<>]+"), rf"\1?{_REPLACEMENT}"),
     (re.compile(r"([\w.%~:@-])\?[\w.%~-]+=[^\s\"<>]*"), rf"\1?{_REPLACEMENT}"),

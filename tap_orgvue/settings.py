@@ -285,6 +285,7 @@ SETTINGS_SCHEMA: dict[str, Any] = th.PropertiesList(
 
 _TENANT_ID = re.compile(r"[A-Z][A-Z0-9_]{0,29}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_URL = re.compile(r"[\w.:/@?#\[\]-]+", re.ASCII)
 
 
 class SettingsError(ConfigurationError):
@@ -487,7 +488,7 @@ def _check_api_url(url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "is not a URL."
-    if not host or parts.scheme not in {"https", "http"}:
+    if not host or parts.scheme not in {"https", "http"} or not _URL.fullmatch(url):
         return "must be https:// and a host."
     if parts.username or parts.password:
         return "must not carry a user name or password."

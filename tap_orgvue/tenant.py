@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_orgvue import naming
 from tap_orgvue.discovery import Discovery, wanted
 from tap_orgvue.errors import DatasetRefusal, Misconfigured
-from tap_orgvue.models import ID
+from tap_orgvue.models import ID, is_dataset_id
 from tap_orgvue.schema import columns_in, columns_of, stream_schema
 from tap_orgvue.workers import Workers
 
@@ -127,7 +127,8 @@ class Tenant:
         for entry in catalog.streams:
             if entry.tap_stream_id in naming.RESERVED_STREAMS:
                 continue
-            dataset_id = entry.table or self._id_by_name(entry)
+            known = is_dataset_id(entry.table or "")
+            dataset_id = entry.table if known else self._id_by_name(entry)
             if dataset_id is None:
                 continue
             schema = entry.schema.to_dict()

@@ -177,12 +177,22 @@ def test_the_link_to_the_next_page_is_known_after_the_rows() -> None:
         assert found.next_url == "/next"
 
 
-@pytest.mark.parametrize("links", [None, 5, [], {}, {"next": None}, {"next": {"url": 5}}])
-def test_a_link_of_another_shape_is_none(links: object) -> None:
+@pytest.mark.parametrize(
+    "links", [None, 5, [], {}, {"next": None}, {"next": {}}, {"next": {"url": None}}, {"next": ""}]
+)
+def test_no_link_is_the_end(links: object) -> None:
     """`_links` without a next url mean that this is the last page."""
     found = JsonRows(iter([written([["a", 1]], _links=links)]))
     assert [row for block in found.blocks(READ) for row in block] == [["a", 1]]
     assert found.next_url is None
+
+
+@pytest.mark.parametrize("link", [{"href": "/next"}, {"url": {"a": 1}}, ["/next"], True])
+def test_a_next_page_that_cannot_be_found_is_told(link: object) -> None:
+    """A next page in a form that nobody knows is an error: these rows are not all."""
+    found = JsonRows(iter([written([["a", 1]], _links={"next": link})]))
+    with pytest.raises(BrokenAnswer, match="has a next page"):
+        list(found.blocks(READ))
 
 
 def test_headers_need_only_the_beginning() -> None:

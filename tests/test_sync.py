@@ -404,7 +404,7 @@ def test_links_to_another_origin_are_not_followed(serve: Serve) -> None:
     orgvue.page_rows, orgvue.next_origin = 2, elsewhere.api_url
     run = command(orgvue.config, catalog=catalog)
     assert run.code != 0
-    assert "another host" in run.stderr
+    assert "another server" in run.stderr
     assert "Traceback" not in run.stderr
     assert elsewhere.requests == []
 

@@ -13,6 +13,7 @@ from tap_orgvue.simulator.tenant import Dataset, Tenant
 from tap_orgvue.simulator.trouble import HangUp, Lie, Pause, Refuse, Reply, Trouble, Troubles
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
@@ -36,12 +37,21 @@ class Orgvue(Behaviour):
     """
 
     def __init__(
-        self, tenant: Tenant | Sequence[Dataset] = (), *, port: int = 0, files_port: int = 0
+        self,
+        tenant: Tenant | Sequence[Dataset] = (),
+        *,
+        port: int = 0,
+        files_port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take a tenant, or the datasets of one; ports of 0 are found when it starts."""
+        """Take a tenant, or the datasets of one; ports of 0 are found when it starts.
+
+        With `tls`, a server's context, both origins speak https and call themselves `localhost`.
+        """
         super().__init__()
         self.tenant = tenant if isinstance(tenant, Tenant) else Tenant(tenant)
         self._ports = port, files_port
+        self._tls = tls
         self._ledger = Ledger(self)
         self._troubles = Troubles()
         self._origins: list[Origin] = []
@@ -56,9 +66,9 @@ class Orgvue(Behaviour):
         files = FileStore(self)
         api = Api(self.tenant, self, files)
         shared = Shared(self, self._ledger, self._troubles, api.trace_id)
-        self._origins.append(Origin(api, self._ports[0], shared))
+        self._origins.append(Origin(api, self._ports[0], shared, self._tls))
         try:
-            self._origins.append(Origin(files, self._ports[1], shared))
+            self._origins.append(Origin(files, self._ports[1], shared, self._tls))
         except (OSError, OverflowError):
             self._origins.pop().server_close()
             raise

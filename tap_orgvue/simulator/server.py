@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
@@ -19,6 +19,7 @@ from tap_orgvue.simulator.refusals import RefusalError
 from tap_orgvue.simulator.trouble import HangUp, Lie, Refuse, Reply
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from tap_orgvue.simulator.behaviour import Behaviour
@@ -59,9 +60,12 @@ class Origin(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, site: Site, port: int, shared: Shared) -> None:
+    def __init__(
+        self, site: Site, port: int, shared: Shared, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Bind to a port of the loopback address; 0 finds a free one."""
         super().__init__(("127.0.0.1", port), Handler)
+        self._tls = tls
         self.site = site
         self.shared = shared
         self.closing = Event()
@@ -72,7 +76,19 @@ class Origin(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """The origin."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        # Certificates are made for names.
+        host = "http://127.0.0.1" if self._tls is None else "https://localhost"
+        return f"{host}:{self.server_address[1]}"
+
+    @override
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; its handshake is done where its first byte is read."""
+        connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
 
     def open(self) -> None:
         """Serve in the background."""
