@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADERS = ROOT / ".venv-loaders"
@@ -130,7 +130,7 @@ class Loaded:
 
 
 def load(
-    loader: str,
+    loader: str | Sequence[str],
     target_config: dict[str, Any],
     tap_config: dict[str, Any],
     catalog: dict[str, Any] | None = None,
@@ -139,7 +139,7 @@ def load(
     """Pipe the real tap into a real loader, as `tap-orgvue … | target-…` does.
 
     Args:
-        loader: The loader's name.
+        loader: The loader's name, or the words that start it.
         target_config: The loader's settings.
         tap_config: The tap's settings.
         catalog: What the tap is given; it discovers without one.
@@ -153,6 +153,7 @@ def load(
             if content is not None
             for word in (f"--{option}", _written(content, folder, f"{option}.json"))
         ]
+        program = [LOADERS / loader / "bin" / loader] if isinstance(loader, str) else loader
         target_words = ["--config", _written(target_config, folder, "target.json")]
         log = Path(folder) / "log"
         with log.open("wb") as stderr:
@@ -164,7 +165,7 @@ def load(
             )
             with tap:
                 target = subprocess.run(
-                    [str(LOADERS / loader / "bin" / loader), *target_words],
+                    [*program, *target_words],
                     stdin=tap.stdout,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
