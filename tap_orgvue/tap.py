@@ -37,16 +37,9 @@ class LoaderGone(OrgvueError):
 
 
 class TapOrgvue(IsolatingTap):
-    """Singer tap for Orgvue: one stream per dataset of a tenant, read through its export.
+    """Singer tap for Orgvue: one stream per dataset of a tenant, read through its export."""
 
-    Attributes:
-        settings: The settings, read once.
-        client: The tenant's API.
-        tenant: The tenant's datasets as streams.
-        rules: What the user said of single properties.
-        exports: The ways to the tenant's exports.
-    """
-
+    # The docstring is what `--about` shows to users: attributes are told where they are set.
     name = "tap-orgvue"
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
@@ -81,8 +74,11 @@ class TapOrgvue(IsolatingTap):
         SCRUBBER.install()
         self._check_token()
         self.client = Client(self.settings, logger=self.logger)
+        """The tenant's API."""
         self.rules = PropertyRules(self.settings)
+        """What the user said of single properties."""
         self.tenant = Tenant(self.client, self.rules, self.input_catalog, self.logger)
+        """The tenant's datasets as streams."""
         self.exports = Exports(
             self.client,
             self.settings.export_mode,
@@ -90,6 +86,7 @@ class TapOrgvue(IsolatingTap):
             temp_dir=self.settings.temp_dir,
             logger=self.logger,
         )
+        """The ways to the tenant's exports."""
         self._ahead: FetchedAhead[First] | None = None
         if setup_mapper:
             self.setup_mapper()

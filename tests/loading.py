@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADERS = ROOT / ".venv-loaders"
@@ -139,7 +139,7 @@ class Loaded:
 
 
 def load(  # noqa: PLR0913 - what both of them are given
-    loader: str,
+    loader: str | Sequence[str],
     target_config: dict[str, Any],
     tap_config: dict[str, Any],
     catalog: dict[str, Any] | None = None,
@@ -150,7 +150,7 @@ def load(  # noqa: PLR0913 - what both of them are given
     """Pipe the real tap into a real loader, as `tap-orgvue … | target-…` does.
 
     Args:
-        loader: The loader's name.
+        loader: The loader's name, or the words that start it.
         target_config: The loader's settings.
         tap_config: The tap's settings.
         catalog: What the tap is given; it discovers without one.
@@ -165,6 +165,7 @@ def load(  # noqa: PLR0913 - what both of them are given
             if content is not None
             for word in (f"--{option}", _written(content, folder, f"{option}.json"))
         ]
+        program = [LOADERS / loader / "bin" / loader] if isinstance(loader, str) else loader
         target_words = ["--config", _written(target_config, folder, "target.json")]
         log = Path(folder) / "log"
         with log.open("wb") as stderr:
@@ -178,7 +179,7 @@ def load(  # noqa: PLR0913 - what both of them are given
                 if kill_when is not None:
                     Thread(target=_kill, args=(tap, kill_when), daemon=True).start()
                 target = subprocess.run(
-                    [str(LOADERS / loader / "bin" / loader), *target_words],
+                    [*program, *target_words],
                     stdin=tap.stdout,
                     stdout=subprocess.PIPE,
                     stderr=stderr,

@@ -142,6 +142,13 @@ def test_every_option_of_the_readme_is_one_of_the_command() -> None:
     assert all(f"  {option} " in helped for option in options)
 
 
+def test_about_describes_the_tap_in_a_line() -> None:
+    """`--about` tells users what the tap is, and nothing of its insides."""
+    words = [sys.executable, "-m", "tap_orgvue", "--about", "--format", "json"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"Singer tap for Orgvue: .+\.", json.loads(told)["description"])
+
+
 def test_meltano_runs_plugins_that_exist() -> None:
     """`meltano run` in the README names an extractor and a loader of `meltano.yml`."""
     (line,) = [line for line in commands() if line.startswith("meltano run")]
@@ -159,12 +166,13 @@ def test_example_settings_are_accepted(example: str) -> None:
     assert read.tenant_id == REQUIRED["tenant_id"]
 
 
-def test_the_readmes_project_is_one_for_meltano(tmp_path: Path) -> None:
-    """The `meltano.yml` of the README satisfies Meltano's schema."""
-    project = tmp_path / "meltano.yml"
-    project.write_text(blocks("yaml")[0], encoding="utf-8")
+def test_the_readmes_projects_are_some_for_meltano(tmp_path: Path) -> None:
+    """The README's `meltano.yml`, and each part of one, satisfies Meltano's schema as it stands."""
+    projects = [tmp_path / f"{number}.yml" for number, _ in enumerate(blocks("yaml"))]
+    for project, text in zip(projects, blocks("yaml"), strict=True):
+        project.write_text(text, encoding="utf-8")
     checker = Path(sys.executable).with_name("check-jsonschema")
-    arguments = ["--builtin-schema", "vendor.meltano", str(project)]
+    arguments = ["--builtin-schema", "vendor.meltano", *map(str, projects)]
     done = subprocess.run([str(checker), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
