@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_orgvue.errors import OrgvueError
 from tap_orgvue.schema import columns_of
-from tap_orgvue.settings import NewProperties
+from tap_orgvue.settings_schema import NewProperties
 from tap_orgvue.values import Kind
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from tap_orgvue.exports import Exports
 from tap_orgvue.records import IsolatingTap, Terminated
 from tap_orgvue.rules import PropertyRules
 from tap_orgvue.scrubbing import SCRUBBER
-from tap_orgvue.settings import SETTINGS_SCHEMA, Settings, SettingsError
+from tap_orgvue.settings import Settings, SettingsError
+from tap_orgvue.settings_schema import SETTINGS_SCHEMA
 from tap_orgvue.streams import DatasetStream, First
 from tap_orgvue.tenant import Tenant
 from tap_orgvue.token_dates import read_token_dates

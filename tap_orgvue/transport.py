@@ -6,6 +6,7 @@ REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE. Certificates are always ve
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import ssl
@@ -291,3 +292,13 @@ def _address(proxy: str) -> str:
     except ValueError:
         return ""
     return f"{parts.host}:{parts.port}" if parts.host and parts.port else parts.host or ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

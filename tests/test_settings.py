@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.settings import REGIONS, SETTINGS_SCHEMA, Settings, SettingsError
+from tap_orgvue.settings import Settings, SettingsError
+from tap_orgvue.settings_schema import REGIONS, SETTINGS_SCHEMA
 from tap_orgvue.tap import TapOrgvue
 from tests.running import command, discover, sync
 
