@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tap_orgvue.errors import (
     BrokenAnswer,
@@ -37,8 +38,7 @@ _STREAMED_BYTES = 16 * 1024
 _WORTH_FINISHING_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(msgspec.Struct, frozen=True):
     """What the export of a dataset looks like.
 
     Attributes:

@@ -19,7 +19,6 @@ Codes and their meaning: Orgvue's public API guide, "Errors".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -174,8 +173,7 @@ class FilesUnreachable(OrgvueError):
     """The host that finished exports are fetched from cannot be reached from here."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One entry of an error body's `errors`."""
 
     code: str
@@ -189,8 +187,7 @@ class Problem:
         return ": ".join(part for part in (title, self.message) if part)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What was asked of Orgvue: a method and a path, never a query string.
 
     Attributes:

@@ -10,9 +10,9 @@ import itertools
 import queue
 import tempfile
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import msgspec
 from isal import isal_zlib
 
 from tap_orgvue.care import CareSieve
@@ -36,8 +36,7 @@ _GZIP_WBITS = 31
 _Damaged = cast("type[Exception]", isal_zlib.error)  # typed as one, not as a type of them
 
 
-@dataclass(frozen=True)
-class Landed:
+class Landed(msgspec.Struct, frozen=True):
     """A body on disk.
 
     Attributes:

@@ -5,9 +5,10 @@ It is written after the last row alone: state never runs ahead of records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from tap_orgvue.instants import format_instant, parse_instant
 from tap_orgvue.values import Kind
@@ -23,8 +24,7 @@ IN_STATE = "orgvue"
 """The key of it all in a stream's bookmark."""
 
 
-@dataclass
-class Memory:
+class Memory(msgspec.Struct):
     """One stream's.
 
     Attributes:
@@ -37,7 +37,7 @@ class Memory:
         exported_at: When that was.
     """
 
-    types: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = msgspec.field(default_factory=dict)
     rows: int | None = None
     version: int | None = None
     permissioned: bool | None = None

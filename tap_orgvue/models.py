@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from typing_extensions import override
 
 from tap_orgvue.errors import BrokenAnswer
@@ -34,8 +35,7 @@ def is_dataset_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(msgspec.Struct, frozen=True):
     """A dataset as the list-datasets endpoint tells of it.
 
     Attributes:
@@ -76,8 +76,7 @@ class Dataset:
         return f"'{self.name}' ({self.dataset_id})"
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(msgspec.Struct, frozen=True):
     """A property of a dataset, as an export's header or the metadata declares it.
 
     Attributes:
@@ -115,8 +114,7 @@ class Property:
         )
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(msgspec.Struct, frozen=True):
     """What the metadata endpoint says of a dataset.
 
     Attributes:
@@ -163,8 +161,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What is asked of an export.
 
     Attributes:
@@ -173,7 +170,7 @@ class Query:
         linking: Ids of the LINKS datasets to calculate linked properties through.
     """
 
-    filter: Filter = field(default_factory=dict)
+    filter: Filter = msgspec.field(default_factory=dict)
     projection: Sequence[str] | None = None
     linking: Sequence[str] = ()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
@@ -26,8 +26,7 @@ _FINEST_SLICE = 40
 """Digits of a boundary; ids have 36."""
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """The nodes whose `_id` is at least `low` and less than `high`; None is no bound."""
 
     low: str | None = None
@@ -55,8 +54,7 @@ class Slice:
         return Slice(self.low, middle), Slice(middle, self.high)
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """The address of a next page, on the API's own origin."""
 
     url: str

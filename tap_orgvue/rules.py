@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tap_orgvue.models import ID
 from tap_orgvue.values import Kind, kind_of
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from tap_orgvue.settings import Settings
 
 
-@dataclass(frozen=True)
-class PropertyRules:
+class PropertyRules(msgspec.Struct, frozen=True):
     """The settings `property_types`, `exclude_properties` and `hash_properties`.
 
     Patterns know * and ?, in any case: `key`, `stream.key`, and for hiding also display names.
@@ -27,7 +27,7 @@ class PropertyRules:
     """
 
     settings: Settings
-    matched: set[str] = field(default_factory=set)
+    matched: set[str] = msgspec.field(default_factory=set)
 
     def kind(self, stream: str, declared: Property) -> Kind:
         """What a property's column holds."""

@@ -6,8 +6,9 @@ so a sync with a catalog knows Orgvue's keys without asking.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tap_orgvue.models import Property
 from tap_orgvue.naming import RESCUED, column_names
@@ -35,8 +36,7 @@ RESCUED_SCHEMA: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column of a stream and the property it shows.
 
     Attributes:

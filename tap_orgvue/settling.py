@@ -6,8 +6,9 @@ type: loaders can add columns, but not change them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tap_orgvue.errors import OrgvueError
 from tap_orgvue.schema import columns_of
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 REFRESH = "`meltano run --refresh-catalog …`, or `tap-orgvue --discover` for a catalog of your own"
 
 
-@dataclass
-class Settled:
+class Settled(msgspec.Struct):
     """What every record of a run holds.
 
     Attributes:
@@ -38,11 +38,10 @@ class Settled:
     columns: list[Column]
     rescued_keys: frozenset[str] = frozenset()
     hashed_keys: frozenset[str] = frozenset()
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Catalogued:
+class Catalogued(msgspec.Struct, frozen=True):
     """What a catalog says of a stream.
 
     Attributes:
@@ -90,7 +89,7 @@ def settle(
             settled.warnings.append(_gone(column, catalogued.stream))
         if pinned is not None:
             hashed = rules.is_hashed(catalogued.stream, header or known)
-            settled.columns.append(replace(column, kind=pinned, hashed=hashed))
+            settled.columns.append(msgspec.structs.replace(column, kind=pinned, hashed=hashed))
             continue
         before = Kind(remembered.get(column.name, column.kind.value))
         now = rules.kind(catalogued.stream, header) if header else column.kind
@@ -98,13 +97,15 @@ def settle(
             settled.warnings.append(_changed_since_emitted(column, before, catalogued.stream))
         elif now is not column.kind:
             settled.warnings.append(_changed_since_discovery(column, now, catalogued.stream))
-        settled.columns.append(replace(column, kind=before))
+        settled.columns.append(msgspec.structs.replace(column, kind=before))
     if catalogued.everything:
         added = _meet_strangers(settled, catalogued, headers, rules)
         settled.columns += [
             column
             if rules.pinned(catalogued.stream, column.property)
-            else replace(column, kind=Kind(remembered.get(column.name, column.kind.value)))
+            else msgspec.structs.replace(
+                column, kind=Kind(remembered.get(column.name, column.kind.value))
+            )
             for column in added
         ]
     return settled

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import requests
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
@@ -56,8 +56,7 @@ _SHAPING_SETTINGS = (
 """The SDK's own settings that decide what a loader is sent of a row."""
 
 
-@dataclass(frozen=True)
-class First:
+class First(msgspec.Struct, frozen=True):
     """What was fetched ahead for a stream.
 
     Attributes:

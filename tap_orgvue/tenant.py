@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tap_orgvue import naming
 from tap_orgvue.discovery import Discovery, wanted
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from tap_orgvue.rules import PropertyRules
 
 
-@dataclass(frozen=True)
-class DatasetEntry:
+class DatasetEntry(msgspec.Struct, frozen=True):
     """What a stream of a dataset is made of.
 
     Attributes:

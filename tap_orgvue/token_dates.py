@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import msgspec
@@ -18,8 +17,7 @@ WARN_BEFORE = timedelta(days=14)
 _PARTS_OF_A_JWT = 3
 
 
-@dataclass(frozen=True)
-class TokenDates:
+class TokenDates(msgspec.Struct, frozen=True):
     """A token's first and last moment, as far as it tells them."""
 
     starts: datetime | None = None

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tap_orgvue.instants import (
     finer_than_microseconds,
@@ -59,8 +60,7 @@ _DECLARED: Mapping[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Misfit:
+class Misfit(msgspec.Struct, frozen=True):
     """A value that its column cannot hold whole.
 
     Attributes:
@@ -139,8 +139,7 @@ class Fitter:
         return value
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(msgspec.Struct, frozen=True):
     """A number as it is written, not yet rounded to anything."""
 
     text: str
