@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -210,8 +209,7 @@ class JobStatus(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class JobTicket:
+class JobTicket(msgspec.Struct, frozen=True):
     """The state of an asynchronous export and where to look next.
 
     Attributes:
@@ -223,10 +221,15 @@ class JobTicket:
     """
 
     status: JobStatus
-    ticket_url: str | None = field(repr=False)
-    result_url: str | None = field(repr=False)
+    ticket_url: str | None
+    result_url: str | None
     trace_id: str = ""
     errors: tuple[str, ...] = ()
+
+    @override
+    def __repr__(self) -> str:
+        """Without its URLs, so that nothing can show them by chance."""
+        return f"JobTicket({self.status.value}, trace_id={self.trace_id!r})"
 
     @classmethod
     def from_json(cls, answer: Any) -> JobTicket:

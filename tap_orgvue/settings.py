@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from singer_sdk.exceptions import ConfigurationError
+from typing_extensions import override
 
 from tap_orgvue.instants import parse_instant
 from tap_orgvue.models import ExportMode, is_dataset_id
@@ -41,8 +42,7 @@ class SettingsError(ConfigurationError):
         self.mistakes = list(mistakes)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """A run's settings, checked and complete.
 
     Attributes:
@@ -53,11 +53,11 @@ class Settings:
         start_date: An instant with its zone, or None.
     """
 
-    api_token: str = field(repr=False)
+    api_token: str
     tenant_id: str
     api_url: str
     datasets: tuple[str, ...] = ()
-    stream_names: Mapping[str, str] = field(default_factory=dict)
+    stream_names: Mapping[str, str] = msgspec.field(default_factory=dict)
     original_columns: bool = False
     start_date: datetime | None = None
     user_agent: str = DEFAULT_USER_AGENT
@@ -69,18 +69,23 @@ class Settings:
     job_timeout: int = 3600
     temp_dir: str | None = None
     include_calculations: bool = True
-    filters: Mapping[str, Filter] = field(default_factory=dict)
-    linking_relationships: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = msgspec.field(default_factory=dict)
+    linking_relationships: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     new_properties: NewProperties = NewProperties.ADD
-    property_types: Mapping[str, Kind] = field(default_factory=dict)
+    property_types: Mapping[str, Kind] = msgspec.field(default_factory=dict)
     rescue_data: bool = True
     exclude_properties: tuple[str, ...] = ()
     hash_properties: tuple[str, ...] = ()
-    hash_key: bytes | None = field(default=None, repr=False)
+    hash_key: bytes | None = None
     emit_activate_version_messages: bool = False
     delete_guard_percent: int = 50
     skip_unchanged: bool = False
     max_unchanged_days: int = 7
+
+    @override
+    def __repr__(self) -> str:
+        """Without the secrets, so that nothing can show them by chance."""
+        return f"Settings(tenant_id={self.tenant_id!r}, api_url={self.api_url!r}, …)"
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], schema: Mapping[str, Any]) -> Settings:
