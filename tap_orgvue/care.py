@@ -14,7 +14,7 @@ _SIEVE = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
 """Digits become zeros, what may end a number a comma: two short searches are enough then."""
 _LONG_RUN = b"0" * _RUN
 _LONG_NUMBER = re.compile(rb"[\[,:]\s*-?[\d.]{%d}" % _RUN)
-_TINY = b"0e-000"
+_TINY = b"e-000"
 _LONGEST_EXPONENT = 40
 _NUL_ESCAPE = b"\\u0000"
 _OVERLAP = 64
@@ -28,19 +28,20 @@ def holds_nul(block: bytes) -> bool:
 def holds_long_number(block: bytes) -> bool:
     """Whether a block of JSON may hold a number that a float does not; in doubt it does."""
     sieved = block.translate(_SIEVE)
-    if _LONG_RUN in sieved and _LONG_NUMBER.search(block):
+    # Backwards, here and below: Python's search is the faster one then.
+    if sieved.rfind(_LONG_RUN) >= 0 and _LONG_NUMBER.search(block):
         return True
     return _has_tiny_number(sieved)
 
 
 def _has_tiny_number(sieved: bytes) -> bool:
     """Whether an exponent of three digits below zero is there; ids hold what looks like one."""
-    at = sieved.find(_TINY)
+    at = sieved.rfind(_TINY)
     while at >= 0:
         end = at + len(_TINY)
         if sieved[end : end + _LONGEST_EXPONENT].lstrip(b"0").startswith(b","):
             return True
-        at = sieved.find(_TINY, end)
+        at = sieved.rfind(_TINY, 0, at)
     return False
 
 

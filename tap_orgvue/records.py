@@ -404,10 +404,11 @@ class FastRecords(HeldVersions, RESTStream[Any]):
 
 
 def _cut(rows: Rows, first: int, size: int) -> Iterator[Rows]:
-    """Cut rows into parts: the first of at most so many, all others of a size."""
-    yield rows[:first]
-    for start in range(first, len(rows), size):
-        yield rows[start : start + size]
+    """Cut rows into parts: the first of at most so many, all others of a size; none is empty."""
+    start, end = 0, first
+    while start < len(rows):
+        yield rows[start:end]
+        start, end = end, end + size
 
 
 def _is_later(one: str, other: str) -> bool:
