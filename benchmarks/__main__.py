@@ -16,7 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.data import LARGE, MANY, SMALL, WIDE
+from benchmarks.data import CROWD, LARGE, MANY, SMALL, WIDE
 from benchmarks.measure import Failed, Run, interleaved, run
 from benchmarks.report import Figure, table
 
@@ -32,6 +32,8 @@ TEMPLATE = [PYTHON, "-m", "benchmarks.baseline"]
 LOADER = Path(".venv-loaders/target-postgres/bin/target-postgres")
 START_UP_ROUNDS = 9
 BATCH_ROWS = 10_000
+DEFAULT_PARALLEL = 8
+"""What `max_parallel_requests` is by default."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,24 @@ def many(bench: Bench) -> Iterator[Figure]:
         f"{tap.wall:.1f} s; template {template.wall:.1f} s",
         most=8,
         raw={"tap_seconds": tap.wall, "template_seconds": template.wall},
+    )
+
+
+def crowd(bench: Bench) -> Iterator[Figure]:
+    """Discovery of 200 datasets that take the server a quarter of a second each."""
+    config = bench.folder / "crowd.json"
+    basics = {"api_token": "benchmark", "api_url": bench.url, "tenant_id": CROWD.name}
+    config.write_text(json.dumps(basics))
+    done = run([*TAP, "--config", str(config), "--discover"])
+    ideal = CROWD.datasets * CROWD.seconds / DEFAULT_PARALLEL
+    yield Figure(
+        f"discovery of {CROWD.datasets} datasets of {CROWD.seconds:g} s, over the time that "
+        f"{DEFAULT_PARALLEL} at once need",
+        done.wall / ideal,
+        "x",
+        f"{done.wall:.1f} s; needed {ideal:.2f} s",
+        most=1.25,
+        raw={"seconds": done.wall, "needed_seconds": ideal},
     )
 
 
@@ -331,7 +351,7 @@ def main() -> None:
     asked = arguments()
     if asked.load and not LOADER.exists():
         sys.exit(f"{LOADER} is not there: run `make loaders`, or leave it out with --no-load.")
-    wanted, tenants = [start_up, records, many], [WIDE, MANY]
+    wanted, tenants = [start_up, records, many, crowd], [WIDE, MANY, CROWD]
     if asked.large:
         wanted.append(size)
         tenants += [SMALL, LARGE]

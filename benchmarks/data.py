@@ -52,7 +52,7 @@ class Tenant:
         name: Its id.
         rows: Rows of each dataset; above `BLOCK_ROWS`, a multiple of it.
         datasets: How many there are.
-        seconds: How long the server takes before an export's first byte.
+        seconds: How long the server takes before an export's first byte, also of one of nothing.
     """
 
     name: str
@@ -78,8 +78,9 @@ WIDE = Tenant("WIDE", rows=100_000)
 SMALL = Tenant("SMALL", rows=20_000)
 LARGE = Tenant("LARGE", rows=2_000_000)
 MANY = Tenant("MANY", rows=100, datasets=40, seconds=1.0)
-TENANTS = {tenant.name: tenant for tenant in (WIDE, SMALL, LARGE, MANY)}
-"""100 000 rows, about 13 MB, about 1.3 GB (100 times that), and 40 slow little datasets."""
+CROWD = Tenant("CROWD", rows=1, datasets=200, seconds=0.25)
+TENANTS = {tenant.name: tenant for tenant in (WIDE, SMALL, LARGE, MANY, CROWD)}
+"""100 000 rows, about 13 MB, about 1.3 GB (100 times that), 40 slow little datasets, and 200."""
 
 
 def write_body(tenant: Tenant, folder: Path) -> None:
