@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 from tap_orgvue.records import Terminated
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.tap import LoaderGone, TapOrgvue
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def main() -> None:
     """Run the tap's command line."""
     SCRUBBER.install()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Until the tap takes them itself.
+        signal.signal(number, _end)
     try:
         TapOrgvue.cli()
     except LoaderGone as error:
@@ -34,6 +42,11 @@ def main() -> None:
         message = error.args[0] if error.args else type(error).__name__
         TapOrgvue.logger.error("%s", message, exc_info=debugging)
         sys.exit(1)
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    del frame
+    raise Terminated(signum)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 from upath import UPath
@@ -35,7 +35,7 @@ class BatchFile:
     """One file, written piece by piece; compression runs beside the encoding of what follows."""
 
     def __init__(self, storage: Storage, filename: str, *, compress: bool) -> None:
-        """Open a file.
+        """Make nothing yet.
 
         Args:
             storage: Where it goes.
@@ -47,13 +47,18 @@ class BatchFile:
         self._compress = zlib.compressobj(_FASTEST, wbits=_GZIP_WBITS) if compress else None
         # The SDK's own way writes to the system's temporary folder first, and leaves that file
         # there when the run is ended.
-        root = UPath(storage.root, **storage.params).resolve()
-        root.mkdir(parents=True, exist_ok=True)
-        self._path = root / self.filename
-        self._file = self._path.open("wb")
+        self._root = UPath(storage.root, **storage.params).resolve()
+        self._path = self._root / self.filename
+        self._file: IO[bytes] | None = None
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._write_pieces, daemon=True)
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin the file."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("wb")
+        self._thread = threading.Thread(target=self._write_pieces, args=(self._file,), daemon=True)
         self._thread.start()
 
     def write(self, piece: bytes) -> None:
@@ -66,33 +71,36 @@ class BatchFile:
         Raises:
             OSError: It could not be written.
         """
-        self._pieces.put(None)
-        self._thread.join()
+        self._end()
         if self._failure is not None:
             raise self._failure
-        self._file.close()
         return self._storage.get_url(self.filename)
 
     def abandon(self) -> None:
         """Remove a file that nobody will be told of."""
-        self._pieces.put(None)
-        self._thread.join()
-        self._file.close()
+        self._end()
         self._path.unlink(missing_ok=True)
 
-    def _write_pieces(self) -> None:
+    def _end(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+        if self._file is not None:
+            self._file.close()
+
+    def _write_pieces(self, file: IO[bytes]) -> None:
         while (piece := self._pieces.get()) is not None:
             # After a failure the rest is taken and dropped, so that nobody waits for room.
             if self._failure is None:
-                self._try_write(piece)
+                self._try_write(file, piece)
         if self._failure is None and self._compress is not None:
-            self._try_write(b"", end=True)
+            self._try_write(file, b"", end=True)
 
-    def _try_write(self, piece: bytes, *, end: bool = False) -> None:
+    def _try_write(self, file: IO[bytes], piece: bytes, *, end: bool = False) -> None:
         try:
             if self._compress is not None:
                 piece = self._compress.flush() if end else self._compress.compress(piece)
-            self._file.write(piece)
+            file.write(piece)
         except Exception as error:  # noqa: BLE001 - told where the file is closed
             self._failure = error
 
@@ -154,7 +162,9 @@ class BatchWriter:
     def _begun(self) -> BatchFile:
         if self._file is None:
             self._number += 1
+            # Known before it is there, so that whatever ends the run can remove it.
             self._file = BatchFile(
                 self._storage, f"{self._prefix}-{self._number}", compress=self._compress
             )
+            self._file.open()
         return self._file
