@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
+import signal
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 PUT_OFF = ("backoff", "joblib", "upath")
 """What the SDK imports in any case, and needs in targets, for BATCH files, or not at all here.
@@ -42,6 +45,8 @@ class PutOff(ModuleType):
 
 def main() -> None:
     """Run the tap's command line."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     # Nothing that is imported goes before the process does: looking for garbage finds none.
     gc.disable()
     for name in PUT_OFF:
@@ -51,6 +56,11 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     run()
+
+
+def _end(signum: int, _: FrameType | None) -> None:
+    """End without a traceback: nothing is under way yet."""
+    os._exit(128 + signum)
 
 
 if __name__ == "__main__":

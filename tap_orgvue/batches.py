@@ -35,7 +35,7 @@ class BatchFile:
     """One file, written piece by piece; compression runs beside the encoding of what follows."""
 
     def __init__(self, storage: Storage, filename: str, *, compress: bool) -> None:
-        """Open a file.
+        """Settle where it goes.
 
         Args:
             storage: Where it goes.
@@ -46,18 +46,24 @@ class BatchFile:
         self._address = storage.get_url(name)
         self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
         folder = UPath(storage.root, **storage.params).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._path = folder / name
         self._is_local = folder.protocol in {"", "file", "local"}
-        # The SDK's own way writes to the system's temporary folder first, and leaves that file
-        # there when the process is ended.
-        self._file: Any = (
-            self._path.open("wb")
-            if self._is_local
-            else folder.fs.open(self._path.path, "wb", autocommit=False)
-        )
+        self._file: Any = None
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin the file."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # The SDK's own way writes to the system's temporary folder first, and leaves that file
+        # there when the process is ended.
+        self._file = (
+            self._path.open("wb")
+            if self._is_local
+            else self._folder.fs.open(self._path.path, "wb", autocommit=False)
+        )
         self._thread = threading.Thread(target=self._write_pieces, daemon=True)
         self._thread.start()
 
@@ -71,25 +77,27 @@ class BatchFile:
         Raises:
             OSError: It could not be written.
         """
-        self._pieces.put(None)
-        self._thread.join()
+        self._end()
         if self._failure is not None:
-            self.discard()
             raise self._failure
-        self._file.close()
         if not self._is_local:
             self._file.commit()
         return self._address
 
     def discard(self) -> None:
-        """Drop the file: nobody was told of it."""
-        self._pieces.put(None)
-        self._thread.join()
-        self._file.close()
+        """Remove a file that nobody will be told of."""
+        self._end()
         if self._is_local:
             self._path.unlink(missing_ok=True)
-        else:
+        elif self._file is not None:
             self._file.discard()
+
+    def _end(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+        if self._file is not None:
+            self._file.close()
 
     def _write_pieces(self) -> None:
         while (piece := self._pieces.get()) is not None:
@@ -170,7 +178,9 @@ class BatchWriter:
     def _begun(self) -> BatchFile:
         if self._file is None:
             self._number += 1
+            # Known before it is there, so that whatever ends the run can remove it.
             self._file = BatchFile(
                 self._storage, f"{self._prefix}-{self._number}", compress=self._compress
             )
+            self._file.open()
         return self._file

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 from tap_orgvue.errors import in_words
 from tap_orgvue.records import Terminated
@@ -12,10 +14,16 @@ from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.tap import LoaderGone, TapOrgvue
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def run() -> None:
     """Run the tap's command line, and end the process as it ended."""
     SCRUBBER.install()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Until the tap takes them itself.
+        signal.signal(number, _end)
     try:
         TapOrgvue.cli()
     except LoaderGone as error:
@@ -34,3 +42,7 @@ def run() -> None:
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
         TapOrgvue.logger.error("%s", in_words(error), exc_info=debugging)
         sys.exit(1)
+
+
+def _end(signum: int, _: FrameType | None) -> None:
+    raise Terminated(signum)

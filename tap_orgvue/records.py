@@ -482,7 +482,8 @@ class IsolatingTap(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Unwind, instead of exiting with 0 and a state that is ahead of its records."""
-        writer, now = self.message_writer, time.monotonic()
+        # The SDK takes signals before it has made the writer.
+        writer, now = getattr(self, "message_writer", None), time.monotonic()
         terminated = Terminated(signum)
         if self._ending_since is not None:
             # One that follows at once is the same wish: a terminal tells the whole pipe. A later

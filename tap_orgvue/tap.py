@@ -106,6 +106,21 @@ class TapOrgvue(IsolatingTap):
             self.logger.warning("%s", warning)
 
     @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the state of an earlier run.
+
+        Raises:
+            SettingsError: It is none.
+        """
+        bookmarks = state.get("bookmarks", {})
+        if not isinstance(bookmarks, dict) or not all(
+            isinstance(bookmark, dict) for bookmark in bookmarks.values()
+        ):
+            mistake = "`bookmarks` must give each stream an object. Run without it to begin anew."
+            raise SettingsError([f"state: {mistake}"])
+        super().load_state(state)
+
+    @override
     def discover_streams(self) -> Sequence[Stream]:
         """Make the streams of the catalog; without one, ask Orgvue.
 
@@ -210,8 +225,8 @@ class TapOrgvue(IsolatingTap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=None if state is None else json.load(state),
-            catalog=None if catalog is None else json.load(catalog),
+            state=None if state is None else _document(state, "state"),
+            catalog=None if catalog is None else _document(catalog, "catalog"),
             parse_env_config=bool(config and config.parse_env),
         )
         try:
@@ -275,6 +290,21 @@ class TapOrgvue(IsolatingTap):
 def _summary(failed: Mapping[str, Exception], of: int) -> str:
     told = [f"  {name}: {in_words(error)}" for name, error in failed.items()]
     return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
+
+
+def _document(file: IO[str], option: str) -> dict[str, Any]:
+    """Read a file of the command line.
+
+    Raises:
+        SettingsError: It is not a JSON object.
+    """
+    try:
+        document = json.load(file)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise SettingsError([f"{option}: {file.name} is not a JSON object."])
+    return document
 
 
 def _check_environment(name: str, schema: dict[str, Any]) -> None:

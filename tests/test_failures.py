@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import people
-from tests.running import Run, command, discover, sync
+from tap_orgvue.records import IMPATIENT_SECONDS
+from tap_orgvue.simulator.refusals import RefusalError
+from tests.conftest import Watched, people
+from tests.running import Run, command, delivered, discover, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
@@ -73,44 +78,282 @@ def test_the_users_own_brake(two: Orgvue) -> None:
     assert "`max_requests_per_run`" in run.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("signum,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_cleanly(
-    serve: Callable[..., Orgvue], tmp_path: Path, signum: signal.Signals, code: int
-) -> None:
-    """Pending records are out, the last good state is repeated, the code tells of the signal."""
-    orgvue = serve(people(50, "Alpha"), people(50, "Beta"))
+def test_every_failure_is_named_at_the_end(serve: Callable[..., Orgvue]) -> None:
+    """The summary has a line with its reason for each stream that failed, and no other."""
+    orgvue = serve(people(3, "Alpha"), people(3, "Beta"), people(3, "Gamma"), people(3, "Delta"))
     catalog = discover(orgvue.config)
-    orgvue.pause(on="export", dataset="Beta", seconds=30, times=None)
-    files = {"config": orgvue.config, "catalog": catalog}
-    words = []
-    for option, content in files.items():
-        path = tmp_path / f"{option}.json"
-        path.write_text(json.dumps(content))
-        words += [f"--{option}", str(path)]
+    orgvue.refuse(400, times=None, on="export", dataset="Alpha")
+    orgvue.dataset("Gamma").hidden_because = (403, "403601", "DatasetAccessDenied", "No.")
+    run = command(orgvue.config, catalog=catalog)
+    assert run.code == 1
+    assert set(run.records) == {"beta", "delta"}
+    summary, alpha, gamma = run.stderr.splitlines()[-3:]
+    assert "2 of 4 streams failed" in summary
+    assert alpha.startswith("  alpha: ")
+    assert "HTTP 400" in alpha
+    assert gamma.startswith("  gamma: ")
+    assert "403601" in gamma
+
+
+def test_a_failed_stream_activates_nothing_after_some_of_its_records(
+    serve: Callable[..., Orgvue],
+) -> None:
+    """Records of a version that is never activated remove nothing; the next run has a later one."""
+    dataset = Watched.people(200)
+    orgvue = serve(dataset)
+    config = {
+        **orgvue.config,
+        "export_mode": "paged",
+        "emit_activate_version_messages": True,
+        "max_retries": 0,
+    }
+    catalog = discover(config)
+    state = sync(config, catalog).state
+
+    def refuse() -> None:
+        if delivered(orgvue, before):
+            raise RefusalError("400606")
+
+    before, orgvue.sync_limit_bytes, dataset.happen = len(orgvue.requests), 8000, refuse
+    failed = command(config, catalog=catalog, state=state)
+    assert failed.code == 1
+    versions = {message["version"] for message in failed.of_type("RECORD")}
+    assert len(versions) == 1
+    assert not failed.of_type("ACTIVATE_VERSION")
+    assert failed.state["bookmarks"] == state["bookmarks"]
+
+
+def test_what_stops_a_run_leaves_what_is_delivered(serve: Callable[..., Orgvue]) -> None:
+    """A token that expires midway: streams before are whole, with state; the others are named."""
+    second = Watched.people(20, "Beta")
+    orgvue = serve(people(20, "Alpha"), second, people(20, "Gamma"))
+    catalog = discover(orgvue.config)
+
+    def expire() -> None:
+        orgvue.refuse("40302", times=None)
+        raise RefusalError("40302")
+
+    second.happen = expire
+    run = command({**orgvue.config, "max_parallel_requests": 1}, catalog=catalog)
+    assert run.code == 1
+    assert {stream: len(records) for stream, records in run.records.items()} == {"alpha": 20}
+    assert "rows" in run.state["bookmarks"]["alpha"]["orgvue"]
+    *_, told, last = run.stderr.splitlines()
+    assert "beta, gamma" in told
+    assert "alpha" not in told
+    assert "40302" in last
+
+
+# --- signals
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the real command; it is gone when the test ends."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def started(
+        config: dict[str, Any],
+        *words: str,
+        catalog: dict[str, Any] | None = None,
+        stdout: int = subprocess.PIPE,
+        **env: str,
+    ) -> subprocess.Popen[bytes]:
+        arguments = [*words]
+        for option, content in {"config": config, "catalog": catalog}.items():
+            if content is not None:
+                path = tmp_path / f"{option}.json"
+                path.write_text(json.dumps(content))
+                arguments += [f"--{option}", str(path)]
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tap_orgvue", *arguments],
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **env},
+            )
+        )
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.kill()
+        with process:
+            process.wait()
+
+
+def stuck(start: Start, config: dict[str, Any], **env: str) -> subprocess.Popen[bytes]:
+    """A tap that has filled its pipe, from which nobody reads yet."""
+    reading, writing = os.pipe()
+    try:
+        process = start(config, catalog=discover(config), stdout=writing, **env)
+        process.stdout = os.fdopen(reading, "rb")
+        wait_for(lambda: not select.select([], [writing], [], 0)[1], process)
+    finally:
+        os.close(writing)
+    return process
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 60
+    while not what():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ended(process: subprocess.Popen[bytes]) -> Run:
+    """All that a process wrote, every line of it whole."""
+    out, told = process.communicate(timeout=60)
+    for line in out.split(b"\n")[:-1]:
+        json.loads(line)
+    assert out[-1:] in {b"\n", b""}
+    return Run(out.decode(), told.decode(), process.returncode)
+
+
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+
+
+@pytest.mark.parametrize(
+    "route,signum,code",
+    [(route, *each) for route in ("export", "job", "ticket", "result") for each in SIGNALS],
+)
+def test_a_signal_ends_cleanly(  # noqa: PLR0913 - three of them are a case
+    serve: Callable[..., Orgvue],
+    start: Start,
+    tmp_path: Path,
+    *,
+    route: str,
+    signum: signal.Signals,
+    code: int,
+) -> None:
+    """Whatever is waited for: what is there is out, the last good state is repeated, no file left.
+
+    The code tells of the signal.
+    """
+    orgvue = serve(people(50, "Alpha"), people(50, "Beta"))
+    orgvue.job_polls = ("completed",)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tap_orgvue", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    )
+    catalog = discover(orgvue.config)
+    orgvue.pause(on=route, dataset="Beta", seconds=60, times=None)
+    before, beta = len(orgvue.requests), orgvue.dataset("Beta").dataset_id
+    config = {**orgvue.config, "export_mode": "sync" if route == "export" else "async"}
+    process = start(config, catalog=catalog, TMPDIR=str(temporary))
     assert process.stdout is not None
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if '"STATE"' in line and '"alpha"' in line:
-            break
+    lines: list[bytes] = []
+    while not lines or b'"alpha"' not in lines[-1] or b'"STATE"' not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1]
+    wait_for(
+        lambda: any((r.route, r.dataset_id) == (route, beta) for r in orgvue.requests[before:]),
+        process,
+    )
     process.send_signal(signum)
-    rest, told = process.communicate(timeout=60)
-    run = Run("".join(lines) + rest, told, process.returncode)
+    rest = ended(process)
+    run = Run(b"".join(lines).decode() + rest.stdout, rest.stderr, rest.code)
     assert run.code == code
     assert len(run.records["alpha"]) == 50
-    assert run.messages[-1]["type"] == "STATE"
-    assert "alpha" in run.state["bookmarks"]
-    assert "Traceback" not in told
+    assert [message["type"] for message in run.messages[-2:]] == ["STATE", "STATE"]
+    assert run.messages[-1] == run.messages[-2]
+    assert "Traceback" not in run.stderr
+    assert signum.name in run.stderr.splitlines()[-1]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("signum,code", SIGNALS)
+def test_a_signal_cuts_no_line(
+    serve: Callable[..., Orgvue],
+    start: Start,
+    unbuffered: str,
+    signum: signal.Signals,
+    code: int,
+) -> None:
+    """While a loader takes its time with a full pipe: what was begun is written to its end."""
+    orgvue = serve(people(50, "Alpha"), people(15_000, "Beta"))
+    process = stuck(start, orgvue.config, PYTHONUNBUFFERED=unbuffered)
+    process.send_signal(signum)
+    # A terminal tells everybody, and whoever started the tap tells it again.
+    process.send_signal(signum)
+    run = ended(process)
+    assert run.code == code
+    assert len(run.records["alpha"]) == 50
+    assert 0 < len(run.records["beta"]) < 15_000
+    assert run.messages[-1]["type"] == "STATE"
+    assert set(run.state["bookmarks"]) == {"alpha"}
+
+
+def test_a_second_signal_does_not_wait_for_a_stuck_loader(
+    serve: Callable[..., Orgvue], start: Start
+) -> None:
+    """Where nobody reads, the first signal waits; one that comes later ends the process."""
+    orgvue = serve(people(15_000))
+    process = stuck(start, orgvue.config)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(IMPATIENT_SECONDS + 0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+
+
+def test_a_signal_leaves_no_half_batch(
+    serve: Callable[..., Orgvue], start: Start, tmp_path: Path
+) -> None:
+    """Of a batch that nobody is told of, no file is left, neither there nor in a temporary one."""
+    dataset = Watched.people(8000)
+    orgvue = serve(dataset)
+    temporary, root = tmp_path / "temporary", tmp_path / "batches"
+    for folder in (temporary, root):
+        folder.mkdir()
+    config = {
+        **orgvue.config,
+        "export_mode": "paged",
+        "batch_config": {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": root.as_uri()},
+            "batch_size": 1_000_000,
+        },
+    }
+    second_slice, gone = Event(), Event()
+
+    def wait() -> None:
+        if delivered(orgvue, before):
+            second_slice.set()
+            gone.wait(60)
+
+    catalog = discover(config)
+    before, orgvue.sync_limit_bytes, dataset.happen = len(orgvue.requests), 600_000, wait
+    process = start(config, catalog=catalog, TMPDIR=str(temporary))
+    wait_for(second_slice.is_set, process)
+    assert len(list(root.iterdir())) == 1
+    assert list(temporary.iterdir()) == []
+    process.send_signal(signal.SIGTERM)
+    run = ended(process)
+    assert run.code == 143
+    assert not run.of_type("BATCH")
+    assert list(root.iterdir()) == list(temporary.iterdir()) == []
+    gone.set()
+
+
+@pytest.mark.parametrize("signum,code", SIGNALS)
+def test_a_signal_while_it_discovers(
+    serve: Callable[..., Orgvue], start: Start, signum: signal.Signals, code: int
+) -> None:
+    """Before anything is sent the code tells of the signal as well."""
+    orgvue = serve(people())
+    orgvue.pause(on="list", seconds=60, times=None)
+    process = start(orgvue.config, "--discover")
+    wait_for(lambda: orgvue.requests, process)
+    process.send_signal(signum)
+    run = ended(process)
+    assert run.code == code
+    assert run.stdout == ""
+    assert "Traceback" not in run.stderr
 
 
 def test_a_loader_that_goes_away(orgvue: Orgvue, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.conftest import people
-from tests.running import discover, entry, sync
+from tests.running import command, discover, entry, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Serve = Callable[..., Orgvue]
 
@@ -228,3 +229,17 @@ def test_an_odd_state_is_as_if_there_were_none(orgvue: Orgvue, odd: object) -> N
     run = sync(config, discover(config), state)
     assert len(run.records["people"]) == 5
     assert run.of_type("ACTIVATE_VERSION")
+
+
+@pytest.mark.parametrize(
+    "state", ['{"bookmarks": {"people": 5}}', '{"bookmarks": []}', "[]", "null", "", "{"]
+)
+def test_what_is_no_state_is_told(orgvue: Orgvue, tmp_path: Path, state: str) -> None:
+    """A file that holds no state ends the run before any request, in one line."""
+    path = tmp_path / "state.json"
+    path.write_text(state)
+    run = command(orgvue.config, "--state", str(path), catalog={"streams": []})
+    assert run.code == 1
+    assert "state: " in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
+    assert not orgvue.requests

@@ -230,6 +230,7 @@ def test_uncompressed_batches(tenant: Orgvue, tmp_path: Path) -> None:
 SIGNATURES = {
     (RESTStream, "_write_schema_message"): ["self"],
     (RESTStream, "_write_activate_version_message"): ["self", "full_table_version"],
+    (RESTStream, "_write_starting_replication_value"): ["self", "context"],
     (RESTStream, "_process_record"): [
         "self",
         "record",
@@ -238,7 +239,6 @@ SIGNATURES = {
     ],
     (RESTStream, "_increment_stream_state"): ["self", "latest_record", "context"],
     (RESTStream, "_write_state_message"): ["self"],
-    (RESTStream, "_write_starting_replication_value"): ["self", "context"],
     (RESTStream, "_finalize_state"): ["self", "state"],
     (RESTStream, "_generate_batch_messages"): ["self", "encoding", "manifest"],
     (RESTStream, "_sync_records"): ["self", "context", "write_messages"],
