@@ -216,8 +216,8 @@ SETTINGS_SCHEMA: dict[str, Any] = th.PropertiesList(
         "property_types",
         th.ObjectType(additional_properties=th.StringType),
         title="Property types",
-        description="Pattern (key, or stream.key) to text, number, boolean, date or date-time: "
-        "pins what a column holds.",
+        description="Pattern (key, or stream.key, which can be an object of keys under the "
+        "stream) to text, number, boolean, date or date-time: pins what a column holds.",
     ),
     th.Property(
         "rescue_data",
@@ -353,6 +353,9 @@ class Settings:
             SettingsError: With one line for each mistake.
         """
         given = {name: _plain(value) for name, value in config.items() if value is not None}
+        given |= {
+            name: whole(given[name]) for name, whole in _KEYS_WITH_DOTS.items() if name in given
+        }
         mistakes = _mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
         for name, check in _CHECKS.items():
@@ -432,6 +435,41 @@ def _plain(value: Any) -> Any:
     """A whole number as one, however a configuration file wrote it."""
     whole = isinstance(value, (Decimal, float)) and value == value // 1
     return int(value) if whole else value
+
+
+def _whole_patterns(types: Any) -> Any:
+    """The patterns of `property_types` in one piece: Meltano takes their dots for levels."""
+    return _joined(types, lambda value: isinstance(value, dict) and bool(value))
+
+
+def _whole_keys(filters: Any) -> Any:
+    """The property keys of `filters` likewise; an object of operators ends a key."""
+    if not isinstance(filters, dict):
+        return filters
+    return {name: _joined(conditions, _is_below_a_dot) for name, conditions in filters.items()}
+
+
+def _is_below_a_dot(value: Any) -> bool:
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(isinstance(end, dict) and not key.startswith("$") for key, end in value.items())
+
+
+def _joined(table: Any, is_cut: Callable[[Any], bool]) -> Any:
+    """A table with the keys that were cut at their dots put together again."""
+    if not isinstance(table, dict):
+        return table
+    joined: dict[str, Any] = {}
+    for key, value in table.items():
+        ends = _joined(value, is_cut) if is_cut(value) else None
+        joined |= {key: value} if ends is None else {f"{key}.{end}": ends[end] for end in ends}
+    return joined
+
+
+_KEYS_WITH_DOTS: Mapping[str, Callable[[Any], Any]] = {
+    "property_types": _whole_patterns,
+    "filters": _whole_keys,
+}
 
 
 def _mistakes_of_form(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
