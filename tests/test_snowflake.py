@@ -13,7 +13,7 @@ Snowflake's SQL, and types are told by Snowflake's names. What it cannot show, a
 - Lengths of names and texts, and how many columns a table may have: DuckDB has other limits. The
   tap's own for names is held by `tests/test_naming.py`; here 301 columns are seen to load.
 - That a null inside JSON is not SQL's null: an empty `_rescued_data` is null here, and a JSON
-  null, `is_null_value`, in Snowflake.
+  null in Snowflake. fakesnow's `typeof`, by which the README tells them apart, is DuckDB's.
 - That Snowflake drops the offset of an instant: DuckDB heeds it. The tap sends `Z` alone, which
   `tests/test_values.py` holds.
 - Altered column types, Snowpipe, Arrow files: the tap gives no cause for them.
