@@ -9,6 +9,7 @@ import msgspec
 from singer_sdk.exceptions import ConfigurationError
 from typing_extensions import override
 
+from tap_orgvue.dotted_keys import KEYS_WITH_DOTS
 from tap_orgvue.instants import parse_instant
 from tap_orgvue.models import ExportMode, is_dataset_id
 from tap_orgvue.settings_checks import CHECKS, bare_token, mistakes_of_form
@@ -99,6 +100,9 @@ class Settings(msgspec.Struct, frozen=True):
             SettingsError: With one line for each mistake.
         """
         given = {name: _plain(value) for name, value in config.items() if value is not None}
+        given |= {
+            name: whole(given[name]) for name, whole in KEYS_WITH_DOTS.items() if name in given
+        }
         mistakes = mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
         for name, check in CHECKS.items():

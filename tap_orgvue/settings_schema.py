@@ -194,8 +194,8 @@ SETTINGS_SCHEMA: dict[str, Any] = th.PropertiesList(
         "property_types",
         th.ObjectType(additional_properties=th.StringType),
         title="Property types",
-        description="Pattern (key, or stream.key) to text, number, boolean, date or date-time: "
-        "pins what a column holds.",
+        description="Pattern (key, or stream.key, which can be an object of keys under the "
+        "stream) to text, number, boolean, date or date-time: pins what a column holds.",
     ),
     th.Property(
         "rescue_data",

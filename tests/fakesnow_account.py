@@ -14,14 +14,15 @@ import json
 import re
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import fakesnow
-import snowflake.connector
 from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +36,6 @@ STAGED = "temp.main.staged_lines"
 """What a query of staged files reads here: their lines, and the place of each among them."""
 
 run_known: Callable[..., Any] = FakeSnowflakeCursor.execute
-
-
-def account(folder: str) -> Any:
-    """The account whose data is in a folder, until the context ends."""
-    # Nothing is to be dropped: file formats are made in memory.
-    return fakesnow.patch(db_path=folder, nop_regexes=["drop file format"])
 
 
 def understand_stages(folder: Path) -> None:
@@ -92,15 +87,17 @@ def copy(cursor: Any, command: str) -> Any:
     return run_known(cursor, f"select 'all', 'LOADED', 0 as parsed, {cursor.rowcount} as loaded")
 
 
+@cache
+def opened(folder: str, database: str, schema: str) -> Any:
+    """A connection to an account that is loaded no more."""
+    return FakeSnow(db_path=folder).connect(database=database, schema=schema)
+
+
 def answer() -> None:
     """Run SQL: for each line with an account's folder, where in it, and a statement, its rows."""
     for line in sys.stdin:
-        folder, database, schema, statement = json.loads(line)
-        with (
-            account(folder),
-            snowflake.connector.connect(database=database, schema=schema) as connection,
-        ):
-            rows = connection.cursor().execute(statement).fetchall()
+        *where, statement = json.loads(line)
+        rows = opened(*where).cursor().execute(statement).fetchall()
         sys.stdout.write(json.dumps(rows, default=str) + "\n")
         sys.stdout.flush()
 
@@ -112,7 +109,8 @@ def load(folder: str, *words: str) -> None:
     # The buffers are emptied one after another: fakesnow's merges trip over those of other threads.
     TargetSnowflake.max_parallelism = 1
     understand_stages(Path(folder) / "stage")
-    with account(folder):
+    # File formats, which are kept in memory alone, cannot be dropped.
+    with fakesnow.patch(db_path=folder, nop_regexes=["drop file format"]):
         TargetSnowflake.cli(words)
 
 

@@ -38,7 +38,10 @@ class Snowflake:
     sql: Sql
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Run one statement in the schema; its rows. What JSON does not know is given as text."""
+        """Run one statement in the schema; its rows. What JSON does not know is given as text.
+
+        Nothing can be loaded into the account any more.
+        """
         return [tuple(row) for row in self.sql(self.folder, query)]
 
     def tables(self) -> dict[str, dict[str, str]]:
@@ -82,7 +85,7 @@ class Snowflake:
 
 @contextmanager
 def running_sql() -> Iterator[Sql]:
-    """Start a process that runs statements, one after another; it holds no account open."""
+    """Start a process that runs statements, one after another; it keeps their accounts open."""
     with subprocess.Popen(
         [*PYTHON, "answer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -22,7 +22,8 @@ ORGVUE = {
 """What is known of Orgvue: no Singer in here."""
 
 BETWEEN = {
-    *("ahead", "batches", "connection_check", "deletions", "discovery", "memory", "naming"),
+    *("ahead", "batches", "connection_check", "deletions", "discovery", "dotted_keys", "memory"),
+    "naming",
     *("pages", "record_maker", "rules", "schema", "scrubbing", "settings", "settings_checks"),
     *("settings_schema", "settling", "tenant", "values"),
 }

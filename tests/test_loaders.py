@@ -241,6 +241,8 @@ def test_values_that_do_not_fit_are_to_be_found_in_sql(
     orgvue = serve(people(2))
     orgvue.dataset("People").update(0, salary="N/A")
     load_postgres(orgvue, database)
+    rescued = "select id from people where jsonb_typeof(_rescued_data) = 'object'"
+    assert database.ask(rescued) == [("P0",)]
     assert database.ask("select salary, _rescued_data->>'salary' from people order by id") == [
         (None, "N/A"),
         (1001, None),

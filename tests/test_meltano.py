@@ -119,13 +119,20 @@ def project(installed: Project, tmp_path: Path) -> Project:
 def test_select_rules_choose_streams_and_columns(
     project: Project, serve: Callable[..., Orgvue], database: Database
 ) -> None:
-    """Meltano's `select` decides what is loaded, and what is asked of Orgvue at all."""
+    """Meltano's `select` decides what is loaded, and what is asked of Orgvue at all.
+
+    And `property_types` what it is loaded as, also by a pattern that Meltano cuts at its dot.
+    """
     orgvue = serve(people(), people(3, "Leavers"))
-    project.configure(select=["people.*", "!people.salary"])
+    project.configure(
+        select=["people.*", "!people.salary"],
+        config={"property_types": {"people.startDate": "text"}},
+    )
     project.run(orgvue, "target-postgres", **into(database))
     assert database.tables() == ["people"]
     assert database.count("people") == 5
     assert "salary" not in database.columns("people")
+    assert database.columns("people")["start_date"] == "text"
     asked = [json.dumps(request.body) for request in orgvue.requests_to("export") if request.body]
     assert asked
     assert not any('"salary"' in body for body in asked)

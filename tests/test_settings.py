@@ -300,3 +300,33 @@ def test_numbers_of_a_config_file_are_read(orgvue: Orgvue) -> None:
     config = {**orgvue.config, "request_timeout": 20.0, "max_parallel_requests": 2}
     run = command(config, "--discover")
     assert run.code == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "name,given,read_as",
+    [
+        ("property_types", {"p.Employee ID": "text"}, {"p.Employee ID": "text"}),
+        ("property_types", {"p": {"Employee ID": "text"}}, {"p.Employee ID": "text"}),
+        (
+            "property_types",
+            {"p": {"a": {"b": "date"}}, "*": "text"},
+            {"p.a.b": "date", "*": "text"},
+        ),
+        ("filters", {"p": {"a.b": {"$in": [1]}}}, {"p": {"a.b": {"$in": [1]}}}),
+        ("filters", {"p": {"a": {"b": {"$in": [1]}}}}, {"p": {"a.b": {"$in": [1]}}}),
+        ("filters", {"p": {"a": {"b": {"c": {"$gt": 1}}}}}, {"p": {"a.b.c": {"$gt": 1}}}),
+    ],
+)
+def test_keys_with_dots_survive_meltano(
+    name: str, given: dict[str, Any], read_as: dict[str, Any]
+) -> None:
+    """Meltano makes `{"a": {"b": …}}` of `{"a.b": …}`; both are read as one key."""
+    assert getattr(read(**{name: given}), name) == read_as
+
+
+def test_objects_that_are_no_cut_keys_stay_mistakes() -> None:
+    """An operator without its sign, or an object with nothing in it, is told as before."""
+    assert mistakes(filters={"p": {"a": {"gt": 1}}}) == [
+        "filters: for 'p': 'gt' is not one of $gt, $gte, $in, $lt, $lte, $ne, $nin."
+    ]
+    assert mistakes(property_types={"p": {}}) == ["property_types.p: must be of type string."]
