@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from tap_orgvue.errors import in_words
 from tap_orgvue.records import Terminated
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
@@ -31,8 +32,7 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
-        message = error.args[0] if error.args else type(error).__name__
-        TapOrgvue.logger.error("%s", message, exc_info=debugging)
+        TapOrgvue.logger.error("%s", in_words(error), exc_info=debugging)
         sys.exit(1)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_orgvue.errors import BrokenAnswer
+from tap_orgvue.errors import BrokenAnswer, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Dataset:
     @override
     def __str__(self) -> str:
         """Name and id, for people."""
-        return f"'{self.name}' ({self.dataset_id})"
+        return f"{self.name!r} ({self.dataset_id})"
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class JobTicket:
             status=status,
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
-            trace_id=str(answer.get("X-Amzn-Trace-Id") or ""),
+            trace_id=plain(answer.get("X-Amzn-Trace-Id")),
             errors=tuple(_error_words(entry) for entry in _entries(answer, "errors")),
         )
 
@@ -285,5 +285,6 @@ def next_link(answer: Any) -> str | None:
 
 def _error_words(entry: Any) -> str:
     if isinstance(entry, dict):
-        return " ".join(str(entry[word]) for word in ("code", "name", "message") if entry.get(word))
-    return str(entry)
+        words = (plain(entry.get(word)) for word in ("code", "name", "message"))
+        return " ".join(word for word in words if word)
+    return plain(entry)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import singer_sdk.singerlib as singer
 from singer_sdk import Tap
+from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._state import PROGRESS_MARKERS
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -26,6 +27,7 @@ from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
+from tap_orgvue.errors import OrgvueError, in_words
 from tap_orgvue.instants import parse_instant
 
 if TYPE_CHECKING:
@@ -312,10 +314,27 @@ class FastRecords(RESTStream[Any]):
         The SDK's own conforms types cell by cell, removes columns that were never asked for,
         makes a message object, and flushes each line.
         """
-        if self._pending is None:
-            super()._write_record_message(record)
-        else:
+        if self._pending is not None:
             self._pending.append(record)
+            return
+        try:
+            super()._write_record_message(record)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises
+            failed = error
+        else:
+            return
+        raise self._unmapped(failed)
+
+    def _unmapped(self, failed: Exception) -> OrgvueError:
+        """Tell that a stream map failed, without the cell's value that may be in its words.
+
+        To be raised where nothing is handled: what it came from would be told as well.
+        """
+        ours = isinstance(failed, MapExpressionError)
+        why = str(failed) if ours else f"It raised {type(failed).__name__}."
+        return OrgvueError(f"Stream '{self.name}': `stream_maps` failed on a record. {why}")
 
     # -- batches
 
@@ -356,7 +375,7 @@ class FastRecords(RESTStream[Any]):
         loaders_own = self._loaders_own_columns()
         for record in self._sync_records(context, write_messages=False):
             for stream_map, writer in writers:
-                mapped = record if passed_through else stream_map.transform(dict(record))
+                mapped = record if passed_through else self._mapped(stream_map, record)
                 if mapped is None:
                     continue
                 if loaders_own:
@@ -368,6 +387,13 @@ class FastRecords(RESTStream[Any]):
         for stream_map, writer in writers:
             if address := writer.finish():
                 yield stream_map, address
+
+    def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
+        try:
+            return stream_map.transform(dict(record))
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises
+            failed = error
+        raise self._unmapped(failed)
 
     def _loaders_own_columns(self) -> Record:
         """What a loader adds to RECORD messages, but not to the lines of a batch.
@@ -456,7 +482,7 @@ class IsolatingTap(Tap):
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
                     raise
                 failed[stream.name] = error
-                self.logger.error("%s", error.args[0] if error.args else type(error).__name__)  # noqa: TRY400 - a user's line, not a traceback
+                self.logger.error("%s", in_words(error))  # noqa: TRY400 - a user's line, not a traceback
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()
