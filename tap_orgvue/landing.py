@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tap_orgvue.care import CareSieve
 from tap_orgvue.errors import Asked, BrokenAnswer, CutAnswer, OrgvueError
+from tap_orgvue.transport import arriving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,9 +71,9 @@ def land(
     """
     file = _temporary_file(temp_dir)
     try:
-        arriving = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        chunks = arriving(response, _CHUNK_BYTES)
         sieve = CareSieve()
-        _check_whole(decompressed(_written(arriving, file)), brackets, sieve)
+        _check_whole(decompressed(_written(chunks, file)), brackets, sieve)
         file.seek(0)
     except CutAnswer as error:
         file.close()

@@ -95,15 +95,18 @@ class Property:
     is_core: bool = False
 
     @classmethod
-    def from_json(cls, entry: Any) -> Property:
+    def from_json(cls, entry: Any, place: str = "A property of a dataset") -> Property:
         """Read a header of an export or an entry of the metadata's `properties`.
+
+        Args:
+            entry: As it came.
+            place: What to call it in an error.
 
         Raises:
             BrokenAnswer: The entry has no key.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
-            message = "A property without a `key` is declared."
-            raise BrokenAnswer(message)
+            raise BrokenAnswer(f"{place} has no `key`.")
         return cls(
             key=entry["key"],
             name=str(entry.get("name") or entry["key"]),
