@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import threading
@@ -52,7 +53,7 @@ HEADERS = {
 }
 """Sent with every request, also with GET (API guide, "Every request")."""
 
-_SMALL_ANSWER_BYTES = 256 * 1024 * 1024
+_SMALL_ANSWER_BYTES = 64 * 1024 * 1024
 
 
 class Stopped(OrgvueError):
@@ -153,8 +154,8 @@ class Client:
             with self.open(request) as response:
                 body = beginning(response, _SMALL_ANSWER_BYTES)
             try:
-                return msgspec.json.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return _decoded(body)
+            except (ValueError, RecursionError):
                 message = f"Orgvue's answer to {asked} is not JSON, or only a part of it."
                 raise CutAnswer(message) from None
 
@@ -263,6 +264,15 @@ def _list_entries(answer: Any) -> list[Any]:
             return arrays[0]
     message = "Orgvue's answer to a request for the list of datasets is not a list."
     raise BrokenAnswer(message)
+
+
+def _decoded(body: bytes) -> Any:
+    """Read JSON; of half a character, which is almost JSON, a question mark remains."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        halves = json.dumps(json.loads(body), ensure_ascii=False)
+        return json.loads(halves.encode("utf-8", "replace"))
 
 
 def _may_pass(error: OrgvueError) -> bool:

@@ -120,7 +120,7 @@ def _readable(client: Client, tenant: Tenant, datasets: Sequence[Dataset]) -> tu
 def _look_at(client: Client, tenant: Tenant, dataset: Dataset) -> str:
     metadata = client.metadata(dataset.dataset_id)
     headers = tenant.headers(dataset.dataset_id)
-    return f"'{dataset.name}' has {len(headers)}, {len(metadata.properties)} of them stored"
+    return f"{dataset.name!r} has {len(headers)}, {len(metadata.properties)} of them stored"
 
 
 def _fetch_a_file(client: Client, dataset: Dataset) -> str:

@@ -20,6 +20,7 @@ from tap_orgvue.exports import EXPORT_FORMAT
 from tap_orgvue.landing import decompressed
 from tap_orgvue.models import ID, NO_NODE, Property, Query, is_dataset_id
 from tap_orgvue.rows import JsonRows
+from tap_orgvue.transport import arriving
 from tap_orgvue.workers import Workers
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ class Discovery:
 
         def once() -> tuple[Property, ...]:
             with self._client.open(request) as response:
-                body = response.raw.stream(_STREAMED_BYTES, decode_content=False)
-                headers = JsonRows(decompressed(body)).headers
+                headers = JsonRows(decompressed(arriving(response, _STREAMED_BYTES))).headers
                 # A short rest read to its end leaves a connection that can be used again.
                 length = response.headers.get("Content-Length", "")
                 if length.isdigit() and int(length) <= _WORTH_FINISHING_BYTES:

@@ -131,6 +131,8 @@ _TOO_LARGE = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 _GATEWAY_CODE_LENGTH = 5
+_MOST_LETTERS = 500
+_MOST_PROBLEMS = 20
 
 
 class OrgvueError(Exception):
@@ -201,7 +203,7 @@ class Asked(msgspec.Struct, frozen=True):
     @override
     def __str__(self) -> str:
         """`GET /api/v1/ACME/datasets`."""
-        return f"{self.method} {urlsplit(self.url).path}"
+        return f"{self.method} {urlsplit(self.url).path[:_MOST_LETTERS]}"
 
     def page(self, path: str) -> str:
         """A page of Orgvue's own application on the same server."""
@@ -238,8 +240,12 @@ class Refusal(OrgvueError):
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        told = "; ".join(str(problem) for problem in self.problems) or _reason(self.status)
-        known = [ADVICE[p.code] for p in self.problems if p.code in ADVICE]
+        told = "; ".join(str(problem) for problem in self.problems[:_MOST_PROBLEMS])
+        if more := self.problems[_MOST_PROBLEMS:]:
+            told += f"; and {len(more)} more"
+        told = told or _reason(self.status)
+        codes = dict.fromkeys(problem.code for problem in self.problems)
+        known = [ADVICE[code] for code in codes if code in ADVICE]
         if not known and self.status in ADVICE_BY_STATUS:
             known = [ADVICE_BY_STATUS[self.status]]
         pages = {"tokens": self.asked.page("/tokens"), "settings": self.asked.page("/app/configui")}
@@ -315,7 +321,7 @@ def refusal_of(
         asked,
         status,
         problems,
-        trace_id=headers.get(TRACE_HEADER, ""),
+        trace_id=plain(headers.get(TRACE_HEADER)),
         retry_after=headers.get("Retry-After"),
     )
 
@@ -328,10 +334,13 @@ def _concerns_everything(status: int, problems: Sequence[Problem]) -> bool:
 
 
 def in_words(error: BaseException) -> str:
-    """What to tell a user of any error: its own words, without what a system or library adds."""
+    """What to tell a user of any error: its own words, with its kind where those do not do."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error.args[0]) if error.args else type(error).__name__
+    kind, first = type(error), next(iter(error.args), None)
+    if isinstance(first, str) and kind.__module__ != "builtins":
+        return first
+    return f"{kind.__name__}: {error}" if error.args else kind.__name__
 
 
 def _problems(body: bytes) -> list[Problem]:
@@ -339,7 +348,7 @@ def _problems(body: bytes) -> list[Problem]:
         listed = msgspec.json.decode(body)["errors"]
         return [
             Problem(
-                *(_plain(entry.get(word)) for word in ("code", "name", "message")),
+                *(plain(entry.get(word)) for word in ("code", "name", "message")),
             )
             for entry in listed
             if isinstance(entry, dict)
@@ -348,9 +357,10 @@ def _problems(body: bytes) -> list[Problem]:
         return []
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """One short line of text, whatever was sent."""
-    return "" if value is None else " ".join(str(value).split())[:500]
+    text = "" if value is None else str(value)[:_MOST_LETTERS]
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _reason(status: int) -> str:

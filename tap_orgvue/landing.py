@@ -17,6 +17,7 @@ from isal import isal_zlib
 
 from tap_orgvue.care import CareSieve
 from tap_orgvue.errors import Asked, BrokenAnswer, CutAnswer, OrgvueError
+from tap_orgvue.transport import arriving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,9 +73,9 @@ def land(
     """
     file = _temporary_file(temp_dir)
     try:
-        arriving = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        chunks = arriving(response, _CHUNK_BYTES)
         sieve = CareSieve()
-        _check_whole(read_ahead(decompressed(_written(arriving, file))), brackets, sieve)
+        _check_whole(read_ahead(decompressed(_written(chunks, file))), brackets, sieve)
         file.seek(0)
     except CutAnswer as error:
         file.close()
@@ -149,16 +150,18 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
             try:
                 data = unzip.decompress(pending, _PIECE_BYTES)
             except _Damaged:
-                message = "The gzip compression of an answer is damaged."
+                message = f"The gzip compression of an answer is damaged, before byte {packed}."
                 raise CutAnswer(message) from None
             plain += len(data)
             if plain > _SUSPICIOUS_BYTES and plain > _MOST_EXPANSION * packed:
-                raise BrokenAnswer("An answer expands beyond what an export can.")
+                raise BrokenAnswer(
+                    f"An answer expands beyond what an export can: {packed} bytes to {plain}."
+                )
             if data:
                 yield data
             pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
     if not unzip.eof:
-        message = "The gzip compression of an answer has no end."
+        message = f"The gzip compression of an answer has no end; it came to byte {packed}."
         raise CutAnswer(message)
 
 
@@ -204,14 +207,15 @@ def read_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _check_whole(plain: Iterable[bytes], brackets: bytes, sieve: CareSieve) -> None:
     """Read a body to its end and see that its JSON is closed."""
-    head, tail = b"", b""
+    head, tail, size = b"", b"", 0
     for data in plain:
         sieve.feed(data)
+        size += len(data)
         head = head or data.lstrip()[:1]
         tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
     if head != brackets[:1]:
-        message = "The answer is not the JSON that was asked for."
+        message = "The answer is not the JSON that was asked for, from its first byte."
         raise CutAnswer(message)
     if not tail.rstrip().endswith(brackets[1:]):
-        message = "The answer ends in the middle of its JSON."
+        message = f"The answer ends in the middle of its JSON, after {size} bytes."
         raise CutAnswer(message)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.errors import BrokenAnswer
+from tap_orgvue.errors import BrokenAnswer, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ class Dataset(msgspec.Struct, frozen=True):
     @override
     def __str__(self) -> str:
         """Name and id, for people."""
-        return f"'{self.name}' ({self.dataset_id})"
+        return f"{self.name!r} ({self.dataset_id})"
 
 
 class Property(msgspec.Struct, frozen=True):
@@ -93,15 +93,18 @@ class Property(msgspec.Struct, frozen=True):
     is_core: bool = False
 
     @classmethod
-    def from_json(cls, entry: Any) -> Property:
+    def from_json(cls, entry: Any, place: str = "A property of a dataset") -> Property:
         """Read a header of an export or an entry of the metadata's `properties`.
+
+        Args:
+            entry: As it came.
+            place: What to call it in an error.
 
         Raises:
             BrokenAnswer: The entry has no key.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
-            message = "A property without a `key` is declared."
-            raise BrokenAnswer(message)
+            raise BrokenAnswer(f"{place} has no `key`.")
         return cls(
             key=entry["key"],
             name=str(entry.get("name") or entry["key"]),
@@ -254,7 +257,7 @@ class JobTicket(msgspec.Struct, frozen=True):
             status=status,
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
-            trace_id=str(answer.get("X-Amzn-Trace-Id") or ""),
+            trace_id=plain(answer.get("X-Amzn-Trace-Id")),
             errors=tuple(_error_words(entry) for entry in _entries(answer, "errors")),
         )
 
@@ -285,5 +288,6 @@ def next_link(answer: Any) -> str | None:
 
 def _error_words(entry: Any) -> str:
     if isinstance(entry, dict):
-        return " ".join(str(entry[word]) for word in ("code", "name", "message") if entry.get(word))
-    return str(entry)
+        words = (plain(entry.get(word)) for word in ("code", "name", "message"))
+        return " ".join(word for word in words if word)
+    return plain(entry)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import singer_sdk.singerlib as singer
 from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._state import PROGRESS_MARKERS
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -23,7 +24,7 @@ from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_orgvue.batches import BatchWriter
-from tap_orgvue.errors import in_words
+from tap_orgvue.errors import OrgvueError, in_words
 from tap_orgvue.instants import format_instant, parse_instant
 from tap_orgvue.writer import ENCODER, BufferedWriter, lines_of
 
@@ -297,6 +298,28 @@ class FastRecords(HeldVersions, RESTStream[Any]):
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Leave no mark here either: nobody reads it, and an odd bookmark would stop the run."""
 
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        """Write a record as the SDK does, and tell no cell's value where a stream map fails."""
+        try:
+            super()._write_record_message(record)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises
+            failed = error
+        else:
+            return
+        raise self._unmapped(failed)
+
+    def _unmapped(self, failed: Exception) -> OrgvueError:
+        """Tell that a stream map failed, without the cell's value that may be in its words.
+
+        To be raised where nothing is handled: what it came from would be told as well.
+        """
+        ours = isinstance(failed, MapExpressionError)
+        why = str(failed) if ours else f"It raised {type(failed).__name__}."
+        return OrgvueError(f"Stream '{self.name}': `stream_maps` failed on a record. {why}")
+
     # -- batches
 
     @override
@@ -366,11 +389,18 @@ class FastRecords(HeldVersions, RESTStream[Any]):
         loaders_own = self._loaders_own_columns()
         for record in super()._sync_records(context, write_messages=False):
             for stream_map, writer in writers:
-                mapped = stream_map.transform(dict(record))
+                mapped = self._mapped(stream_map, record)
                 if mapped is None:
                     continue
                 if address := writer.add(ENCODER.encode_lines([{**mapped, **loaders_own}]), 1):
                     yield stream_map, address
+
+    def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
+        try:
+            return stream_map.transform(dict(record))
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises
+            failed = error
+        raise self._unmapped(failed)
 
     def _loaders_own_columns(self) -> Record:
         """What a loader adds to RECORD messages, but not to the lines of a batch.

@@ -28,8 +28,12 @@ _MOST_GUESSES = 16
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 """Numbers are not read here, and those of very many digits cannot be."""
 _NOT_WHOLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_SIGNS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
-_WHITE = re.compile(r"[ \t\r\n]*")
+_SIGN = re.compile(rb'["\[\]{}]')
+_BACKSLASH = 0x5C
+_SPACE = " \t\r\n"
+_WHITE = re.compile(f"[{_SPACE}]*")
+_COMMA = re.compile(rb"\s*,\s*")
+"""What must stand between two rows: a row that is no array would be passed over unseen."""
 
 
 class JsonRows:
@@ -67,7 +71,10 @@ class JsonRows:
             if not isinstance(declared, list):
                 message = "An export without headers came."
                 raise BrokenAnswer(message)
-            self._headers = tuple(Property.from_json(entry) for entry in declared)
+            self._headers = tuple(
+                Property.from_json(entry, f"Column {i} of an export's headers")
+                for i, entry in enumerate(declared, 1)
+            )
             if any(not _is_text(f"{header.key}{header.name}") for header in self._headers):
                 raise BrokenAnswer("An export came whose headers hold halves of characters.")
             if len({header.key for header in self._headers}) < len(self._headers):
@@ -160,22 +167,20 @@ class JsonRows:
 
     def _last_row_break(self) -> tuple[int, int] | None:
         """The same for the last, counted: text can be full of what looks like breaks."""
-        depth, quoted, end, last = 0, False, None, None
-        for match in _SIGNS.finditer(self._pending):
-            sign = match.group()
-            if sign == b'"':
-                quoted = not quoted
-            elif quoted or len(sign) > 1:
-                continue
-            elif sign in b"[{":
-                if depth == 0 and end is not None:
-                    last = end, match.start()
+        text, at, depth, end, last = self._pending, 0, 0, None, None
+        while sign := _SIGN.search(text, at):
+            at = sign.end()
+            if sign.group() == b'"':
+                at = _after_quote(text, at)
+            elif sign.group() in b"[{":
+                if depth == 0 and end is not None and _COMMA.fullmatch(text, end, sign.start()):
+                    last = end, sign.start()
                 depth += 1
             else:
                 depth -= 1
                 if depth < 0:
                     break
-                end = match.end() if depth == 0 else end
+                end = at if depth == 0 else end
         return last
 
     def _last_block(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
@@ -183,12 +188,13 @@ class JsonRows:
         text = "[" + self._pending.decode("utf-8", "surrogateescape")
         try:
             _, end = _JSON.raw_decode(text)
-            tail = text[end:].strip()
-            members = "{" + tail.removeprefix(",")
+            tail = text[end:].strip(_SPACE)
+            follows = tail.startswith(",")
+            members = "{" + tail[int(follows) :]
             rest, after = _JSON.raw_decode(members)
         except (ValueError, RecursionError):
             raise self._broken("the document ends early or is not JSON") from None
-        if members[after:].strip() or "rows" in rest:
+        if members[after:].strip(_SPACE) or "rows" in rest or bool(rest) is not follows:
             raise self._broken("something stands behind its rows that does not belong there")
         self._members.update(rest)
         self._read_links()
@@ -227,7 +233,10 @@ class JsonRows:
         self._members.clear()
         at = _skip(text, 0, "{")
         while True:
-            key, at = _JSON.raw_decode(text, _skip(text, at))
+            at = _skip(text, at)
+            if text[at] != '"':
+                raise ValueError(text[at])
+            key, at = _JSON.raw_decode(text, at)
             at = _skip(text, at, ":")
             if key == "rows":
                 at = _skip(text, at, "[")
@@ -251,6 +260,18 @@ class JsonRows:
 
     def _read_links(self) -> None:
         self.next_url = next_link(self._members)
+
+
+def _after_quote(text: bytes, at: int) -> int:
+    """Where a string ends that begins before a place; the end of all where it does not."""
+    while (quote := text.find(b'"', at)) >= 0:
+        begin = quote
+        while text[begin - 1] == _BACKSLASH:
+            begin -= 1
+        at = quote + 1
+        if (quote - begin) % 2 == 0:
+            return at
+    return len(text)
 
 
 def _is_text(text: str) -> bool:

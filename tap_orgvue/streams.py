@@ -20,7 +20,13 @@ from typing_extensions import override
 from tap_orgvue import __version__
 from tap_orgvue.client import HEADERS
 from tap_orgvue.deletions import let_go
-from tap_orgvue.errors import DatasetRefusal, Misconfigured, OrgvueError, Refusal
+from tap_orgvue.errors import (
+    BrokenAnswer,
+    DatasetRefusal,
+    Misconfigured,
+    OrgvueError,
+    Refusal,
+)
 from tap_orgvue.exports import EXPORT_FORMAT, ITEMS, ExportAdapter, ExportAnswer
 from tap_orgvue.instants import format_bound, parse_instant
 from tap_orgvue.items import ItemRows
@@ -182,6 +188,7 @@ class DatasetStream(FastRecords):
             return False
         try:
             self._headers = self._headers_of(self._first.answer)
+            self._check_keys()
             self._settled = settle(
                 self.catalogued, self._headers, self._orgvue.rules, self.memory.types
             )
@@ -201,6 +208,21 @@ class DatasetStream(FastRecords):
         if rows is not None and self._orgvue.settings.include_calculations:
             return rows.headers
         return self._orgvue.tenant.headers(self.dataset_id)
+
+    def _check_keys(self) -> None:
+        """See that the export has what identifies its rows.
+
+        Raises:
+            BrokenAnswer: It lacks a key: no table could hold its rows.
+        """
+        delivered = {header.key for header in self._headers}
+        for column in self.catalogued.columns:
+            if column.name in self.primary_keys and column.key not in delivered:
+                message = (
+                    f"Stream '{self.name}': the export's headers lack {column.key!r}, which is its "
+                    f"key '{column.name}'. Discover anew, or set another key in the catalog."
+                )
+                raise BrokenAnswer(message)
 
     def _check_questions(self) -> None:
         """See that what is to be asked can be, before anything is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -73,6 +74,8 @@ class TapOrgvue(IsolatingTap):
         self.settings = Settings.from_config(self.config, self.config_jsonschema)
         SCRUBBER.keep(self.settings.api_token, self.config.get("hash_key"))
         SCRUBBER.install()
+        # At DEBUG it logs what expressions of stream maps come to: values of cells.
+        logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         self._check_token()
         self.client = Client(self.settings, logger=self.logger)
         """The tenant's API."""
@@ -225,8 +228,8 @@ class TapOrgvue(IsolatingTap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=None if state is None else _document(state, "state"),
-            catalog=None if catalog is None else _document(catalog, "catalog"),
+            state=None if state is None else _document("state", state),
+            catalog=None if catalog is None else _catalog(_document("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
         )
         try:
@@ -242,6 +245,25 @@ class TapOrgvue(IsolatingTap):
         if failed:
             selected = sum(stream.selected for stream in tap.streams.values())
             raise OrgvueError(_summary(failed, selected))
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Take the option `--config`.
+
+        Raises:
+            SettingsError: A file is not there, or no JSON object.
+        """
+        for path in value:
+            try:
+                super().cb_config(ctx, param, (path,))
+            except OSError:
+                raise SettingsError([f"config: {path[:200]!r} cannot be read."]) from None
+            except (ValueError, TypeError):
+                raise SettingsError(
+                    [f"config: {path[:200]!r} does not hold a JSON object."]
+                ) from None
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     @override
@@ -292,18 +314,35 @@ def _summary(failed: Mapping[str, Exception], of: int) -> str:
     return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
 
 
-def _document(file: IO[str], option: str) -> dict[str, Any]:
-    """Read a file of the command line.
+def _document(kind: str, file: IO[str]) -> dict[str, Any]:
+    """Read a file that was given on the command line.
 
     Raises:
         SettingsError: It is not a JSON object.
     """
     try:
         document = json.load(file)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise SettingsError([f"{option}: {file.name} is not a JSON object."])
+        raise SettingsError([f"{kind}: {file.name} does not hold a JSON object."])
+    return document
+
+
+def _catalog(document: dict[str, Any]) -> dict[str, Any]:
+    """See that a document is a catalog, as far as nobody else does.
+
+    Raises:
+        SettingsError: It is something else.
+    """
+    streams = document.get("streams")
+    if not isinstance(streams, list) or not all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("tap_stream_id"), str)
+        and isinstance(entry.get("schema"), dict)
+        for entry in streams
+    ):
+        raise SettingsError(["catalog: the file is not a catalog as `--discover` writes it."])
     return document
 
 
@@ -316,11 +355,12 @@ def _check_environment(name: str, schema: dict[str, Any]) -> None:
     prefix = f"{name.upper().replace('-', '_')}_"
     mistakes = []
     for setting, declared in schema["properties"].items():
-        value = os.environ.get(f"{prefix}{setting.upper()}")
-        if value is not None and "integer" in declared["type"]:
-            try:
-                int(value)
-            except ValueError:
-                mistakes.append(f"{setting}: must be of type integer ({prefix}{setting.upper()}).")
+        variable = f"{prefix}{setting.upper()}"
+        for kind, read in (("integer", int), ("object", json.loads)):
+            if kind in declared["type"] and variable in os.environ:
+                try:
+                    read(os.environ[variable])
+                except (ValueError, RecursionError):
+                    mistakes.append(f"{setting}: must be of type {kind} ({variable}).")
     if mistakes:
         raise SettingsError(mistakes)

@@ -125,11 +125,11 @@ class Transport:
         is_secure = origin_of(asked.url)[0] == "https"
         proxies = self._proxies(asked.url) if is_secure else {}
         try:
-            with self._session.send(
+            # Not by the session, which would read what a redirect says and where it leads.
+            with self._session.get_adapter(asked.url).send(
                 request,
                 stream=True,
                 timeout=self._timeout,
-                allow_redirects=False,
                 proxies=proxies,
                 verify=self._certificates if is_secure else True,
             ) as response:
@@ -178,15 +178,31 @@ class Transport:
         self._session.close()
 
 
+def arriving(response: requests.Response, size: int) -> Iterator[bytes]:
+    """A body's bytes as they come, compressed as they are."""
+    with _sizes_that_are_none():
+        yield from response.raw.stream(size, decode_content=False)
+
+
 def beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
     """A body's first bytes, decoded."""
     parts, size = [], 0
-    for chunk in response.iter_content(64 * 1024):
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
+    with _sizes_that_are_none():
+        for chunk in response.iter_content(64 * 1024):
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                break
     return b"".join(parts)
+
+
+@contextmanager
+def _sizes_that_are_none() -> Iterator[None]:
+    """Take the one error that urllib3 lets out as it is, of chunks with sizes below nothing."""
+    try:
+        yield
+    except ValueError as error:
+        raise urllib3.exceptions.ProtocolError(str(error)) from None
 
 
 # -- what failed, in words

@@ -13,6 +13,8 @@ from tap_orgvue.tap import TapOrgvue
 from tests.running import command, discover, sync
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tap_orgvue.simulator import Orgvue
 
 TOKEN = "eyJhbGciOiJub25lIn0.c2VjcmV0.QUJDREVG"
@@ -285,11 +287,13 @@ def test_settings_come_from_the_environment(orgvue: Orgvue) -> None:
 
 
 def test_mistakes_in_the_environment_are_told_too(orgvue: Orgvue) -> None:
-    """A variable that is no number is one line that names the setting and its variable."""
-    env = {"TAP_ORGVUE_REQUEST_TIMEOUT": "soon", "TAP_ORGVUE_API_TOKEN": orgvue.token}
+    """A variable that is no number, or no JSON, is one line that names setting and variable."""
+    env = {"TAP_ORGVUE_REQUEST_TIMEOUT": "soon", "TAP_ORGVUE_FILTERS": "{people: x}"}
+    env["TAP_ORGVUE_API_TOKEN"] = orgvue.token
     run = command({}, "--config=ENV", "--discover", env=env)
     assert run.code != 0
-    assert "TAP_ORGVUE_REQUEST_TIMEOUT" in run.stderr
+    assert "request_timeout: must be of type integer (TAP_ORGVUE_REQUEST_TIMEOUT)." in run.stderr
+    assert "filters: must be of type object (TAP_ORGVUE_FILTERS)." in run.stderr
     assert "Traceback" not in run.stderr
     assert orgvue.token not in run.stderr
     assert orgvue.requests == []
@@ -330,3 +334,23 @@ def test_objects_that_are_no_cut_keys_stay_mistakes() -> None:
         "filters: for 'p': 'gt' is not one of $gt, $gte, $in, $lt, $lte, $ne, $nin."
     ]
     assert mistakes(property_types={"p": {}}) == ["property_types.p: must be of type string."]
+
+
+@pytest.mark.parametrize(
+    "option,text",
+    [
+        *((option, text) for option in ("config", "catalog", "state") for text in ("{", "[1]")),
+        *(("catalog", text) for text in ('{"streams": 5}', '{"streams": [{}]}')),
+    ],
+)
+def test_a_file_that_is_something_else(
+    orgvue: Orgvue, tmp_path: Path, option: str, text: str
+) -> None:
+    """A file on the command line that is not what it should be is told by its option."""
+    path = tmp_path / "given.json"
+    path.write_text(text)
+    run = command(orgvue.config, f"--{option}", str(path))
+    assert run.code == 1
+    assert f"| {option}: " in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
+    assert orgvue.requests == []
