@@ -23,31 +23,27 @@ from tap_orgvue.deletions import let_go
 from tap_orgvue.errors import (
     BrokenAnswer,
     DatasetRefusal,
-    Misconfigured,
     OrgvueError,
     Refusal,
 )
 from tap_orgvue.exports import EXPORT_FORMAT, ITEMS, ExportAdapter, ExportAnswer
-from tap_orgvue.instants import format_bound, parse_instant
 from tap_orgvue.items import ItemRows
 from tap_orgvue.memory import IN_STATE, Memory
-from tap_orgvue.models import ID, MODIFIED_AT, ExportMode, Property, Query
+from tap_orgvue.models import ID, MODIFIED_AT, Property
 from tap_orgvue.naming import RESCUED
-from tap_orgvue.pages import ExportPages, Link, Page, Slice
+from tap_orgvue.pages import ExportPages, Link, Page
+from tap_orgvue.questions import Questions
 from tap_orgvue.record_maker import RecordMaker, encodes_itself
 from tap_orgvue.records import FastRecords
 from tap_orgvue.schema import columns_in, stream_schema
 from tap_orgvue.settling import Catalogued, Settled, settle
-from tap_orgvue.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Auth, Record, RequestFunc
     from singer_sdk.singerlib.catalog import MetadataMapping, SelectionMask
 
-    from tap_orgvue.models import Filter
-    from tap_orgvue.schema import Column
     from tap_orgvue.tap import TapOrgvue
 
 
@@ -125,7 +121,6 @@ class DatasetStream(FastRecords):
         self._first_cache_key: str | None = None
         self._settled = Settled([])
         self._headers: Sequence[Property] = ()
-        self._unknown_keys: set[str] = set()
         self._misfits: Counter[str] = Counter()
         self._nul_count = 0
         self._row_count = 0
@@ -144,6 +139,24 @@ class DatasetStream(FastRecords):
             columns,
             frozenset(column.name for column in columns if self.mask["properties", column.name]),
         )
+
+    @cached_property
+    def questions(self) -> Questions:
+        """What is to be asked of the dataset's export."""
+        is_incremental = self.replication_method == REPLICATION_INCREMENTAL
+        return Questions(
+            self.dataset_id,
+            self.catalogued,
+            self._orgvue.rules,
+            replication_key=self.replication_key if is_incremental else None,
+            bookmark=self._bookmark,
+        )
+
+    @property
+    def _bookmark(self) -> Mapping[str, Any]:
+        """The stream's state; unlike `stream_state` this adds nothing, since threads ask too."""
+        bookmark = self._orgvue.state.get("bookmarks", {}).get(self.name)
+        return bookmark if isinstance(bookmark, dict) else {}
 
     @property
     @override
@@ -192,11 +205,11 @@ class DatasetStream(FastRecords):
             self._settled = settle(
                 self.catalogued, self._headers, self._orgvue.rules, self.memory.types
             )
-            self._check_replication_key(self._settled.columns)
+            self.questions.replication_column(self._settled.columns, self._headers)
         except BaseException:
             self._first.close()
             raise
-        for warning in (*self._settled.warnings, *self._strange_conditions()):
+        for warning in (*self._settled.warnings, *self.questions.strange_conditions(self._headers)):
             self.logger.warning("%s", warning)
         columns, rescue = self._settled.columns, self._orgvue.settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
@@ -223,70 +236,6 @@ class DatasetStream(FastRecords):
                     f"key '{column.name}'. Discover anew, or set another key in the catalog."
                 )
                 raise BrokenAnswer(message)
-
-    def _check_questions(self) -> None:
-        """See that what is to be asked can be, before anything is.
-
-        Raises:
-            Misconfigured: It cannot.
-        """
-        column = self._check_replication_key(self.catalogued.columns)
-        if column is not None:
-            self._both(self._wanted, {column.key: {"$gte": ""}})
-        if self._orgvue.settings.export_mode is ExportMode.PAGED:
-            self._check_slices()
-
-    def _check_slices(self) -> None:
-        self._both(self._wanted, Slice("", "").filter())
-
-    def _check_replication_key(self, columns: Sequence[Column]) -> Column | None:
-        """See that an incremental stream can be asked for what is new.
-
-        Args:
-            columns: Those of the catalog, or those that are delivered.
-
-        Raises:
-            Misconfigured: It cannot.
-        """
-        if self.replication_method != REPLICATION_INCREMENTAL:
-            return None
-        found = next((c for c in columns if c.name == self.replication_key), None)
-        way_out = f"Set it to the column of {MODIFIED_AT}, or replicate the full table."
-        if not self._orgvue.settings.include_calculations and (
-            found is None or found.key.startswith("_")
-        ):
-            reason = "is not among the stored values"
-            way_out = "Set `include_calculations` to true, or replicate the full table."
-        elif found is None:
-            reason = "is not a column of the dataset"
-        elif found.kind not in {Kind.INSTANT, Kind.DATE}:
-            reason = "is no date, so what is new cannot be asked for by it"
-        elif self._headers and all(header.key != found.key for header in self._headers):
-            reason = "is gone from the dataset, so what is new cannot be asked for"
-        else:
-            return found
-        message = (
-            f"Stream '{self.name}': its replication key '{self.replication_key}' {reason}. "
-            f"{way_out}"
-        )
-        raise Misconfigured(message)
-
-    def _strange_conditions(self) -> Iterator[str]:
-        """Warnings of filters over what the dataset does not have, which find nothing."""
-        columns, rules = self.catalogued.columns, self._orgvue.rules
-        there = {header.key for header in self._headers}
-        if self.query().projection is not None:
-            # Then the headers do not tell of all that could be asked for.
-            there |= {column.key for column in columns}
-        for key in self._wanted.keys() - there:
-            if key.startswith("_") or rules.is_excluded(self.name, Property(key, key)):
-                continue
-            named = next((column.key for column in columns if column.name == key), None)
-            advice = f"The column {key!r} is {named!r} there." if named else "Is it misspelt?"
-            yield (
-                f"Stream '{self.name}': its filter has a condition on {key!r}, which is no "
-                f"property of the dataset in Orgvue. {advice}"
-            )
 
     # -- the request of a page
 
@@ -320,86 +269,11 @@ class DatasetStream(FastRecords):
         if isinstance(page.next_page_token, Link):
             request.url = page.next_page_token.url
             return request
-        query = self.query(page.next_page_token)
+        query = self.questions.query(page.next_page_token)
         if not query.is_everything:
             request.method = "POST"
             request.data = query.body()
         return request
-
-    def query(self, part: Slice | None = None) -> Query:
-        """What to ask for.
-
-        Deselected properties are left out of the projection, so that they never leave Orgvue.
-
-        Raises:
-            Misconfigured: Two conditions on one property do not go together.
-        """
-        settings, catalogued = self._orgvue.settings, self.catalogued
-        conditions = self._wanted
-        for more in (self._what_is_new(), part.filter() if part else {}):
-            conditions = self._both(conditions, more)
-        linking = settings.for_stream(settings.linking_relationships, self.name, self.dataset_id)
-        # What is never asked for is kept out by naming all the rest.
-        everything = catalogued.everything and not settings.exclude_properties
-        stored = not settings.include_calculations
-        return Query(
-            filter=conditions,
-            projection=None if everything or stored else self._asked_keys(catalogued),
-            linking=linking or (),
-        )
-
-    def _asked_keys(self, catalogued: Catalogued) -> list[str]:
-        rules = self._orgvue.rules
-        return [
-            column.key
-            for column in catalogued.columns
-            if column.name in catalogued.selected
-            and column.key not in self._unknown_keys
-            and not rules.is_excluded(self.name, column.property)
-        ]
-
-    @property
-    def _wanted(self) -> Filter:
-        """The user's own filter."""
-        settings = self._orgvue.settings
-        return settings.for_stream(settings.filters, self.name, self.dataset_id) or {}
-
-    @property
-    def _bookmark(self) -> Mapping[str, Any]:
-        """The stream's state; unlike `stream_state` this adds nothing, since threads ask too."""
-        bookmark = self._orgvue.state.get("bookmarks", {}).get(self.name)
-        return bookmark if isinstance(bookmark, dict) else {}
-
-    def _both(self, conditions: Filter, more: Filter) -> Filter:
-        joined = dict(conditions)
-        for key, condition in more.items():
-            present = joined.get(key, {})
-            if not isinstance(present, dict) or present.keys() & condition.keys():
-                message = (
-                    f"Stream '{self.name}': its filter has a condition on {key!r}, on which the "
-                    "tap sets one of its own here. Remove it from `filters`, replicate the full "
-                    "table, or set another `export_mode`."
-                )
-                raise Misconfigured(message)
-            joined[key] = {**present, **condition}
-        return joined
-
-    def _what_is_new(self) -> Filter:
-        """The condition of an incremental stream: at least the bookmark."""
-        column = self._check_replication_key(self.catalogued.columns)
-        if column is None:
-            return {}
-        bookmarks = [self._orgvue.settings.start_date]
-        state = self._bookmark
-        if state.get("replication_key") == self.replication_key:
-            bookmarks.append(parse_instant(str(state.get("replication_key_value"))))
-        known = [bookmark for bookmark in bookmarks if bookmark is not None]
-        if not known:
-            return {}
-        since = max(known)
-        if column.kind is Kind.DATE:
-            since = since.replace(hour=0, minute=0, second=0, microsecond=0)
-        return {column.key: {"$gte": format_bound(since)}}
 
     # -- its answer
 
@@ -411,7 +285,7 @@ class DatasetStream(FastRecords):
 
     def fetch_first(self) -> First:
         """Fetch the first page, unless the dataset is as it was; may run in another thread."""
-        self._check_questions()
+        self.questions.check()
         settings, cache_key = self._orgvue.settings, None
         if settings.skip_unchanged:
             cache_key = self._orgvue.client.metadata(self.dataset_id).cache_key
@@ -427,11 +301,9 @@ class DatasetStream(FastRecords):
 
     def _learns_of_gone_properties(self, refusal: Refusal) -> bool:
         """Whether a projection may have been refused because it names what is no longer there."""
-        if refusal.status != HTTPStatus.BAD_REQUEST or self.query().projection is None:
+        if refusal.status != HTTPStatus.BAD_REQUEST or self.questions.query().projection is None:
             return False
-        there = {header.key for header in self._orgvue.tenant.headers(self.dataset_id)}
-        self._unknown_keys = set(self._asked_keys(self.catalogued)) - there
-        return bool(self._unknown_keys)
+        return self.questions.learn(self._orgvue.tenant.headers(self.dataset_id))
 
     def _first_request(self) -> requests.PreparedRequest:
         request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
@@ -482,7 +354,7 @@ class DatasetStream(FastRecords):
         """
         if response.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return
-        self._check_slices()
+        self.questions.check_slices()
         if all(column.key != ID for column in self._settled.columns):
             message = (
                 f"Stream '{self.name}': the dataset's export is too large for one answer, and its "
@@ -596,7 +468,7 @@ class DatasetStream(FastRecords):
     @property
     def _is_filtered(self) -> bool:
         maps = self.config.get("stream_maps") or {}
-        return bool(self._wanted) or any(
+        return bool(self.questions.wanted) or any(
             isinstance(each, dict)
             and each.get("__filter__")
             and fnmatchcase(self.name, each.get("__source__") or name)
@@ -622,8 +494,8 @@ class DatasetStream(FastRecords):
             __version__,
             self.catalogued.columns,
             sorted(self.catalogued.selected),
-            self._wanted,
-            settings.for_stream(settings.linking_relationships, self.name, self.dataset_id),
+            self.questions.wanted,
+            self.questions.linking,
             settings.include_calculations,
             settings.new_properties,
             settings.property_types,

@@ -24,7 +24,16 @@ ORGVUE = {
 BETWEEN = {
     *("ahead", "batches", "connection_check", "deletions", "discovery", "dotted_keys", "memory"),
     "naming",
-    *("pages", "record_maker", "rules", "schema", "scrubbing", "settings", "settings_checks"),
+    *(
+        "pages",
+        "questions",
+        "record_maker",
+        "rules",
+        "schema",
+        "scrubbing",
+        "settings",
+        "settings_checks",
+    ),
     *("settings_schema", "settling", "tenant", "values"),
 }
 """How the one becomes the other."""
