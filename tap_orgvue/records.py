@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 IMPATIENT_SECONDS = 1.0
 """A signal to end that comes so long after the first ends the process on the spot."""
 
+_BEGAN = int(time.time())
+"""The second in which this process began."""
+
 
 class HeldVersions(Stream):
     """A stream that tells which rows there are once all of them are sent.
@@ -67,8 +70,16 @@ class HeldVersions(Stream):
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Hold the message back."""
-        self._stream_version = self.next_version(full_table_version)
+        """Hold the message back, and settle the version.
+
+        Loaders keep versions as whole seconds in 32 bits. A run that was killed left no trace of
+        its version but in the table: to be greater than that, a version is of a later second than
+        this process, which began after the other had sent its records.
+        """
+        later = _BEGAN + 1
+        # At most that second, whatever somebody did to the clock.
+        time.sleep(min(1.0, max(0.0, later - time.time())))
+        self._stream_version = self.next_version(max(int(time.time()), later))
 
 
 class FastRecords(HeldVersions, RESTStream[Any]):

@@ -9,7 +9,7 @@ import pytest
 
 from tap_orgvue.tap import TapOrgvue
 from tests.conftest import people
-from tests.running import Run, discover, entry, only, select, sync
+from tests.running import Run, command, discover, entry, only, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,13 @@ def test_versions_strictly_increase(orgvue: Orgvue) -> None:
     last = sync(mirrored(orgvue), state=state)
     assert activated(last) == versions[-1] + 1001
     assert activated(last) < 2**31
+
+
+def test_versions_increase_without_a_state(orgvue: Orgvue) -> None:
+    """Also where the run before left no state, as when it was killed, and one follows at once."""
+    catalog = discover(orgvue.config)
+    versions = [activated(command(mirrored(orgvue), catalog=catalog)) for _ in range(4)]
+    assert versions == sorted(set(versions))
 
 
 def activated(run: Run) -> int:
