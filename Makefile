@@ -11,13 +11,14 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types unit loaders bench fuzz dist lock clean
+.PHONY: help setup demo test lint types unit loaders bench fuzz soak dist lock clean
 
 help:
 	@echo "make demo   the simulator's tenant, through meltano run, into an embedded Postgres"
 	@echo "make test   linters, types, tests with coverage, real loaders"
 	@echo "make bench  the tap beside a template tap, with figures"
 	@echo "make fuzz   hostile input for longer than make test does"
+	@echo "make soak   300 datasets on a bad day: throttled, broken off, late; with figures"
 	@echo "make dist   the wheel and the source archive, in dist/"
 	@echo "make lock   the lock files, brought up to date"
 	@echo "make clean  all that the other targets made"
@@ -78,6 +79,9 @@ bench: $(VENV)/.project
 
 fuzz: $(VENV)/.project
 	$(BIN)/python -m tests.fuzz
+
+soak: $(VENV)/.project
+	$(BIN)/python -m tests.soak
 
 # --- upkeep ---------------------------------------------------------------------------------
 
