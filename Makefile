@@ -11,7 +11,7 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types unit loaders bench fuzz kills dist lock clean
+.PHONY: help setup demo test lint types unit loaders bench fuzz kills soak dist lock clean
 
 help:
 	@echo "make demo   the simulator's tenant, through meltano run, into an embedded Postgres"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench  the tap beside a template tap, with figures"
 	@echo "make fuzz   hostile input for longer than make test does"
 	@echo "make kills  the tap, killed at more points than make test does"
+	@echo "make soak   300 datasets on a bad day: throttled, broken off, late; with figures"
 	@echo "make dist   the wheel and the source archive, in dist/"
 	@echo "make lock   the lock files, brought up to date"
 	@echo "make clean  all that the other targets made"
@@ -82,6 +83,9 @@ fuzz: $(VENV)/.project
 
 kills: $(VENV)/.project
 	$(BIN)/python -m tests.kills
+
+soak: $(VENV)/.project
+	$(BIN)/python -m tests.soak
 
 # --- upkeep ---------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -65,25 +64,35 @@ class OutOfRequests(OrgvueError):
 
 
 class Pace:
-    """When the next request may leave: a number of requests a second, for all threads."""
+    """When the next request may leave: a number of requests a second, for all threads.
+
+    They leave evenly, because a burst that waits somewhere on its way arrives with the next.
+    """
 
     def __init__(self, a_second: int = REQUESTS_A_SECOND) -> None:
         """Begin with nothing sent."""
-        self._starts: deque[float] = deque(maxlen=a_second)
-        self._resume_at = 0.0
+        self._step = 1.0 / a_second
+        self._next = self._resume_at = 0.0
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> None:
         """Return when it is this request's turn, or when the run ends."""
+        turn = self._take_turn()
         while not stop.is_set():
-            with self._lock:
-                now = time.monotonic()
-                full = len(self._starts) == self._starts.maxlen
-                ready = max(self._resume_at, self._starts[0] + 1.0 if full else 0.0)
-                if now >= ready:
-                    self._starts.append(now)
-                    return
-            stop.wait(ready - now)
+            now = time.monotonic()
+            if now < turn:
+                stop.wait(turn - now)
+            elif now < self._resume_at:
+                # A throttle came in between.
+                turn = self._take_turn()
+            else:
+                return
+
+    def _take_turn(self) -> float:
+        with self._lock:
+            turn = max(time.monotonic(), self._next, self._resume_at)
+            self._next = turn + self._step
+            return turn
 
     def pause(self, seconds: float) -> None:
         """Let nobody ask anything for a while: one worker's throttle is everybody's."""

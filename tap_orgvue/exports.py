@@ -54,7 +54,8 @@ JOB_TRIES = 3
 
 
 FILE_TRIES = 3
-"""How often a ticket or a result is asked for at the same address."""
+"""How often a host of files is asked that has not answered yet: it may be out of reach here. Once
+it has answered, `max_retries` holds."""
 
 
 class ExportAnswer(requests.Response):
@@ -115,6 +116,7 @@ class Exports:
         self._job_timeout = job_timeout
         self._temp_dir = temp_dir
         self._known_ways: dict[str, tuple[_Way, ...]] = {}
+        self._files_have_answered = False
         self._fetch_by: Mapping[_Way, Callable[[requests.PreparedRequest], ExportAnswer]] = {
             _Way.AT_ONCE: self._at_once,
             _Way.JOB: self._by_job,
@@ -297,12 +299,15 @@ class Exports:
         def once() -> T:
             nonlocal answered
             with self.client.files.open(request) as response:
-                answered = True
+                answered = self._files_have_answered = True
                 return read(response)
 
         try:
-            return self.client.retrying(once, tries=FILE_TRIES)
+            return self.client.retrying(
+                once, tries=None if self._files_have_answered else FILE_TRIES
+            )
         except Refusal as error:
+            self._files_have_answered = True
             message = f"{what} could not be fetched (HTTP {error.status}); such links expire."
             raise _Lost(_capital(message)) from None
         except (ConnectionFailed, CutAnswer) as error:

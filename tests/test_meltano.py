@@ -55,8 +55,13 @@ class Project:
 
     def run(self, orgvue: Orgvue, loader: str, **env: str) -> None:
         """Run tap and loader, and expect that all goes well."""
-        done = subprocess.run(
-            [str(MELTANO), "run", "tap-orgvue", loader],
+        done = self.meltano(orgvue, "run", "tap-orgvue", loader, **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def meltano(self, orgvue: Orgvue, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Meltano's."""
+        return subprocess.run(
+            [str(MELTANO), *words],
             cwd=self.folder,
             env={**_inherited(), **self._environment(orgvue), **env},
             capture_output=True,
@@ -64,7 +69,6 @@ class Project:
             timeout=TIMEOUT,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
 
     def _environment(self, orgvue: Orgvue) -> dict[str, str]:
         """Meltano's settings and the tap's."""
@@ -165,6 +169,48 @@ def test_replication_is_set_in_the_metadata_extra(
         project.run(orgvue, "target-jsonl", **settings)
     assert len(_records(tmp_path / "first")) == 5
     assert [record["id"] for record in _records(tmp_path / "second")] == ["P3"]
+
+
+def test_a_configuration_is_tested(project: Project, serve: Callable[..., Orgvue]) -> None:
+    """`meltano config test` finds a good configuration valid, however much there is to send.
+
+    Meltano takes the first record, asks the tap to end, and reads no further.
+    """
+    orgvue = serve(people(20_000))
+    done = project.meltano(orgvue, "config", "test", "tap-orgvue")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Plugin configuration is valid" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting,value,told",
+    [
+        ("API_TOKEN", "a-token-that-nobody-made", "40102 ApiTokenInvalid"),
+        ("API_URL", "http://127.0.0.1:9", "at 127.0.0.1 failed: "),
+    ],
+)
+def test_a_configuration_that_is_wrong(
+    project: Project, orgvue: Orgvue, setting: str, value: str, told: str
+) -> None:
+    """`meltano config test` tells the tap's own sentence: the cause, with what to do."""
+    env = {f"TAP_ORGVUE_{setting}": value, "TAP_ORGVUE_MAX_RETRIES": "0"}
+    done = project.meltano(orgvue, "config", "test", "tap-orgvue", **env)
+    assert done.returncode == 1
+    _, verdict = (done.stdout + done.stderr).split("Plugin configuration is invalid")
+    assert told in verdict
+    assert "a-token-that-nobody-made" not in done.stdout + done.stderr
+
+
+def test_the_connection_check_in_a_project(project: Project, orgvue: Orgvue) -> None:
+    """`meltano invoke tap-orgvue --test` checks by stages, with the project's settings."""
+    done = project.meltano(orgvue, "invoke", "tap-orgvue", "--test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stages = [line for line in done.stdout.splitlines() if line.startswith("✓")]
+    assert len(stages) == 7
+    orgvue.refuse("40345", times=None)
+    done = project.meltano(orgvue, "invoke", "tap-orgvue", "--test")
+    assert done.returncode == 1
+    assert "✗ tenant: Orgvue refused" in done.stdout
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

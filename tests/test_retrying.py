@@ -200,6 +200,22 @@ def test_a_wait_tells_no_secret(orgvue: Orgvue, caplog: pytest.LogCaptureFixture
     assert orgvue.token not in caplog.text
 
 
+def test_a_host_of_files_is_asked_again(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+    """Once it has answered, a host of files is asked as often as the API before a job is lost."""
+    orgvue.job_polls = ("completed",)
+    orgvue.hang_up(on="result", times=2)
+    orgvue.refuse(503, on="result", times=1)
+    run = sync({**orgvue.config, "export_mode": "async"})
+    assert len(run.records["people"]) == 5
+    assert len(orgvue.requests_to("job")) == 1
+    assert len(orgvue.requests_to("result")) == 4
+    assert [(following, tries) for _, following, tries, _ in waits(caplog)] == [
+        (2, 7),
+        (3, 7),
+        (4, 7),
+    ]
+
+
 def test_a_redirect_is_an_error(orgvue: Orgvue) -> None:
     """Redirects are not followed, and not asked again."""
     orgvue.answer(on="list", status=302, headers={"Location": orgvue.files_url}, times=None)

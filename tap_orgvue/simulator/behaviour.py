@@ -32,6 +32,7 @@ class Behaviour:
         job_polls: The status a ticket tells at each poll; the last one repeats.
         job_seconds: Until then `completed` is told as `running`.
         fail_jobs: So many of the next jobs end `failed`.
+        fail_first_jobs: The first job of each dataset ends `failed`.
         job_status_word: Told instead of every status.
         file_lifetime: Seconds after which a job's ticket and result are refused as expired.
         expire_results: So many of the next result URLs have expired when they are told.
@@ -60,6 +61,7 @@ class Behaviour:
     job_polls: Sequence[str] = ("created", "running", "completed")
     job_seconds: float = 0.0
     fail_jobs: int = 0
+    fail_first_jobs: bool = False
     job_status_word: str | None = None
     file_lifetime: float = 900.0
     expire_results: int = 0

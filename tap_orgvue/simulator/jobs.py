@@ -56,7 +56,11 @@ class Job:
 
 
 class FileStore:
-    """Serves what the jobs made, to whoever has the URL and to nobody who shows a token."""
+    """Serves what the jobs made, to whoever has the URL and to nobody who shows a token.
+
+    Attributes:
+        failed: How many jobs were made to fail.
+    """
 
     name = "files"
 
@@ -65,6 +69,8 @@ class FileStore:
         self._behaviour = behaviour
         self._lock = Lock()
         self._jobs: dict[str, Job] = {}
+        self._exported: set[str] = set()
+        self.failed = 0
         self._key = secrets.token_bytes()
 
     def open_job(
@@ -72,8 +78,7 @@ class FileStore:
     ) -> dict[str, object]:
         """Make a job of a finished export and give its first ticket, `created`."""
         with self._lock:
-            fails = self._behaviour.fail_jobs > 0
-            self._behaviour.fail_jobs -= int(fails)
+            fails = self._fails(dataset_id)
             job = Job(
                 job_id=uuid.uuid4().hex,
                 dataset_id=dataset_id,
@@ -87,6 +92,16 @@ class FileStore:
             )
             self._jobs[job.job_id] = job
             return self._ticket(job, self._behaviour.job_status_word or "created")
+
+    def _fails(self, dataset_id: str) -> bool:
+        """Whether the next job is one of those that end `failed`."""
+        ordered = self._behaviour.fail_jobs > 0
+        self._behaviour.fail_jobs -= int(ordered)
+        first = dataset_id not in self._exported
+        self._exported.add(dataset_id)
+        fails = ordered or (first and self._behaviour.fail_first_jobs)
+        self.failed += int(fails)
+        return fails
 
     def route(self, _method: str, path: str) -> tuple[str, str | None]:
         """Say which route a path is, and which dataset it belongs to."""

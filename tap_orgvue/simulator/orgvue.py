@@ -55,6 +55,7 @@ class Orgvue(Behaviour):
         self._ledger = Ledger(self)
         self._troubles = Troubles()
         self._origins: list[Origin] = []
+        self._files: FileStore | None = None
 
     def start(self) -> None:
         """Serve.
@@ -63,7 +64,7 @@ class Orgvue(Behaviour):
             OSError: A port is taken.
             OverflowError: A port is above 65535.
         """
-        files = FileStore(self)
+        files = self._files = FileStore(self)
         api = Api(self.tenant, self, files)
         shared = Shared(self, self._ledger, self._troubles, api.trace_id)
         self._origins.append(Origin(api, self._ports[0], shared, self._tls))
@@ -200,12 +201,26 @@ class Orgvue(Behaviour):
         """Wait before answering."""
         self._order(Pause(seconds), on, dataset, times)
 
-    def chance(self, *, refuse: float = 0.0, hang_up: float = 0.0, seed: int = 0) -> None:
-        """Refuse that share of all requests, and hang up somewhere on that share, by dice.
+    def chance(
+        self,
+        *,
+        refuse: float = 0.0,
+        hang_up: float = 0.0,
+        slow: float = 0.0,
+        seconds: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        """Refuse a share of all requests, hang up on some, answer some so many seconds late.
 
-        The API refuses with 42901, the file store with 503.
+        The API refuses with 42901, the file store with 503; connections are closed or reset
+        somewhere. All by dice, for each request anew.
         """
-        self._troubles.chance(refuse, hang_up, seed)
+        self._troubles.chance(refuse, hang_up, (slow, seconds), seed)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How much trouble requests met so far, by its kind: jobs that were failed included."""
+        return {**self._troubles.met, "failed jobs": self._files.failed if self._files else 0}
 
     def calm(self) -> None:
         """Forget all trouble that was ordered."""

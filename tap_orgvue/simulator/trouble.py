@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -61,6 +62,14 @@ class Pause:
 
 Trouble = Refuse | Reply | HangUp | Lie | Pause
 
+_KINDS: Mapping[type[Trouble], str] = {
+    Refuse: "refused",
+    Reply: "answered otherwise",
+    HangUp: "broken off",
+    Lie: "of a wrong length",
+    Pause: "slow",
+}
+
 
 @dataclass
 class _Order:
@@ -80,14 +89,19 @@ class _Order:
 
 
 class Troubles:
-    """What has been ordered, and what chance brings. Safe to use from many threads."""
+    """What has been ordered, and what chance brings. Safe to use from many threads.
+
+    Attributes:
+        met: How often requests met trouble, by its kind.
+    """
 
     def __init__(self) -> None:
         """Start without any."""
         self._lock = Lock()
         self._orders: list[_Order] = []
-        self._refuse = self._hang_up = 0.0
+        self._refuse = self._hang_up = self._slow = self._seconds = 0.0
         self._random = random.Random(0)  # dice that can be thrown again
+        self.met: Counter[str] = Counter()
 
     def order(
         self,
@@ -100,28 +114,38 @@ class Troubles:
         with self._lock:
             self._orders.append(_Order(trouble, on, dataset_id, times))
 
-    def chance(self, refuse: float, hang_up: float, seed: int) -> None:
-        """Set the shares of requests to refuse and to hang up on, and start the dice anew."""
+    def chance(self, refuse: float, hang_up: float, slow: tuple[float, float], seed: int) -> None:
+        """Set the shares of requests to refuse, to hang up on, to make wait and for how long."""
         with self._lock:
             self._refuse, self._hang_up = refuse, hang_up
+            self._slow, self._seconds = slow
             self._random = random.Random(seed)
 
     def clear(self) -> None:
         """Forget every order and all chance."""
         with self._lock:
             self._orders.clear()
-            self._refuse = self._hang_up = 0.0
+            self._refuse = self._hang_up = self._slow = 0.0
 
     def pause(self, request: Request) -> float:
         """Take the first pause ordered for a request, in seconds; 0 without one."""
         with self._lock:
             taken = self._take(request, pauses=True)
+            if taken is None and self._slow and self._random.random() < self._slow:
+                taken = Pause(self._seconds)
+            self._count(taken)
         return taken.seconds if isinstance(taken, Pause) else 0.0
 
     def take(self, request: Request) -> Trouble | None:
         """Take the first other trouble ordered for a request, or what chance brings."""
         with self._lock:
-            return self._take(request, pauses=False) or self._throw(request)
+            taken = self._take(request, pauses=False) or self._throw(request)
+            self._count(taken)
+        return taken
+
+    def _count(self, taken: Trouble | None) -> None:
+        if taken is not None:
+            self.met[_KINDS[type(taken)]] += 1
 
     def _take(self, request: Request, *, pauses: bool) -> Trouble | None:
         for order in self._orders:
@@ -137,4 +161,5 @@ class Troubles:
         dice, place = self._random.random(), self._random.randrange(-2000, 2000)
         if dice < self._refuse:
             return Refuse("42901" if request.origin == "api" else 503)
-        return HangUp(place) if dice < self._refuse + self._hang_up else None
+        hangs_up = dice < self._refuse + self._hang_up
+        return HangUp(place, reset=place % 2 == 0) if hangs_up else None

@@ -144,6 +144,16 @@ def test_failing_jobs(client: Client) -> None:
     assert client.ticket(fine).json()["jobStatus"] == "completed"
 
 
+def test_first_jobs_may_fail(client: Client) -> None:
+    """With `fail_first_jobs` the first job of each dataset fails, and the others do not."""
+    client.orgvue.fail_first_jobs = True
+    client.orgvue.job_polls = ("completed",)
+    tickets = [client.job(name).json() for name in ("People", "People", "Empty")]
+    told = [client.ticket(ticket).json()["jobStatus"] for ticket in tickets]
+    assert told == ["failed", "completed", "failed"]
+    assert client.orgvue.faults["failed jobs"] == 2
+
+
 def test_jobs_take_their_time(client: Client) -> None:
     """Until `job_seconds` are over a job that would be completed is running."""
     client.orgvue.job_seconds = 3600

@@ -200,6 +200,21 @@ def test_chance_at_the_file_store(client: Client) -> None:
     assert client.result(ticket).status_code == 200
 
 
+def test_chance_makes_answers_late(client: Client) -> None:
+    """A share of the answers comes late; what was met is counted by its kind."""
+    client.orgvue.chance(slow=1.0, seconds=0.3)
+    client.get()
+    (request,) = client.orgvue.requests
+    assert request.ended is not None
+    assert request.ended - request.started >= 0.3
+    client.orgvue.refuse("42901")
+    client.orgvue.hang_up()
+    client.get()
+    with pytest.raises(BROKEN):
+        client.get()
+    assert client.orgvue.faults == {"slow": 3, "refused": 1, "broken off": 1, "failed jobs": 0}
+
+
 def test_clients_may_go_away(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
     """A client that leaves in the middle of an answer is no error and no noise."""
     client.orgvue.dataset("Empty").body = b"x" * 30_000_000
