@@ -400,6 +400,17 @@ def test_items_are_filtered_and_sliced(calculated: Orgvue) -> None:
     assert set(conditions(calculated, 0)[-1]) == {"onLeave", "_id"}
 
 
+def test_items_show_what_is_selected_alone(calculated: Orgvue) -> None:
+    """Items come whole: what is deselected, and what is new beside it, is left out here."""
+    config = {**calculated.config, "include_calculations": False}
+    catalog = select(discover(config), "people", "salary", selected=False)
+    calculated.dataset("People").add_property(Property("bonus", "number"), [1] * 60)
+    run = sync(config, catalog)
+    assert not {"salary", "bonus"} & set(run.schemas["people"]["schema"]["properties"])
+    assert not {"salary", "bonus"} & {name for r in run.records["people"] for name in r}
+    assert {record["_rescued_data"] is None for record in run.records["people"]} == {True}
+
+
 def test_items_have_versions_and_a_guard(calculated: Orgvue) -> None:
     """Rows that are removed are removed for readers of stored values as well."""
     config = {

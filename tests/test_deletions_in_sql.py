@@ -38,7 +38,6 @@ is missed, not even one within a transaction."""
 WAYS: dict[str, tuple[bool, dict[str, Any]]] = {
     # whether in batches, and the loader's settings
     "records": (False, {"batch_size_rows": 7}),
-    "records with COPY": (False, {"batch_size_rows": 7, "use_copy": True}),
     "batches": (True, {}),
     "batches with COPY": (True, {"use_copy": True, "validate_records": False}),
 }

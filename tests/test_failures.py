@@ -123,6 +123,22 @@ def test_a_failed_stream_activates_nothing_after_some_of_its_records(
     assert failed.state["bookmarks"] == state["bookmarks"]
 
 
+def test_a_stream_that_fails_behind_its_last_record(two: Orgvue) -> None:
+    """Where it cannot be known whether rows are gone, none is removed, and the state stays."""
+    config = {**two.config, "emit_activate_version_messages": True, "max_retries": 0}
+    catalog = discover(config)
+    state = sync(config, catalog).state
+    two.refuse(500, on="list", times=None)
+    run = command(config, catalog=catalog, state=state)
+    assert run.code == 1
+    assert {stream: len(found) for stream, found in run.records.items()} == {
+        "alpha": 20,
+        "beta": 30,
+    }
+    assert not run.of_type("ACTIVATE_VERSION")
+    assert run.state == state
+
+
 def test_what_stops_a_run_leaves_what_is_delivered(serve: Callable[..., Orgvue]) -> None:
     """A token that expires midway: streams before are whole, with state; the others are named."""
     second = Watched.people(20, "Beta")
@@ -220,7 +236,10 @@ SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 
 @pytest.mark.parametrize(
     "route,signum,code",
-    [(route, *each) for route in ("export", "job", "ticket", "result") for each in SIGNALS],
+    [
+        *(("export", *each) for each in SIGNALS),
+        *((route, *SIGNALS[0]) for route in ("job", "ticket", "result")),
+    ],
 )
 def test_a_signal_ends_cleanly(  # noqa: PLR0913 - three of them are a case
     serve: Callable[..., Orgvue],

@@ -118,6 +118,13 @@ def test_offsets_are_converted(serve: Serve, given: str, fitted: str) -> None:
     assert delivered(sync(config)) == [(fitted, None)]
 
 
+def test_an_instant_finer_than_loaders_keep_is_rescued(serve: Serve) -> None:
+    """The column has the microseconds, `_rescued_data` the whole."""
+    given = "2022-01-02T13:45:00.1234567Z"
+    config = {**serve(cells("date", given)).config, "property_types": {"some value": "date-time"}}
+    assert delivered(sync(config)) == [("2022-01-02T13:45:00.123456Z", {"some_value": given})]
+
+
 def test_all_misfits_of_a_row_are_rescued_together(serve: Serve) -> None:
     """A row with several values that do not fit keeps all of them, and its other columns."""
     orgvue = serve(people(2))
