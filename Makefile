@@ -80,8 +80,9 @@ bench: $(VENV)/.project
 fuzz: $(VENV)/.project
 	$(BIN)/python -m tests.fuzz
 
+# `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak $(SIZE)
 
 # --- upkeep ---------------------------------------------------------------------------------
 
