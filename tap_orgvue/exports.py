@@ -31,8 +31,7 @@ from tap_orgvue.errors import (
 from tap_orgvue.landing import decompressed, land, read_ahead, read_chunks
 from tap_orgvue.models import ExportMode, JobStatus, JobTicket
 from tap_orgvue.rows import JsonRows
-from tap_orgvue.settings import is_loopback
-from tap_orgvue.transport import beginning, origin_of
+from tap_orgvue.transport import beginning, is_loopback, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

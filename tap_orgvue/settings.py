@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from tap_orgvue import __version__
 from tap_orgvue.instants import parse_instant
 from tap_orgvue.models import ExportMode, is_dataset_id
 from tap_orgvue.naming import MAX_BYTES, RESERVED_STREAMS, is_safe_name
+from tap_orgvue.transport import is_loopback
 from tap_orgvue.values import Kind
 
 if TYPE_CHECKING:
@@ -497,16 +497,6 @@ def _check_api_url(url: str) -> str | None:
     if parts.scheme == "http" and not is_loopback(host):
         return "must be https; plain http is for loopback addresses alone."
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_stream_names(names: Mapping[str, str]) -> str | None:

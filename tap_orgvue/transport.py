@@ -6,6 +6,7 @@ REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE. Certificates are always ve
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import ssl
@@ -80,6 +81,16 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
     parts = parse_url(url)
     scheme = parts.scheme or ""
     return scheme, (parts.host or "").lower(), parts.port or {"https": 443, "http": 80}.get(scheme)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 class Transport:
