@@ -84,8 +84,9 @@ fuzz: $(VENV)/.project
 kills: $(VENV)/.project
 	$(BIN)/python -m tests.kills
 
+# `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak $(SIZE)
 
 # --- upkeep ---------------------------------------------------------------------------------
 

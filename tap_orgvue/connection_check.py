@@ -99,7 +99,8 @@ def _listed(tenant: Tenant) -> list[Dataset]:
         stage = "tenant" if _NOT_ENABLED in refusal.codes else "token"
         raise StageFailed(stage, refusal) from None
     except Refusal as refusal:
-        raise StageFailed("tenant", refusal) from None
+        # What may pass says nothing of the tenant.
+        raise StageFailed("datasets" if refusal.may_pass else "tenant", refusal) from None
     except OrgvueError as error:
         raise StageFailed("datasets", error) from None
 

@@ -132,7 +132,6 @@ _TOO_LARGE = {
 }
 _GATEWAY_CODE_LENGTH = 5
 _MOST_LETTERS = 500
-_MOST_PROBLEMS = 20
 
 
 class OrgvueError(Exception):
@@ -240,10 +239,7 @@ class Refusal(OrgvueError):
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        told = "; ".join(str(problem) for problem in self.problems[:_MOST_PROBLEMS])
-        if more := self.problems[_MOST_PROBLEMS:]:
-            told += f"; and {len(more)} more"
-        told = told or _reason(self.status)
+        told = "; ".join(str(problem) for problem in self.problems) or _reason(self.status)
         codes = dict.fromkeys(problem.code for problem in self.problems)
         known = [ADVICE[code] for code in codes if code in ADVICE]
         if not known and self.status in ADVICE_BY_STATUS:

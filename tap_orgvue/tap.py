@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk import Stream
+
+
+_RETRIES_OF_THE_CHECK = 2
 
 
 class LoaderGone(OrgvueError):
@@ -293,6 +297,9 @@ class TapOrgvue(IsolatingTap):
         Raises:
             SystemExit: With 1, at the first stage that is not well.
         """
+        # It is to take seconds; a run has more patience.
+        retries = min(self.settings.max_retries, _RETRIES_OF_THE_CHECK)
+        self.client.settings = replace(self.settings, max_retries=retries)
         try:
             for stage, found in check_connection(self.client, self.tenant):
                 click.echo(f"✓ {stage}: {found}")

@@ -54,7 +54,7 @@ def read_token_dates(token: str) -> TokenDates:
     padded = parts[1] + "=" * (-len(parts[1]) % 4)
     try:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(padded))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return TokenDates()
     if not isinstance(claims, dict):
         return TokenDates()

@@ -83,6 +83,16 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
     return scheme, (parts.host or "").lower(), parts.port or {"https": 443, "http": 80}.get(scheme)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 class Transport:
     """HTTP to one kind of host."""
 
@@ -308,13 +318,3 @@ def _address(proxy: str) -> str:
     except ValueError:
         return ""
     return f"{parts.host}:{parts.port}" if parts.host and parts.port else parts.host or ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -24,6 +24,9 @@ def test_a_good_set_up(orgvue: Orgvue) -> None:
     for request in orgvue.requests_to("export") + orgvue.requests_to("job"):
         assert isinstance(request.body, dict)
         assert request.body["query"]["output"]["filter"]
+    assert len(orgvue.requests) < 12
+    # The first one, which finds out whether anybody is there, shows no token.
+    assert orgvue.requests[0].header("Authorization") is None
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,31 @@ def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     run = command(config, "--test")
     assert run.code == 1
     assert run.stdout.splitlines()[-1].startswith("✗ TLS and proxy: ")
+
+
+def test_a_server_that_fails(orgvue: Orgvue) -> None:
+    """What may pass is asked again twice and no more: the check is to take seconds."""
+    orgvue.refuse(503, times=None, on="list")
+    run = command(orgvue.config, "--test")
+    assert run.code == 1
+    assert run.stdout.splitlines()[-1].startswith("✗ datasets: ")
+    assert len(orgvue.requests_to("list")) == 3
+
+
+@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 1), ("paged", 0)])
+def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> None:
+    """It is told by name, with what to do; where slices will do instead, that is said."""
+    orgvue.files_url = "http://127.0.0.1:9"
+    run = command({**orgvue.config, "export_mode": mode}, "--test")
+    last = run.stdout.splitlines()[-1]
+    assert run.code == code
+    if mode == "paged":
+        # No file is needed, and none is looked for.
+        assert last.startswith("✓ columns: ")
+    else:
+        assert last.startswith(f"{'✗' if code else '✓'} finished exports: ")
+        assert "127.0.0.1, cannot be reached from here" in last
+        assert "`export_mode` to `paged`" in last
 
 
 def test_wrong_settings(orgvue: Orgvue) -> None:

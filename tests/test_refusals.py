@@ -102,6 +102,14 @@ def test_several_errors_are_all_told() -> None:
     assert "the token is not active yet" in sentence
 
 
+def test_very_many_errors_are_all_told_once_each() -> None:
+    """However many an error body lists, each is told; advice to one code comes once."""
+    many = [problem("40301", "A", f"no. {i}") for i in range(300)]
+    sentence = worded({"errors": many}, 403)
+    assert all(f"no. {i}" in sentence for i in range(300))
+    assert sentence.count("the token is not active yet") == 1
+
+
 def test_an_unknown_code_passes_in_orgvues_words() -> None:
     """A code that is not in the table is told as Orgvue tells it."""
     sentence = worded({"errors": [problem("400777", "SomethingNew", "It is\nnew.")]})

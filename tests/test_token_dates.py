@@ -24,6 +24,9 @@ def token(**claims: object) -> str:
     return f"eyJhbGciOiJIUzI1NiJ9.{part}.c2ln"
 
 
+DEEP = f"a.{base64.urlsafe_b64encode(b'[' * 90_000).decode()}.c"
+
+
 def test_dates_are_read() -> None:
     """Start and end are told in UTC."""
     dates = read_token_dates(token(nbf=NOW.timestamp(), exp=(NOW + timedelta(1)).timestamp()))
@@ -32,7 +35,17 @@ def test_dates_are_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "abc", "a.b.c", "a.!!.c", token(exp="soon"), token(exp=True), token(exp=1e40), "a.W10.c"],
+    [
+        "",
+        "abc",
+        "a.b.c",
+        "a.!!.c",
+        token(exp="soon"),
+        token(exp=True),
+        token(exp=1e40),
+        "a.W10.c",
+        DEEP,
+    ],
 )
 def test_what_does_not_parse_is_left_to_orgvue(text: str) -> None:
     """A token of another form has no dates, and is no error."""
