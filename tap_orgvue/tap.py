@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
+import msgspec
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -299,7 +299,7 @@ class TapOrgvue(IsolatingTap):
         """
         # It is to take seconds; a run has more patience.
         retries = min(self.settings.max_retries, _RETRIES_OF_THE_CHECK)
-        self.client.settings = replace(self.settings, max_retries=retries)
+        self.client.settings = msgspec.structs.replace(self.settings, max_retries=retries)
         try:
             for stage, found in check_connection(self.client, self.tenant):
                 click.echo(f"✓ {stage}: {found}")

@@ -55,13 +55,28 @@ class Workers:
         Raises:
             BaseException: What the first of them raised; the others are cancelled.
         """
-        futures = [self.submit(partial(work, argument)) for argument in arguments]
+        futures: list[Future[T]] = []
+
+        def cancel() -> None:
+            for future in futures:
+                future.cancel()
+
+        def do(argument: A) -> T:
+            try:
+                return work(argument)
+            except BaseException:
+                # At once, not when its turn comes: all others that wait come after it.
+                cancel()
+                raise
+
+        for argument in arguments:
+            # One by one: the first may fail before the last is there.
+            futures.append(self.submit(partial(do, argument)))  # noqa: PERF401
         try:
             for future in futures:
                 yield future.result()
         finally:
-            for future in futures:
-                future.cancel()
+            cancel()
 
     def close(self) -> None:
         """Let the threads end once they are idle."""

@@ -316,7 +316,7 @@ def test_a_run_in_trouble_tells_no_secret(troubled: Orgvue, tmp_path: Path, form
     run = command(config, catalog=catalog, env=everything_logged(tmp_path, form))
     assert run.code == 1
     assert list(run.records) == ["well"]
-    assert "6 of 9 streams failed" in run.stderr
+    assert "6 of 7 streams failed" in run.stderr
     assert "urllib3" in run.stderr
     assert_discreet(run, troubled)
     assert "5" * 64 not in run.stderr
