@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,7 @@ _CELL = json.JSONDecoder(parse_float=Literal, parse_int=Literal, parse_constant=
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
 _MOST_DIGITS = 4000
+"""Of a number, before and behind its point: databases hold about four times as many."""
 
 
 def exact_number(text: str) -> int | float | Decimal | None:
@@ -176,8 +177,14 @@ def exact_number(text: str) -> int | float | Decimal | None:
         return None
     if _INTEGER.fullmatch(text):
         return int(text)
-    exact = Decimal(text)
-    return rough if Decimal(repr(rough)) == exact else exact
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        # Its exponent has more digits than any number.
+        return None
+    if Decimal(repr(rough)) == exact:
+        return rough
+    return exact if exact.adjusted() >= -_MOST_DIGITS else None
 
 
 def _number(cell: Any) -> Any:
@@ -217,11 +224,17 @@ def fit_date(cell: Any) -> Any:
 
 
 def canonical_text(value: Any) -> str:
-    """One text for equal values, however their numbers were written: 5, 5.0 and 5.00 are `5`."""
+    """One text for equal values, however their numbers were written: 5, 5.0 and 5.00 are `5`.
+
+    A zero has no sign.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return json.dumps(value, sort_keys=True, default=str)
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    return f"{exact:f}".rstrip("0").rstrip(".") if exact % 1 else f"{exact:.0f}"
+    if not exact:
+        return "0"
+    text = f"{exact:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def json_text(value: Any) -> str:

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_orgvue.instants import all_plain, format_instant, is_plain_day, parse_instant
-from tap_orgvue.values import Fitter, Kind, Misfit, exact_number, fit_date, fit_instant, kind_of
+from tap_orgvue.values import (
+    Fitter,
+    Kind,
+    Misfit,
+    canonical_text,
+    exact_number,
+    fit_date,
+    fit_instant,
+    kind_of,
+)
 
 numbers = st.from_regex(
     r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
@@ -34,6 +43,28 @@ def test_numbers_are_exact(text: str) -> None:
 def test_what_is_not_a_number(text: str) -> None:
     """Only what JSON calls a number, and databases hold, is one."""
     assert exact_number(text) is None
+
+
+@pytest.mark.parametrize("exponent", ["20000", "999999999", "9" * 20])
+def test_what_is_too_small_for_databases(exponent: str) -> None:
+    """A number with more digits behind its point than databases hold is rescued as its text."""
+    text = f"1.5e-{exponent}"
+    assert Fitter().fit(Kind.NUMBER, text.encode()) == Misfit(text)
+
+
+@pytest.mark.parametrize(
+    "texts,canonical",
+    [
+        (["5", "5.0", "5.00", "0.5e1"], "5"),
+        (["0", "-0", "0.00", "-0.0", "0e7"], "0"),
+        (["2.50", "2.5", "25E-1"], "2.5"),
+        (["1" + "0" * 30, "1e30", "1.0e30"], "1" + "0" * 30),
+        (["1234567890" * 4 + ".50", "1234567890" * 4 + ".5"], "1234567890" * 4 + ".5"),
+    ],
+)
+def test_equal_numbers_have_one_text(texts: list[str], canonical: str) -> None:
+    """However a number is written, of whatever size, what is hashed of it is the same."""
+    assert {canonical_text(exact_number(text)) for text in texts} == {canonical}
 
 
 @given(st.integers())
