@@ -13,9 +13,9 @@ _RUN = _EXACT_DIGITS + 1
 _SIEVE = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
 """Digits become zeros, what may end a number a comma: two short searches are enough then."""
 _LONG_RUN = b"0" * _RUN
-_LONG_NUMBER = re.compile(rb"[\[,:]\s*-?[\d.]{%d}" % _RUN)
+_LONG_NUMBER = re.compile(rb"[\[,:\s]-?[\d.]{%d}" % _RUN)
 _TINY = b"e-000"
-_LONGEST_EXPONENT = 40
+_END_OF_TINY = re.compile(rb"0*,|0{40}")
 _NUL_ESCAPE = b"\\u0000"
 _OVERLAP = 64
 
@@ -38,8 +38,7 @@ def _has_tiny_number(sieved: bytes) -> bool:
     """Whether an exponent of three digits below zero is there; ids hold what looks like one."""
     at = sieved.rfind(_TINY)
     while at >= 0:
-        end = at + len(_TINY)
-        if sieved[end : end + _LONGEST_EXPONENT].lstrip(b"0").startswith(b","):
+        if _END_OF_TINY.match(sieved, at + len(_TINY)):
             return True
         at = sieved.rfind(_TINY, 0, at)
     return False
@@ -62,4 +61,5 @@ class CareSieve:
         if not self.needed:
             seam = self._end + chunk[:_OVERLAP]
             self.needed = any(holds_nul(b) or holds_long_number(b) for b in (seam, chunk))
-            self._end = chunk[-_OVERLAP:]
+            # Chunks may be shorter than what they cut.
+            self._end = (self._end + chunk[-_OVERLAP:])[-_OVERLAP:]
