@@ -245,7 +245,8 @@ class FastRecords(HeldVersions, RESTStream[Any]):
             version=self._stream_version,
             time_extracted=datetime.now(timezone.utc),
         )
-        before, _, after = writer.serialize_message(message).partition(b"{}")
+        # From the end: the stream's name, in front, is free text.
+        before, _, after = writer.serialize_message(message).rpartition(b"{}")
         return before, after.rstrip()
 
     @override

@@ -146,6 +146,15 @@ def test_deselected_columns_and_incremental_streams_too(
     assert short == own
 
 
+def test_a_stream_by_any_name_too(tenant: Orgvue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a stream that a user's catalog calls by signs that JSON is made of."""
+    catalog = discover(tenant.config)
+    named = entry(catalog, "people")
+    named["tap_stream_id"] = named["stream"] = 'a{}"b\n'
+    short, own = both_ways(tenant.config, catalog, monkeypatch)
+    assert short == own
+
+
 def test_a_long_stream_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
     """STATE comes after as many records as the SDK's own path has it, between blocks and within."""
     dataset = people(7, "Few")
