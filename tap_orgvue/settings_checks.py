@@ -174,6 +174,13 @@ def _check_hash_key(key: str) -> str | None:
     return None
 
 
+def _check_batch_config(batches: Mapping[str, Any]) -> str | None:
+    size = batches.get("batch_size")
+    if size is not None and (not isinstance(size, int) or size < 1):
+        return "batch_size must be a whole number, at least 1."
+    return None
+
+
 CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "api_token": _check_token,
     "tenant_id": _check_tenant_id,
@@ -186,4 +193,5 @@ CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "linking_relationships": _check_linking_relationships,
     "property_types": _check_property_types,
     "hash_key": _check_hash_key,
+    "batch_config": _check_batch_config,
 }

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tap_orgvue.errors import OrgvueError
+from tap_orgvue.settings import SettingsError
 from tap_orgvue.simulator import Dataset
+from tap_orgvue.tap import TapOrgvue
 from tests.conftest import people
 from tests.object_store import object_store
 from tests.running import command, sync
@@ -104,3 +106,18 @@ def test_a_folder_that_cannot_be_written_is_told(
     assert run.code == 1
     assert "Traceback" not in run.stderr
     assert "Not a directory: " in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("size", [0, -1, "many"])
+def test_a_size_that_holds_nothing(size: Any) -> None:
+    """Files of no records are refused before anything is asked for."""
+    with pytest.raises(SettingsError, match="batch_config: batch_size"):
+        TapOrgvue(
+            config={
+                "api_url": "http://localhost:1",
+                "tenant_id": "ACME",
+                "api_token": "a-token",
+                **batch_config("file:///tmp/x", size=size),
+            },
+            setup_mapper=False,
+        )
