@@ -84,7 +84,9 @@ def columns_of(
         taken: Column names that keys already have.
     """
     keys = [declared.key for declared in properties]
-    names = {key: key for key in keys} if original else column_names(keys, taken)
+    names = column_names(keys, taken)
+    if original:
+        names |= {key: key for key in keys if key != RESCUED}
     return [
         Column(
             names[declared.key],

@@ -488,6 +488,17 @@ def test_columns_can_be_called_as_in_orgvue(orgvue: Orgvue) -> None:
     assert_satisfied(run)
 
 
+def test_a_property_called_as_the_rescue_is(serve: Serve) -> None:
+    """With original keys too, a property of that key has a column beside `_rescued_data`."""
+    odd = [Property("_rescued_data", "text"), Property("n", "number")]
+    tenant = serve(Dataset("Odd", properties=odd, rows=[{"_rescued_data": "mine", "n": "N/A"}]))
+    run = sync({**tenant.config, "column_names": "original"})
+    [record] = run.records["odd"]
+    assert record["_rescued_data"] == {"n": "N/A"}
+    [name] = [name for name, value in record.items() if value == "mine"]
+    assert name in run.schemas["odd"]["schema"]["properties"]
+
+
 def test_selection_speaks_column_names(orgvue: Orgvue) -> None:
     """A column called otherwise than its key is deselected by its column name."""
     catalog = select(discover(orgvue.config), "people", "full_name", selected=False)
