@@ -112,8 +112,14 @@ class RecordMaker:
         by_key = {column.key: column for column in columns}
         self.shown = [by_key.get(header.key) for header in headers]
         self.declared = [kind_of(header.key, header.type) for header in headers]
+        names = {column.name for column in columns}
         self.strangers = [
-            (i, header.key, self._stranger_reader(i, header.key, hashed=header.key in hashed_keys))
+            (
+                i,
+                # A column's misfits are rescued by its name, which may be another property's key.
+                f"{header.key} (property)" if header.key in names else header.key,
+                self._stranger_reader(i, header.key, hashed=header.key in hashed_keys),
+            )
             for i, header in enumerate(headers)
             if self.shown[i] is None and header.key in rescued_keys
         ]

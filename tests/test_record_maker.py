@@ -144,6 +144,15 @@ def test_a_column_the_export_lacks_is_null() -> None:
     ]
 
 
+def test_a_stranger_called_as_a_column_is_rescued_beside_its_misfit() -> None:
+    """A new property whose key is the name of another's column takes no place from it."""
+    headers = [Property("FTE", "FTE", "number"), Property("fte", "fte")]
+    made = RecordMaker(headers, [Column("fte", "FTE", Kind.NUMBER)], rescued_keys={"fte"})
+    assert made.records(b'[["N/A","new"]]') == [
+        {"fte": None, "_rescued_data": {"fte": "N/A", "fte (property)": "new"}}
+    ]
+
+
 def test_a_cell_that_no_column_shows_is_left_out() -> None:
     """A header without a column leaves nothing in the record, whatever its cells hold."""
     made = RecordMaker(HEADERS, COLUMNS[:2], ["_id"])
