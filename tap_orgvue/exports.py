@@ -34,7 +34,7 @@ from tap_orgvue.rows import JsonRows
 from tap_orgvue.transport import beginning, is_loopback, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from tap_orgvue.client import Client
     from tap_orgvue.landing import Landed
@@ -76,15 +76,19 @@ class ExportAnswer(requests.Response):
         self.raw = landed.file if landed else None
         self.careful = landed is None or landed.careful
         self._content = b""
+        self._reading: Generator[bytes, None, None] | None = None
         self.rows = JsonRows(self.chunks()) if landed else None
 
     def chunks(self) -> Iterator[bytes]:
         """The body's plain bytes; to be read once."""
-        return read_ahead(decompressed(read_chunks(cast("BinaryIO", self.raw))))
+        self._reading = read_ahead(decompressed(read_chunks(cast("BinaryIO", self.raw))))
+        return self._reading
 
     @override
     def close(self) -> None:
         """Give the disk back."""
+        if self._reading is not None:
+            self._reading.close()
         if self.raw is not None:
             self.raw.close()
 

@@ -20,7 +20,7 @@ from tap_orgvue.errors import Asked, BrokenAnswer, CutAnswer, OrgvueError
 from tap_orgvue.transport import arriving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import requests
 
@@ -30,6 +30,8 @@ _PIECE_BYTES = 256 * 1024
 """Plain bytes that are worked on at once: more than a processor's cache holds is slower."""
 _TAIL_BYTES = 1024
 _CHUNKS_AHEAD = 4
+_LAST_READ_SECONDS = 1.0
+"""How long a thread that reads ahead is waited for: a disk answers at once, a network may not."""
 _SUSPICIOUS_BYTES = 1024**3
 _MOST_EXPANSION = 500
 """Rows have an id that does not compress; what expands further holds none."""
@@ -137,14 +139,17 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress by pieces of a bounded size, checking gzip's own checksum and length."""
     unzip = isal_zlib.decompressobj(_GZIP_WBITS)
-    packed, plain = 0, 0
+    packed, plain, pending = 0, 0, b""
     for chunk in chunks:
-        pending = chunk
+        pending += chunk
         packed += len(chunk)
         while pending:
             if unzip.eof:
                 # What follows a member's end is another member, or padding.
+                if pending == GZIP_MAGIC[:1]:
+                    break
                 if not pending.startswith(GZIP_MAGIC):
+                    pending = b""
                     break
                 unzip = isal_zlib.decompressobj(_GZIP_WBITS)
             try:
@@ -171,8 +176,11 @@ def read_chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def read_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks, made in a thread beside while the last ones are worked on."""
+def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """The same chunks, made in a thread beside while the last ones are worked on.
+
+    Close it before what the chunks are read from.
+    """
     # What comes in one piece or two, as most answers do, needs no thread.
     for _ in range(2):
         begun = next(chunks, None)
@@ -192,7 +200,8 @@ def read_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
         except BaseException as error:  # noqa: BLE001 - raised where the chunks are read
             ready.put(error)
 
-    threading.Thread(target=fill, name="orgvue-read", daemon=True).start()
+    thread = threading.Thread(target=fill, name="orgvue-read", daemon=True)
+    thread.start()
     try:
         while (chunk := ready.get()) is not None:
             if isinstance(chunk, BaseException):
@@ -203,6 +212,8 @@ def read_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
         # Make room, in case the thread waits for it.
         while not ready.empty():
             ready.get_nowait()
+        # The number of a file that is closed under a read may be another file's by then.
+        thread.join(_LAST_READ_SECONDS)
 
 
 def _check_whole(plain: Iterable[bytes], brackets: bytes, sieve: CareSieve) -> None:

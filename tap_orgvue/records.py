@@ -514,6 +514,8 @@ class IsolatingTap(Tap):
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
                     self.logger.error("The run stops. Not delivered: %s.", ", ".join(undone))  # noqa: TRY400 - as below
                     raise
+                # Without the way there, which holds on to what was read of the export.
+                error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
                 self.logger.error("%s", in_words(error))  # noqa: TRY400 - a user's line, not a traceback
         for stream in self.streams.values():

@@ -86,3 +86,5 @@ class Workers:
     def _run(self) -> None:
         while (do := self._work.get()) is not None:
             do()
+            # What it made is not to be held while there is nothing to do.
+            del do

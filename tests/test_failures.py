@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from threading import Event
@@ -15,8 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_orgvue.record_maker import RecordMaker
 from tap_orgvue.records import IMPATIENT_SECONDS
+from tap_orgvue.rows import JsonRows
+from tap_orgvue.simulator import Dataset
 from tap_orgvue.simulator.refusals import RefusalError
+from tap_orgvue.tap import TapOrgvue
 from tests.conftest import Watched, people
 from tests.running import Run, command, delivered, discover, sync
 
@@ -45,6 +53,28 @@ def test_the_others_go_on(two: Orgvue) -> None:
     assert "1 of 2 streams failed" in run.stderr
     assert "Traceback" not in run.stderr
     assert "HTTP 400" in run.stderr.splitlines()[-1]
+
+
+def test_a_failed_stream_holds_on_to_nothing(serve: Callable[..., Orgvue]) -> None:
+    """What was read of an export that fails in its middle is gone before the run ends."""
+    plain = people(8000)
+    rows = [*plain.rows[:4000], {"salary": "much"}, *plain.rows[4000:]]
+    datasets = [Dataset(name, properties=plain.properties, rows=rows) for name in ("Alpha", "Beta")]
+    config: dict[str, Any] = {**serve(*datasets).config, "rescue_data": False}
+    tap = TapOrgvue(config=config, catalog=discover(config))
+    before = _exports_being_read()
+    with contextlib.redirect_stdout(io.StringIO()):
+        failed = tap.run()
+    assert list(failed) == ["alpha", "beta"]
+    assert _exports_being_read() <= before
+    assert "orgvue-read" not in [thread.name for thread in threading.enumerate()]
+    tap.close()
+
+
+def _exports_being_read() -> int:
+    """How many objects there are that hold something of an export."""
+    gc.collect()
+    return sum(isinstance(thing, (RecordMaker, JsonRows)) for thing in gc.get_objects())
 
 
 def test_a_failed_stream_activates_nothing(two: Orgvue) -> None:
