@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns", "finished exports")
 
 
+@pytest.fixture(autouse=True)
+def _jobs_are_done_at_once(orgvue: Orgvue) -> None:
+    """Nothing has to be waited for."""
+    orgvue.job_polls = ("completed",)
+
+
 def test_a_good_set_up(orgvue: Orgvue) -> None:
     """Every stage is ticked, and no dataset is exported whole."""
     run = command(orgvue.config, "--test")

@@ -182,22 +182,14 @@ def test_a_configuration_is_tested(project: Project, serve: Callable[..., Orgvue
     assert "Plugin configuration is valid" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "setting,value,told",
-    [
-        ("API_TOKEN", "a-token-that-nobody-made", "40102 ApiTokenInvalid"),
-        ("API_URL", "http://127.0.0.1:9", "at 127.0.0.1 failed: "),
-    ],
-)
-def test_a_configuration_that_is_wrong(
-    project: Project, orgvue: Orgvue, setting: str, value: str, told: str
-) -> None:
+def test_a_configuration_that_is_wrong(project: Project, orgvue: Orgvue) -> None:
     """`meltano config test` tells the tap's own sentence: the cause, with what to do."""
-    env = {f"TAP_ORGVUE_{setting}": value, "TAP_ORGVUE_MAX_RETRIES": "0"}
+    env = {"TAP_ORGVUE_API_TOKEN": "a-token-that-nobody-made"}
     done = project.meltano(orgvue, "config", "test", "tap-orgvue", **env)
     assert done.returncode == 1
     _, verdict = (done.stdout + done.stderr).split("Plugin configuration is invalid")
-    assert told in verdict
+    assert "40102 ApiTokenInvalid" in verdict
+    assert "Copy `api_token` whole" in verdict
     assert "a-token-that-nobody-made" not in done.stdout + done.stderr
 
 
@@ -207,10 +199,6 @@ def test_the_connection_check_in_a_project(project: Project, orgvue: Orgvue) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     stages = [line for line in done.stdout.splitlines() if line.startswith("✓")]
     assert len(stages) == 7
-    orgvue.refuse("40345", times=None)
-    done = project.meltano(orgvue, "invoke", "tap-orgvue", "--test")
-    assert done.returncode == 1
-    assert "✗ tenant: Orgvue refused" in done.stdout
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

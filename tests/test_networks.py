@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 from contextlib import ExitStack
@@ -227,6 +228,21 @@ def test_a_file_that_is_not_at_https_is_not_fetched(network: Network, url: str, 
     with pytest.raises(BrokenAnswer, match="is not https; it is not followed"):
         sync(asynchronously(orgvue), catalog)
     assert [request for request in orgvue.requests if request.origin == "files"] == []
+
+
+def test_a_file_at_no_address_is_not_fetched(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link that no request can be made of is an error that does not tell it."""
+    orgvue = network.orgvue()
+    network.says(SSL_CERT_FILE="orgvue")
+    catalog = discover(orgvue.config)
+    link = "https://*.files.test/x?X-Amz-Signature=0123456789abcdef"
+    ticket = {"jobStatus": "completed", "_links": {"result": {"url": link}}}
+    orgvue.answer(on="job", status=202, body=json.dumps(ticket).encode(), times=None)
+    with pytest.raises(BrokenAnswer, match="a link that is not an address") as caught:
+        sync(asynchronously(orgvue), catalog)
+    assert "0123456789abcdef" not in f"{caught.value} {caplog.text}"
 
 
 def test_a_simulators_files_are_on_this_machine(orgvue: Orgvue) -> None:
