@@ -374,8 +374,7 @@ class FastRecords(HeldVersions, RESTStream[Any]):
             else:
                 yield from self._written_records(writers, context)
             for stream_map, writer in writers:
-                if address := writer.finish():
-                    yield stream_map, address
+                yield from ((stream_map, address) for address in writer.finish())
         except BaseException:
             for _, writer in writers:
                 writer.discard()
