@@ -11,7 +11,6 @@ from isal import isal_zlib
 from upath import UPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Protocol
 
     class Storage(Protocol):
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
 _FAST = 1
 """The compression level: the loader reads the file once, in a moment."""
 _GZIP_WBITS = 31
-_PIECES_AHEAD = 8
-_PIECE_BYTES = 256 * 1024
-"""How much is passed on at once, at least; about as much as the lines of a block of rows have."""
+_PIECES_AHEAD = 4
+_PIECE_BYTES = 512 * 1024
 
 
 class BatchFile:
@@ -73,19 +71,13 @@ class BatchFile:
         """Add whole lines."""
         self._pieces.put(piece)
 
-    def end(self) -> None:
-        """Say that no more comes; what is there is still being written."""
-        self._pieces.put(None)
-
     def close(self) -> str:
-        """Wait until a file that is ended is whole; its address.
+        """Finish the file; its address.
 
         Raises:
             OSError: It could not be written.
         """
-        if self._thread is not None:
-            self._thread.join()
-        self._file.close()
+        self._end()
         if self._failure is not None:
             raise self._failure
         if not self._is_local:
@@ -94,15 +86,18 @@ class BatchFile:
 
     def discard(self) -> None:
         """Remove a file that nobody will be told of."""
+        self._end()
+        if self._is_local:
+            self._path.unlink(missing_ok=True)
+        elif self._file is not None:
+            self._file.discard()
+
+    def _end(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             self._pieces.put(None)
             self._thread.join()
         if self._file is not None:
             self._file.close()
-        if self._is_local:
-            self._path.unlink(missing_ok=True)
-        elif self._file is not None:
-            self._file.discard()
 
     def _write_pieces(self) -> None:
         while (piece := self._pieces.get()) is not None:
@@ -144,7 +139,6 @@ class BatchWriter:
         self._number = 0
         self._count = 0
         self._lines = bytearray()
-        self._ending: BatchFile | None = None
         self._file: BatchFile | None = None
 
     @property
@@ -153,47 +147,33 @@ class BatchWriter:
         return self.size - self._count
 
     def add(self, lines: bytes, count: int) -> str | None:
-        """Take lines, no more than there is room for.
-
-        Returns:
-            The address of a file that is whole. That of a file which these lines fill comes with
-            the next: it is compressed and written while lines are made for that.
-        """
+        """Take lines, no more than there is room for; the address of a file that is full now."""
+        self._lines += lines
         self._count += count
-        if not self._lines and len(lines) >= _PIECE_BYTES:
-            self._begun().write(lines)
-        else:
-            self._lines += lines
-            if len(self._lines) >= _PIECE_BYTES:
-                self._pass_on()
-        return self._next_file() if self._count >= self.size else None
+        if self._count >= self.size:
+            return self.finish()
+        if len(self._lines) >= _PIECE_BYTES:
+            self._pass_on()
+        return None
 
-    def finish(self) -> Iterator[str]:
-        """End the file that is begun; the addresses of all that were not told yet."""
-        if self._count and (address := self._next_file()):
-            yield address
-        if self._ending is not None:
-            address = self._ending.close()
-            self._ending = None
-            yield address
-
-    def discard(self) -> None:
-        """Drop the files that nobody was told of."""
-        for file in filter(None, (self._ending, self._file)):
-            file.discard()
-        self._ending = self._file = None
-
-    def _next_file(self) -> str | None:
+    def finish(self) -> str | None:
+        """Close the file that is begun; its address, or None where none is."""
+        if not self._count:
+            return None
         self._pass_on()
-        self._begun().end()
-        address = self._ending.close() if self._ending is not None else None
-        self._ending, self._file, self._count = self._file, None, 0
+        address = self._begun().close()
+        self._file, self._count = None, 0
         return address
 
+    def discard(self) -> None:
+        """Drop the file that is begun, if one is."""
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
     def _pass_on(self) -> None:
-        if self._lines:
-            self._begun().write(bytes(self._lines))
-            self._lines.clear()
+        self._begun().write(bytes(self._lines))
+        self._lines.clear()
 
     def _begun(self) -> BatchFile:
         if self._file is None:

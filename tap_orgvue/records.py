@@ -374,7 +374,8 @@ class FastRecords(HeldVersions, RESTStream[Any]):
             else:
                 yield from self._written_records(writers, context)
             for stream_map, writer in writers:
-                yield from ((stream_map, address) for address in writer.finish())
+                if address := writer.finish():
+                    yield stream_map, address
         except BaseException:
             for _, writer in writers:
                 writer.discard()
