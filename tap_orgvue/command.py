@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+SWITCH_SECONDS = 0.0005
+"""How soon a thread hands over to one that waits: those beside have a moment's work, and often."""
+
+
 def run() -> None:
     """Run the tap's command line, and end the process as it ended."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     SCRUBBER.install()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Until the tap takes them itself.
