@@ -33,9 +33,7 @@ def _encode_other(value: Any) -> Any:
 ENCODER = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
 
 
-def lines_of(
-    records: Sequence[Any], before: bytes = b"", after: bytes = b""
-) -> tuple[bytes | memoryview, ...]:
+def lines_of(records: Sequence[Any], before: bytes, after: bytes) -> tuple[bytes | memoryview, ...]:
     """Lines of JSON, each with the same bytes around it, in pieces that follow one another.
 
     Args:
@@ -45,8 +43,6 @@ def lines_of(
     """
     # One call for all of them, and one that puts the rest between: JSON has no other line breaks.
     lines = ENCODER.encode_lines(records)
-    if not before and not after:
-        return (lines,)
     around = lines.replace(b"\n", after + b"\n" + before)
     return before, memoryview(around)[: len(around) - len(before)]
 
