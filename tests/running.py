@@ -125,6 +125,34 @@ def command(
     return Run(done.stdout, done.stderr, done.returncode)
 
 
+def into_closed_pipe(
+    config: dict[str, Any], folder: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the real command where nobody takes what it sends.
+
+    Args:
+        config: The settings.
+        folder: A temporary one, for the config file.
+        env: Variables beside those of this process.
+    """
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "tap_orgvue", "--config", str(path)],
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **(env or {})},
+        )
+    finally:
+        os.close(write_end)
+
+
 def entry(catalog: dict[str, Any], stream: str) -> dict[str, Any]:
     """A stream's entry of a catalog."""
     return next(found for found in catalog["streams"] if found["tap_stream_id"] == stream)

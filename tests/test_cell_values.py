@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_orgvue.simulator import Dataset, Orgvue, Property
-from tests.running import Run, command, discover, only, select
+from tests.running import Run, command, discover, into_closed_pipe, only, select
 from tests.test_secrets import everything_logged
 
 if TYPE_CHECKING:
@@ -192,20 +189,7 @@ def test_nor_as_json(tmp_path: Path, way: str) -> None:
 def test_nor_where_the_loader_goes_away(tmp_path: Path) -> None:
     """The same where nobody takes what is sent."""
     with Orgvue([marked()]) as orgvue:
-        config = tmp_path / "config.json"
-        config.write_text(json.dumps(orgvue.config))
-        read_end, write_end = os.pipe()
-        os.close(read_end)
-        done = subprocess.run(
-            [sys.executable, "-m", "tap_orgvue", "--config", str(config)],
-            stdout=write_end,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, **everything_logged(tmp_path, "plain")},
-        )
-        os.close(write_end)
+        done = into_closed_pipe(orgvue.config, tmp_path, everything_logged(tmp_path, "plain"))
     assert done.returncode == 1
     assert "closed the pipe" in done.stderr.splitlines()[-1]
     assert_discreet(done.stderr)

@@ -26,7 +26,7 @@ from tap_orgvue.simulator import Dataset
 from tap_orgvue.simulator.refusals import RefusalError
 from tap_orgvue.tap import TapOrgvue
 from tests.conftest import Watched, people
-from tests.running import Run, command, delivered, discover, sync
+from tests.running import Run, command, delivered, discover, into_closed_pipe, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -407,19 +407,7 @@ def test_a_signal_while_it_discovers(
 
 def test_a_loader_that_goes_away(orgvue: Orgvue, tmp_path: Path) -> None:
     """A closed pipe is one line and an error, not a traceback."""
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(orgvue.config))
-    read_end, write_end = os.pipe()
-    os.close(read_end)
-    done = subprocess.run(
-        [sys.executable, "-m", "tap_orgvue", "--config", str(config)],
-        stdout=write_end,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    os.close(write_end)
+    done = into_closed_pipe(orgvue.config, tmp_path)
     assert done.returncode == 1
     assert "closed the pipe" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
