@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -34,18 +35,17 @@ _PIECE_BYTES = 512 * 1024
 class BatchFile:
     """One file, written piece by piece; compression runs beside the encoding of what follows."""
 
-    def __init__(self, storage: Storage, filename: str, *, compress: bool) -> None:
+    def __init__(self, folder: UPath, name: str, address: str, *, compress: bool) -> None:
         """Settle where it goes.
 
         Args:
-            storage: Where it goes.
-            filename: Its name there, without ending.
+            folder: Where it goes.
+            name: Its name there.
+            address: What a loader is told.
             compress: Whether as gzip.
         """
-        name = f"{storage.prefix or ''}{filename}.json{'.gz' if compress else ''}"
-        self._address = storage.get_url(name)
+        self._address = address
         self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
-        folder = UPath(storage.root, **storage.params).resolve()
         self._folder = folder
         self._path = folder / name
         self._is_local = folder.protocol in {"", "file", "local"}
@@ -56,7 +56,6 @@ class BatchFile:
 
     def open(self) -> None:
         """Begin the file."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         # The SDK's own way writes to the system's temporary folder first, and leaves that file
         # there when the process is ended.
         self._file = (
@@ -133,12 +132,13 @@ class BatchWriter:
             compress: Whether as gzip.
         """
         self._storage = storage
-        self._prefix = f"{name}-{uuid4()}"
+        self._name = f"{storage.prefix or ''}{name}-{uuid4()}"
         self.size = size
         self._compress = compress
         self._number = 0
         self._count = 0
-        self._lines = bytearray()
+        self._lines: list[bytes] = []
+        self._line_bytes = 0
         self._file: BatchFile | None = None
 
     @property
@@ -148,11 +148,12 @@ class BatchWriter:
 
     def add(self, lines: bytes, count: int) -> str | None:
         """Take lines, no more than there is room for; the address of a file that is full now."""
-        self._lines += lines
+        self._lines.append(lines)
+        self._line_bytes += len(lines)
         self._count += count
         if self._count >= self.size:
             return self.finish()
-        if len(self._lines) >= _PIECE_BYTES:
+        if self._line_bytes >= _PIECE_BYTES:
             self._pass_on()
         return None
 
@@ -172,15 +173,22 @@ class BatchWriter:
             self._file = None
 
     def _pass_on(self) -> None:
-        self._begun().write(bytes(self._lines))
-        self._lines.clear()
+        if self._lines:
+            self._begun().write(b"".join(self._lines))
+            self._lines, self._line_bytes = [], 0
 
     def _begun(self) -> BatchFile:
         if self._file is None:
             self._number += 1
+            name = f"{self._name}-{self._number}.json{'.gz' if self._compress else ''}"
+            address = self._storage.get_url(name)
             # Known before it is there, so that whatever ends the run can remove it.
-            self._file = BatchFile(
-                self._storage, f"{self._prefix}-{self._number}", compress=self._compress
-            )
+            self._file = BatchFile(self._folder, name, address, compress=self._compress)
             self._file.open()
         return self._file
+
+    @cached_property
+    def _folder(self) -> UPath:
+        folder: UPath = UPath(self._storage.root, **self._storage.params).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -7,7 +7,6 @@ was obtained, at once or through a job, nobody behind this sees.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -28,7 +27,14 @@ from tap_orgvue.errors import (
     OrgvueError,
     Refusal,
 )
-from tap_orgvue.landing import decompressed, land, read_ahead, read_chunks
+from tap_orgvue.landing import (
+    PIECE_BYTES,
+    SMALL_PIECE_BYTES,
+    decompressed,
+    land,
+    read_ahead,
+    read_chunks,
+)
 from tap_orgvue.models import ExportMode, JobStatus, JobTicket
 from tap_orgvue.rows import JsonRows
 from tap_orgvue.transport import beginning, is_loopback, origin_of
@@ -66,8 +72,20 @@ class ExportAnswer(requests.Response):
         careful: Whether a cell may be what decoding by type would change; see `care`.
     """
 
-    def __init__(self, request: requests.PreparedRequest, landed: Landed | None) -> None:
-        """Answer a request with a landed file, or with the word that it is too large."""
+    def __init__(
+        self,
+        request: requests.PreparedRequest,
+        landed: Landed | None,
+        *,
+        reads_ahead: bool = True,
+    ) -> None:
+        """Answer a request with a landed file, or with the word that it is too large.
+
+        Args:
+            request: What was asked.
+            landed: The file.
+            reads_ahead: Whether a thread decompresses it while rows are worked on.
+        """
         super().__init__()
         self.request = request
         self.url = str(request.url)
@@ -76,12 +94,17 @@ class ExportAnswer(requests.Response):
         self.raw = landed.file if landed else None
         self.careful = landed is None or landed.careful
         self._content = b""
+        self._reads_ahead = reads_ahead
         self._reading: Generator[bytes, None, None] | None = None
         self.rows = JsonRows(self.chunks()) if landed else None
 
     def chunks(self) -> Iterator[bytes]:
         """The body's plain bytes; to be read once."""
-        self._reading = read_ahead(decompressed(read_chunks(cast("BinaryIO", self.raw))))
+        size = PIECE_BYTES if self._reads_ahead else SMALL_PIECE_BYTES
+        chunks = decompressed(read_chunks(cast("BinaryIO", self.raw), size), size)
+        if not self._reads_ahead:
+            return chunks
+        self._reading = read_ahead(chunks)
         return self._reading
 
     @override
@@ -103,22 +126,23 @@ class Exports:
         *,
         job_timeout: float = 3600,
         temp_dir: str | None = None,
-        logger: logging.Logger | None = None,
+        reads_ahead: bool = True,
     ) -> None:
         """Ask nothing yet.
 
         Args:
-            client: The tenant.
+            client: The tenant; its logger is told when another way is taken, and why.
             mode: Which ways may be tried.
             job_timeout: Seconds until an asynchronous export must be completed.
             temp_dir: Where exports land; the system's folder by default.
-            logger: Told when another way is taken, and why.
+            reads_ahead: Whether a thread decompresses an export while its rows are worked on.
         """
         self.client = client
         self.mode = mode
-        self.logger = logger or logging.getLogger(__name__)
+        self.logger = client.logger
         self._job_timeout = job_timeout
         self._temp_dir = temp_dir
+        self._reads_ahead = reads_ahead
         self._known_ways: dict[str, tuple[_Way, ...]] = {}
         self._files_have_answered = False
         self._fetch_by: Mapping[_Way, Callable[[requests.PreparedRequest], ExportAnswer]] = {
@@ -185,6 +209,9 @@ class Exports:
         too_large = self.mode is ExportMode.AUTO and _seems_too_large(error)
         return too_large or (not_accepted and request.method == "POST")
 
+    def _answer(self, request: requests.PreparedRequest, landed: Landed) -> ExportAnswer:
+        return ExportAnswer(request, landed, reads_ahead=self._reads_ahead)
+
     # -- at once
 
     def _at_once(self, request: requests.PreparedRequest) -> ExportAnswer:
@@ -218,7 +245,7 @@ class Exports:
                     raise _PassOn(error) from None
                 raise
 
-        return ExportAnswer(request, self.client.retrying(once))
+        return self._answer(request, self.client.retrying(once))
 
     # -- through a job
 
@@ -232,7 +259,7 @@ class Exports:
         for tries_left in reversed(range(JOB_TRIES)):
             try:
                 ticket = self._completed(self._new_job(request), deadline)
-                return ExportAnswer(request, self._download(ticket))
+                return self._answer(request, self._download(ticket))
             except (_Lost, JobFailed) as error:
                 if not tries_left or time.monotonic() > deadline:
                     raise JobFailed(str(error)) from None

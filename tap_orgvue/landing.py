@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 256 * 1024
-_PIECE_BYTES = 256 * 1024
-"""Plain bytes that are worked on at once: more than a processor's cache holds is slower."""
+PIECE_BYTES = 256 * 1024
+"""Plain bytes that are made at once: more than a processor's cache holds is slower."""
+SMALL_PIECE_BYTES = 64 * 1024
+"""The same where nothing is made ahead: no thread waits for another, so that less is better."""
 _TAIL_BYTES = 1024
 _CHUNKS_AHEAD = 4
 _LAST_READ_SECONDS = 1.0
@@ -115,10 +117,14 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
         raise OrgvueError(message) from None
 
 
-def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def decompressed(chunks: Iterable[bytes], piece_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
     """Give a body as plain bytes, whether it came as gzip or not.
 
     Object stores do not say reliably whether a file is compressed: its first bytes do.
+
+    Args:
+        chunks: The body; what is not compressed is passed on in these.
+        piece_bytes: How much is decompressed at once, at most.
 
     Raises:
         CutAnswer: A gzip body is damaged or has no end.
@@ -131,12 +137,12 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
         return
     everything = itertools.chain([first], chunks)
     if first.startswith(GZIP_MAGIC):
-        yield from _gunzipped(everything)
+        yield from _gunzipped(everything, piece_bytes)
     else:
         yield from everything
 
 
-def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
     """Decompress by pieces of a bounded size, checking gzip's own checksum and length."""
     unzip = isal_zlib.decompressobj(_GZIP_WBITS)
     packed, plain, pending = 0, 0, b""
@@ -153,7 +159,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 unzip = isal_zlib.decompressobj(_GZIP_WBITS)
             try:
-                data = unzip.decompress(pending, _PIECE_BYTES)
+                data = unzip.decompress(pending, piece_bytes)
             except _Damaged:
                 message = f"The gzip compression of an answer is damaged, before byte {packed}."
                 raise CutAnswer(message) from None
@@ -170,9 +176,9 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise CutAnswer(message)
 
 
-def read_chunks(file: BinaryIO) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[bytes]:
     """A landed file's bytes, as they came."""
-    while chunk := file.read(_CHUNK_BYTES):
+    while chunk := file.read(chunk_bytes):
         yield chunk
 
 

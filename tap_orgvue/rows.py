@@ -22,7 +22,7 @@ BLOCK_BYTES = 64 * 1024
 
 _HEAD_LIMIT = 64 * 1024 * 1024
 _ROW_LIMIT = 256 * 1024 * 1024
-_WINDOW_BYTES = 64 * 1024
+_WINDOW_BYTES = 8 * 1024
 _MOST_GUESSES = 16
 """Breaks between rows that are tried before the rows are counted bracket by bracket."""
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)

@@ -92,7 +92,8 @@ class TapOrgvue(IsolatingTap):
             self.settings.export_mode,
             job_timeout=self.settings.job_timeout,
             temp_dir=self.settings.temp_dir,
-            logger=self.logger,
+            # BATCH files are compressed in a thread beside; a third would take turns with both.
+            reads_ahead=not self.config.get("batch_config"),
         )
         """The ways to the tenant's exports."""
         self._ahead: FetchedAhead[First] | None = None
