@@ -13,6 +13,7 @@ from tap_orgvue.records import Terminated
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.tap import LoaderGone, TapOrgvue
+from tap_orgvue.writer import widen_output
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,6 +26,7 @@ SWITCH_SECONDS = 0.0005
 def run() -> None:
     """Run the tap's command line, and end the process as it ended."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    widen_output()
     SCRUBBER.install()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Until the tap takes them itself.

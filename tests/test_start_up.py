@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
+
+import pytest
 
 NOT_NEEDED = ("joblib", "psutil", "sqlalchemy", "tap_orgvue.simulator")
 """Modules that take time to import and serve no sync."""
@@ -57,3 +61,31 @@ def test_garbage_is_collected_once_started() -> None:
     """The garbage collector rests while modules are imported, and not longer."""
     told = told_by(STARTED + "import gc\nprint(gc.isenabled(), gc.get_freeze_count() > 0)")
     assert told.splitlines()[-1] == "True True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe grow")
+def test_the_pipe_to_the_loader_is_widened() -> None:
+    """Tap and loader wait for one another less often; as far as this system lets a user."""
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    ends = os.pipe(), os.pipe()
+    try:
+        (tried, _), (piped, into) = ends
+        with suppress(PermissionError):
+            fcntl.fcntl(tried, fcntl.F_SETPIPE_SZ, 1024 * 1024)
+        allowed = fcntl.fcntl(tried, fcntl.F_GETPIPE_SZ)
+        subprocess.run([sys.executable, "-c", STARTED], stdout=into, check=True)
+        assert fcntl.fcntl(piped, fcntl.F_GETPIPE_SZ) == allowed
+    finally:
+        for end in (*ends[0], *ends[1]):
+            os.close(end)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    ["sys.modules['fcntl'] = None", "import fcntl; del fcntl.F_SETPIPE_SZ", "sys.stdout = None"],
+    ids=["Windows", "macOS", "no output"],
+)
+def test_where_pipes_do_not_grow_the_tap_starts_as_well(lacking: str) -> None:
+    """What only Linux has is not needed."""
+    told_by(f"import sys\n{lacking}\nfrom tap_orgvue.writer import widen_output\nwiden_output()")
