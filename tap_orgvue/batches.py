@@ -30,6 +30,7 @@ _FAST = 1
 _GZIP_WBITS = 31
 _PIECES_AHEAD = 4
 _PIECE_BYTES = 512 * 1024
+"""A block of rows is not copied for being passed on alone; single lines wait for one another."""
 
 
 class BatchFile:
@@ -56,6 +57,8 @@ class BatchFile:
 
     def open(self) -> None:
         """Begin the file."""
+        # Each time: whoever tidies up behind a loader may have removed it.
+        self._folder.mkdir(parents=True, exist_ok=True)
         # The SDK's own way writes to the system's temporary folder first, and leaves that file
         # there when the process is ended.
         self._file = (
@@ -190,5 +193,4 @@ class BatchWriter:
     @cached_property
     def _folder(self) -> UPath:
         folder: UPath = UPath(self._storage.root, **self._storage.params).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
         return folder
