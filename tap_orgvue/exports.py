@@ -139,7 +139,6 @@ class Exports:
         """
         self.client = client
         self.mode = mode
-        self.logger = client.logger
         self._job_timeout = job_timeout
         self._temp_dir = temp_dir
         self._reads_ahead = reads_ahead
@@ -178,7 +177,7 @@ class Exports:
                 return answer
             if not others or not self._worth_another_way(way, error, request):
                 raise error
-            self.logger.warning(
+            self.client.logger.warning(
                 "'%s' is read by %s, because %s did not work: %s",
                 name,
                 others[0].value,
@@ -263,7 +262,7 @@ class Exports:
             except (_Lost, JobFailed) as error:
                 if not tries_left or time.monotonic() > deadline:
                     raise JobFailed(str(error)) from None
-                self.logger.warning("Asking for the export again: %s", error)
+                self.client.logger.warning("Asking for the export again: %s", error)
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
     def _new_job(self, request: requests.PreparedRequest) -> JobTicket:

@@ -176,7 +176,7 @@ def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
         raise CutAnswer(message)
 
 
-def read_chunks(file: BinaryIO, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:
     """A landed file's bytes, as they came."""
     while chunk := file.read(chunk_bytes):
         yield chunk
