@@ -50,13 +50,17 @@ class Bench:
     folder: Path
     rounds: int
 
+    def write_config(self, path: Path, tenant: Tenant, **settings: Any) -> None:
+        """Write a tap's settings for a tenant."""
+        basics = {"api_token": "benchmark", "api_url": self.url, "tenant_id": tenant.name}
+        path.write_text(json.dumps({**basics, **settings}))
+
     def command(self, tap: list[str], tenant: Tenant, **settings: Any) -> list[str]:
         """A tap's command to sync all of a tenant, with a catalog as it discovered it itself."""
         name = f"{tenant.name}-{Path(tap[-1]).name}-{'-'.join(settings)}"
         config, catalog = (self.folder / f"{name}.{kind}.json" for kind in ("config", "catalog"))
         if not catalog.exists():
-            basics = {"api_token": "benchmark", "api_url": self.url, "tenant_id": tenant.name}
-            config.write_text(json.dumps({**basics, **settings}))
+            self.write_config(config, tenant, **settings)
             with catalog.open("wb") as file:
                 subprocess.run(
                     [*tap, "--config", str(config), "--discover"],
@@ -146,8 +150,7 @@ def many(bench: Bench) -> Iterator[Figure]:
 def crowd(bench: Bench) -> Iterator[Figure]:
     """Discovery of 200 datasets that take the server a quarter of a second each."""
     config = bench.folder / "crowd.json"
-    basics = {"api_token": "benchmark", "api_url": bench.url, "tenant_id": CROWD.name}
-    config.write_text(json.dumps(basics))
+    bench.write_config(config, CROWD)
     done = run([*TAP, "--config", str(config), "--discover"])
     ideal = CROWD.datasets * CROWD.seconds / DEFAULT_PARALLEL
     yield Figure(
