@@ -11,7 +11,10 @@ from uuid import uuid4
 from isal import isal_zlib
 from upath import UPath
 
+from tap_orgvue.writer import lines_with
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     class Storage(Protocol):
@@ -29,8 +32,8 @@ _FAST = 1
 """The compression level: the loader reads the file once, in a moment."""
 _GZIP_WBITS = 31
 _PIECES_AHEAD = 4
-_PIECE_BYTES = 512 * 1024
-"""A block of rows is not copied for being passed on alone; single lines wait for one another."""
+_PIECE_BYTES = 64 * 1024
+"""A block of rows is passed on as it is; single lines wait for one another."""
 
 
 class BatchFile:
@@ -51,7 +54,7 @@ class BatchFile:
         self._path = folder / name
         self._is_local = folder.protocol in {"", "file", "local"}
         self._file: Any = None
-        self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
+        self._pieces: queue.Queue[bytes | bytearray | None] = queue.Queue(_PIECES_AHEAD)
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
 
@@ -69,7 +72,7 @@ class BatchFile:
         self._thread = threading.Thread(target=self._write_pieces, daemon=True)
         self._thread.start()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | bytearray) -> None:
         """Add whole lines."""
         self._pieces.put(piece)
 
@@ -109,7 +112,7 @@ class BatchFile:
         if self._failure is None and self._compress is not None:
             self._try_write(b"", end=True)
 
-    def _try_write(self, piece: bytes, *, end: bool = False) -> None:
+    def _try_write(self, piece: bytes | bytearray, *, end: bool = False) -> None:
         try:
             if self._compress is not None:
                 piece = self._compress.flush() if end else self._compress.compress(piece)
@@ -140,8 +143,7 @@ class BatchWriter:
         self._compress = compress
         self._number = 0
         self._count = 0
-        self._lines: list[bytes] = []
-        self._line_bytes = 0
+        self._lines = bytearray()
         self._file: BatchFile | None = None
 
     @property
@@ -149,16 +151,22 @@ class BatchWriter:
         """How many records more go into the file that is begun."""
         return self.size - self._count
 
-    def add(self, lines: bytes, count: int) -> str | None:
-        """Take lines, no more than there is room for; the address of a file that is full now."""
-        self._lines.append(lines)
-        self._line_bytes += len(lines)
-        self._count += count
-        if self._count >= self.size:
-            return self.finish()
-        if self._line_bytes >= _PIECE_BYTES:
-            self._pass_on()
-        return None
+    def add(self, records: Sequence[Any], more: bytes = b"") -> str | None:
+        """Take records, no more than there is room for; the address of a file that is full now.
+
+        Args:
+            records: What encodes as JSON objects.
+            more: What each line has besides, see `lines_with`.
+        """
+        lines = lines_with(records, more)
+        self._count += len(records)
+        if not self._lines and len(lines) >= _PIECE_BYTES:
+            self._begun().write(lines)
+        else:
+            self._lines += lines
+            if len(self._lines) >= _PIECE_BYTES:
+                self._pass_on()
+        return self.finish() if self._count >= self.size else None
 
     def finish(self) -> str | None:
         """Close the file that is begun; its address, or None where none is."""
@@ -177,8 +185,8 @@ class BatchWriter:
 
     def _pass_on(self) -> None:
         if self._lines:
-            self._begun().write(b"".join(self._lines))
-            self._lines, self._line_bytes = [], 0
+            lines, self._lines = self._lines, bytearray()
+            self._begun().write(lines)
 
     def _begun(self) -> BatchFile:
         if self._file is None:

@@ -384,14 +384,10 @@ class FastRecords(HeldVersions, RESTStream[Any]):
     def _written_rows(self, writer: BatchWriter) -> Iterator[str]:
         """Write lines by the block; the addresses of the files that are filled on the way."""
         loaders_own = self._loaders_own_columns()
-        # The inside of the object, as it goes on behind a record's own columns.
-        more = b"," + ENCODER.encode(loaders_own)[1:] if loaders_own else b""
+        more = ENCODER.encode(loaders_own)[1:-1]
         for rows in self._sync_rows():
             for part in _cut(rows, writer.room, writer.size):
-                lines = ENCODER.encode_lines(part)
-                if more:
-                    lines = lines.replace(b"}\n", more + b"\n")
-                if address := writer.add(lines, len(part)):
+                if address := writer.add(part, more):
                     yield address
 
     def _written_records(
@@ -404,7 +400,7 @@ class FastRecords(HeldVersions, RESTStream[Any]):
                 mapped = self._mapped(stream_map, record)
                 if mapped is None:
                     continue
-                if address := writer.add(ENCODER.encode_lines([{**mapped, **loaders_own}]), 1):
+                if address := writer.add([{**mapped, **loaders_own}]):
                     yield stream_map, address
 
     def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:

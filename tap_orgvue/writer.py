@@ -50,6 +50,25 @@ def lines_of(records: Sequence[Any], before: bytes, after: bytes) -> tuple[bytes
     return before, memoryview(around)[: len(around) - len(before)]
 
 
+def lines_with(records: Sequence[Any], more: bytes) -> bytes | bytearray:
+    """Lines of JSON, each with the same members behind a record's own.
+
+    Args:
+        records: What encodes as JSON objects; not empty ones, where there is more.
+        more: Members as JSON, without brackets around them; none where it is empty.
+    """
+    if not more:
+        return ENCODER.encode_lines(records)
+    # Not one call, and a search for what ends the lines, as above: two bytes are looked for so
+    # much more slowly than one that it would cost more than encoding does.
+    lines, ending = bytearray(), b"," + more + b"}\n"
+    for record in records:
+        ENCODER.encode_into(record, lines, -1)
+        lines.pop()
+        lines += ending
+    return lines
+
+
 def widen_output() -> None:
     """Let the pipe to the loader hold more, so that the two wait for one another less often.
 
