@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """How soon a thread hands over to one that waits: those beside have a moment's work, and often."""
 
 
