@@ -10,6 +10,7 @@ import hmac
 import operator
 import re
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from tap_orgvue.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from tap_orgvue.models import Property
     from tap_orgvue.schema import Column
@@ -137,8 +139,11 @@ class RecordMaker:
         self._raw = frozenset(
             i for i, column in enumerate(self.shown) if column is None or column.hashed
         )
+        self._days = frozenset(
+            i for i, column in enumerate(self.shown) if column and column.kind is Kind.DATE
+        )
         self._careful = _Plan(self, everything)
-        self._quick = _Plan(self, self._raw)
+        self._quick = _Plan(self, self._raw, self._days)
         self._exact: _Plan | None = None
 
     def _row_struct(self) -> type[msgspec.Struct]:
@@ -159,6 +164,8 @@ class RecordMaker:
 
     def records(self, block: bytes) -> list[Record]:
         """Make the records of a JSON array of rows; raises what `rows` does."""
+        # What changes records, as stream maps do, is given the texts that loaders are given.
+        self._read_as_texts(self._days)
         names = self._names
         return [
             dict(zip(names, msgspec.structs.astuple(row), strict=True)) for row in self.rows(block)
@@ -183,7 +190,7 @@ class RecordMaker:
             (field(i) for i, column in enumerate(self.shown) if column and column.name == name),
             None,
         )
-        return filter(None, map(operator.attrgetter(place), rows)) if place else ()
+        return map(str, filter(None, map(operator.attrgetter(place), rows))) if place else ()
 
     # -- reading
 
@@ -202,8 +209,12 @@ class RecordMaker:
                 column = int(place.group(2))
                 if column in self._raw:
                     break
-                # This column holds what it should not: it is read carefully from now on.
-                self._read_carefully(column)
+                if column in self._days:
+                    # It may hold Orgvue's other form of a date, with a time.
+                    self._read_as_texts({column})
+                else:
+                    # It holds what it should not: it is read carefully from now on.
+                    self._read_carefully(column)
             except _NotNumbers as found:
                 self._read_carefully(found.column)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -211,13 +222,18 @@ class RecordMaker:
                 break
         return self._careful_cells(block), self._careful
 
+    def _read_as_texts(self, columns: AbstractSet[int]) -> None:
+        if columns:
+            self._days -= columns
+            self._quick, self._exact = _Plan(self, self._raw, self._days), None
+
     def _read_carefully(self, column: int) -> None:
         self._raw |= {column}
-        self._quick, self._exact = _Plan(self, self._raw), None
+        self._quick, self._exact = _Plan(self, self._raw, self._days), None
 
     def _exact_plan(self) -> _Plan:
         if self._exact is None:
-            self._exact = _Plan(self, self._raw, exact=True)
+            self._exact = _Plan(self, self._raw, self._days, exact=True)
         return self._exact
 
     def _careful_cells(self, block: bytes) -> list[Any]:
@@ -338,40 +354,52 @@ class _NotNumbers(Exception):
 class _Plan:
     """One way to read rows: some columns decoded by type, the others cell by cell."""
 
-    def __init__(self, maker: RecordMaker, raw: frozenset[int], *, exact: bool = False) -> None:
+    def __init__(
+        self,
+        maker: RecordMaker,
+        raw: frozenset[int],
+        days: frozenset[int] = frozenset(),
+        *,
+        exact: bool = False,
+    ) -> None:
         """Settle how each column is read.
 
         Args:
             maker: What is the same for all plans.
             raw: Positions of the cells that are read one by one.
+            days: Positions of dates that are decoded as such: they encode as the same texts.
             exact: Whether numbers are read as they are written, not as floats.
         """
         self._maker = maker
         shown = [(i, column) for i, column in enumerate(maker.shown) if column]
         typed = [(i, column) for i, column in shown if i not in raw]
         self._numbers = [i for i, c in typed if exact and c.kind is Kind.NUMBER]
-        row: Any = tuple[self._types(raw)]  # type: ignore[misc]
+        days -= raw
+        row: Any = tuple[self._types(raw, days)]  # type: ignore[misc]
         self._decoder: Any = msgspec.json.Decoder(list[row], float_hook=_exact if exact else None)
         positions = [i for i, _ in shown]
         everything = len(positions) == len(maker.shown)
         self._pick = None if everything else _picker(positions)
         fits: list[tuple[int, Column, Callable[[list[Any]], list[Any] | None]]] = [
-            *((i, c, maker.remembered[c.kind].fit_all) for i, c in typed if c.kind in _FIT),
+            *(
+                (i, c, maker.remembered[c.kind].fit_all)
+                for i, c in typed
+                if c.kind in _FIT and i not in days
+            ),
             *((i, c, self._cell_fitter(c, maker.declared[i])) for i, c in shown if i in raw),
         ]
         self._fits = fits
 
-    def _types(self, raw: frozenset[int]) -> tuple[Any, ...]:
+    def _types(self, raw: frozenset[int], days: frozenset[int]) -> tuple[Any, ...]:
         types: list[Any] = []
         for i, column in enumerate(self._maker.shown):
             if column is None or i in raw:
                 types.append(msgspec.Raw)
             elif i in self._numbers:
                 types.append(Any)
-            elif column.name in self._maker.key_columns:
-                types.append(_DECODED_AS[column.kind])
             else:
-                types.append(_DECODED_AS[column.kind] | None)
+                kind = date if i in days else _DECODED_AS[column.kind]
+                types.append(kind if column.name in self._maker.key_columns else kind | None)
         return tuple(types)
 
     def decode(self, block: bytes) -> list[Any]:

@@ -146,6 +146,14 @@ def test_deselected_columns_and_incremental_streams_too(
     assert short == own
 
 
+def test_stream_maps_are_given_dates_as_texts(tenant: Orgvue) -> None:
+    """An expression finds in a date what a loader would find in it."""
+    maps = {"people": {"month": "(start_date or '')[:7]"}}
+    records = sync({**tenant.config, "stream_maps": maps}).records["people"]
+    assert records[0]["start_date"] == "2022-01-01"
+    assert records[0]["month"] == "2022-01"
+
+
 def test_a_stream_by_any_name_too(tenant: Orgvue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for a stream that a user's catalog calls by signs that JSON is made of."""
     catalog = discover(tenant.config)
