@@ -45,7 +45,8 @@ class Bench:
     Attributes:
         url: The server's address.
         folder: Holds the bodies, configs, catalogs and BATCH files.
-        rounds: How often all is measured that is not long; medians count.
+        rounds: How often what is not long is measured, loops `SHORT_TURNS` times in each; medians
+            count.
     """
 
     url: str
@@ -356,7 +357,7 @@ def arguments() -> argparse.Namespace:
     switch = argparse.BooleanOptionalAction
     parser.add_argument("--large", action=switch, default=True, help="the 1.3 GB export")
     parser.add_argument("--load", action=switch, default=True, help="tap and target-postgres")
-    parser.add_argument("--rounds", type=int, default=3, help="of what is short (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="of what is not long (default: 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args()
 
@@ -381,7 +382,8 @@ def main() -> None:
     print(table(figures))
     print(
         f"\nPython {platform.python_version()}, {os.cpu_count()} cores, load {load_before:.2f} "
-        f"before; medians of {asked.rounds}. Trust the ratios."
+        f"before; medians of {asked.rounds}, of loops of {asked.rounds * SHORT_TURNS}. Trust the "
+        "ratios: those of loops are medians of ratios, turn by turn."
     )
     if asked.json:
         found = [

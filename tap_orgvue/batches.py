@@ -11,10 +11,7 @@ from uuid import uuid4
 from isal import isal_zlib
 from upath import UPath
 
-from tap_orgvue.writer import lines_with
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Protocol
 
     class Storage(Protocol):
@@ -73,7 +70,7 @@ class BatchFile:
         self._thread.start()
 
     def write(self, piece: bytes | bytearray) -> None:
-        """Add whole lines."""
+        """Add whole lines, which are not to be changed from then on: a thread reads them."""
         self._pieces.put(piece)
 
     def close(self) -> str:
@@ -151,15 +148,12 @@ class BatchWriter:
         """How many records more go into the file that is begun."""
         return self.size - self._count
 
-    def add(self, records: Sequence[Any], more: bytes = b"") -> str | None:
-        """Take records, no more than there is room for; the address of a file that is full now.
+    def add(self, lines: bytes | bytearray, count: int) -> str | None:
+        """Take lines, no more than there is room for; the address of a file that is full now.
 
-        Args:
-            records: What encodes as JSON objects.
-            more: What each line has besides, see `lines_with`.
+        They are not to be changed from then on.
         """
-        lines = lines_with(records, more)
-        self._count += len(records)
+        self._count += count
         if not self._lines and len(lines) >= _PIECE_BYTES:
             self._begun().write(lines)
         else:

@@ -1,7 +1,8 @@
 """How a block of an export's rows becomes records; everything is decided before the first row.
 
 Rows are decoded whole, with the type of each column, so that a cell's type is checked by the
-decoder. What does not pass is read again cell by cell: the same result, slower.
+decoder. Where a date does not pass, its column is read as texts; what does not pass then is read
+again cell by cell: the same result, slower.
 """
 
 from __future__ import annotations
@@ -185,12 +186,15 @@ class RecordMaker:
         return rows
 
     def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
-        """The values that rows have in a column, those that are null left out."""
+        """The values that rows have in a column, as texts, those that are null left out."""
         place = next(
             (field(i) for i, column in enumerate(self.shown) if column and column.name == name),
             None,
         )
-        return map(str, filter(None, map(operator.attrgetter(place), rows))) if place else ()
+        if place is None:
+            return ()
+        # Days are no texts here, and this is how they are written.
+        return map(str, filter(None, map(operator.attrgetter(place), rows)))
 
     # -- reading
 
@@ -225,10 +229,13 @@ class RecordMaker:
     def _read_as_texts(self, columns: AbstractSet[int]) -> None:
         if columns:
             self._days -= columns
-            self._quick, self._exact = _Plan(self, self._raw, self._days), None
+            self._plan_again()
 
     def _read_carefully(self, column: int) -> None:
         self._raw |= {column}
+        self._plan_again()
+
+    def _plan_again(self) -> None:
         self._quick, self._exact = _Plan(self, self._raw, self._days), None
 
     def _exact_plan(self) -> _Plan:
@@ -374,7 +381,6 @@ class _Plan:
         shown = [(i, column) for i, column in enumerate(maker.shown) if column]
         typed = [(i, column) for i, column in shown if i not in raw]
         self._numbers = [i for i, c in typed if exact and c.kind is Kind.NUMBER]
-        days -= raw
         row: Any = tuple[self._types(raw, days)]  # type: ignore[misc]
         self._decoder: Any = msgspec.json.Decoder(list[row], float_hook=_exact if exact else None)
         positions = [i for i, _ in shown]
@@ -398,8 +404,8 @@ class _Plan:
             elif i in self._numbers:
                 types.append(Any)
             else:
-                kind = date if i in days else _DECODED_AS[column.kind]
-                types.append(kind if column.name in self._maker.key_columns else kind | None)
+                shape = date if i in days else _DECODED_AS[column.kind]
+                types.append(shape if column.name in self._maker.key_columns else shape | None)
         return tuple(types)
 
     def decode(self, block: bytes) -> list[Any]:

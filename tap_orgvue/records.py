@@ -26,7 +26,7 @@ from typing_extensions import override
 from tap_orgvue.batches import BatchWriter
 from tap_orgvue.errors import OrgvueError, in_words
 from tap_orgvue.instants import format_instant, parse_instant
-from tap_orgvue.writer import ENCODER, BufferedWriter, lines_of
+from tap_orgvue.writer import ENCODER, BufferedWriter, lines_of, lines_with
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -384,10 +384,11 @@ class FastRecords(HeldVersions, RESTStream[Any]):
     def _written_rows(self, writer: BatchWriter) -> Iterator[str]:
         """Write lines by the block; the addresses of the files that are filled on the way."""
         loaders_own = self._loaders_own_columns()
+        # Its members, without the brackets.
         more = ENCODER.encode(loaders_own)[1:-1]
         for rows in self._sync_rows():
             for part in _cut(rows, writer.room, writer.size):
-                if address := writer.add(part, more):
+                if address := writer.add(lines_with(part, more), len(part)):
                     yield address
 
     def _written_records(
@@ -400,7 +401,7 @@ class FastRecords(HeldVersions, RESTStream[Any]):
                 mapped = self._mapped(stream_map, record)
                 if mapped is None:
                     continue
-                if address := writer.add([{**mapped, **loaders_own}]):
+                if address := writer.add(ENCODER.encode_lines([{**mapped, **loaders_own}]), 1):
                     yield stream_map, address
 
     def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
