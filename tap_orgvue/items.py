@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.rows import JsonRows
+from tap_orgvue.rows import COMMA, JsonRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ _EMPTY = b"null"
 class ItemRows(JsonRows):
     """The items of a dataset, each as a row with a cell for each header."""
 
-    row_break = re.compile(rb"\}\s*,\s*\{")
+    row_break = re.compile(rb"\}%b\{" % COMMA)
 
     def __init__(self, chunks: Iterable[bytes], headers: Sequence[Property]) -> None:
         """Take the plain bytes of an array of items, and the properties to read of them."""

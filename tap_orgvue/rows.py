@@ -20,6 +20,9 @@ T = TypeVar("T")
 BLOCK_BYTES = 64 * 1024
 """How much is decoded at once, at least: enough to be fast, little enough to forget."""
 
+COMMA = rb"[ \t\r\n]*,[ \t\r\n]*"
+"""What must stand between two rows: a row that is no array would be passed over unseen."""
+
 _HEAD_LIMIT = 64 * 1024 * 1024
 _ROW_LIMIT = 256 * 1024 * 1024
 _WINDOW_BYTES = 8 * 1024
@@ -32,8 +35,7 @@ _SIGN = re.compile(rb'["\[\]{}]')
 _BACKSLASH = 0x5C
 _SPACE = " \t\r\n"
 _WHITE = re.compile(f"[{_SPACE}]*")
-_COMMA = re.compile(rb"\s*,\s*")
-"""What must stand between two rows: a row that is no array would be passed over unseen."""
+_COMMA = re.compile(COMMA)
 
 
 class JsonRows:
@@ -43,7 +45,7 @@ class JsonRows:
         next_url: What `_links.next` says, once all rows are read; None where there is no link.
     """
 
-    row_break = re.compile(rb"\]\s*,\s*\[")
+    row_break = re.compile(rb"\]%b\[" % COMMA)
     """What stands between two rows."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

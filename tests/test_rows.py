@@ -154,6 +154,15 @@ def test_what_follows_a_document_is_an_error(tail: bytes) -> None:
         read(written([["a", 1]]) + tail)
 
 
+@pytest.mark.parametrize("gap", [b"\x0b,", b",\x0c"])
+def test_no_other_sign_is_white_space_between_rows(gap: bytes) -> None:
+    """A sign that JSON has no place for is an error, also where a block of rows ends."""
+    document = json.dumps({"headers": HEADERS, "rows": [["a", 1], ["b", 2]]})
+    assert read(document.encode()) == [["a", 1], ["b", 2]]
+    with pytest.raises(BrokenAnswer):
+        read(document.encode().replace(b"], [", b"]%b[" % gap))
+
+
 def test_white_space_around_a_document_is_nothing() -> None:
     """White space before and after a document does not matter."""
     assert read(b"\r\n  " + written([["a", 1]]) + b"\n\n") == [["a", 1]]
