@@ -140,13 +140,15 @@ def read(chunks: Iterator[bytes], *, written: bool = False) -> list[dict[str, An
         for i, header in enumerate(rows.headers)
     ]
     maker = RecordMaker(rows.headers, columns)
+    if written:
+        return [record for block in rows.blocks(maker.rows) for record in as_written(block)]
+    return [record for records in rows.blocks(maker.records) for record in records]
 
-    def as_written(block: bytes) -> list[dict[str, Any]]:
-        lines = ENCODER.encode_lines(maker.rows(block)).splitlines()
-        return [json.loads(line, parse_int=str, parse_float=str) for line in lines]
 
-    make = as_written if written else maker.records
-    return [record for records in rows.blocks(make) for record in records]
+def as_written(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows or records as they are written, their numbers as texts, to the last digit."""
+    lines = ENCODER.encode_lines(rows).splitlines()
+    return [json.loads(line, parse_int=str, parse_float=str) for line in lines]
 
 
 _NAMES = {kind.value for kind in KINDS}

@@ -16,7 +16,7 @@ from tap_orgvue.record_maker import RecordMaker
 from tap_orgvue.rows import JsonRows
 from tap_orgvue.schema import Column
 from tap_orgvue.values import Kind
-from tap_orgvue.writer import ENCODER
+from tests.fuzz import as_written
 
 KINDS = {
     "_id": Kind.TEXT,
@@ -100,12 +100,6 @@ def told(records: list[dict[str, Any]]) -> list[str]:
     return [repr(sorted(record.items())) for record in records]
 
 
-def written(records: list[Any]) -> list[dict[str, Any]]:
-    """Records as they are written, with their numbers to the last digit."""
-    lines = ENCODER.encode_lines(records).splitlines()
-    return [json.loads(line, parse_int=str, parse_float=str) for line in lines]
-
-
 @given(rows_of_literals)
 def test_the_quick_way_and_the_careful_way_agree(rows: list[list[str]]) -> None:
     """Once a column held what it should not, it is read carefully: with the same outcome."""
@@ -131,10 +125,10 @@ def test_blocks_make_no_difference(rows: list[list[str]]) -> None:
 def test_rows_encode_as_their_records(rows: list[list[str]]) -> None:
     """What is written without looking at single values is what the records say, block for block."""
     quick, plain, later = maker(), maker(), maker()
-    records = written(plain.records(block_of(rows)))
-    assert written(quick.rows(block_of(rows))) == records
+    records = as_written(plain.records(block_of(rows)))
+    assert as_written(quick.rows(block_of(rows))) == records
     one_by_one = [later.rows(f'[["ID{i}",{",".join(row)}]]'.encode()) for i, row in enumerate(rows)]
-    assert [row for block in one_by_one for row in written(block)] == records
+    assert [row for block in one_by_one for row in as_written(block)] == records
     assert quick.misfits == plain.misfits
 
 
