@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+
 PUT_OFF = ("backoff", "joblib", "upath")
 """What the SDK imports in any case, and needs in targets, for BATCH files, or not at all here.
 
@@ -51,7 +52,7 @@ def main() -> None:
     gc.disable()
     for name in PUT_OFF:
         sys.modules.setdefault(name, PutOff(name))
-    from tap_orgvue.command import run  # noqa: PLC0415 - not before the above
+    from tap_orgvue.cli import run  # noqa: PLC0415 - not before the above
 
     gc.freeze()
     gc.enable()

@@ -5,27 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_orgvue.discovery import NOTHING
-from tap_orgvue.errors import (
+from tap_orgvue.exports.fetcher import Exports
+from tap_orgvue.exports.headers import NOTHING
+from tap_orgvue.orgvue.auth import read_token_dates
+from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
     FilesUnreachable,
     OrgvueError,
     Refusal,
     TenantRefusal,
 )
-from tap_orgvue.exports import EXPORT_FORMAT, Exports
-from tap_orgvue.models import ExportMode
-from tap_orgvue.token_dates import read_token_dates
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, ExportMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_orgvue.client import Client
-    from tap_orgvue.models import Dataset
-    from tap_orgvue.tenant import Tenant
+    from tap_orgvue.orgvue.client import Client
+    from tap_orgvue.orgvue.models import Dataset
+    from tap_orgvue.streams.discovery import Tenant
+
 
 _NOT_ENABLED = "40345"
+
 _TRIED = 5
+
 _NEEDS_JOBS = {ExportMode.AUTO, ExportMode.ASYNC}
 
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+
 _REPLACEMENT = "***"
+
 _SHORTEST_SECRET = 4
+
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 """What every log record has; all else was given to it as `extra`."""
 
@@ -49,8 +52,11 @@ _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
     # User names and passwords in addresses, as proxies have them.
     (re.compile(r"(\w://)[^\s/?#@\"']+@"), rf"\1{_REPLACEMENT}@"),
 )
+
 _WORD = re.compile(r"[^\s\"<>]+")
+
 _PARAMETER = re.compile(r"[\w.%~-]+=")
+
 _DEEPEST = 5
 
 

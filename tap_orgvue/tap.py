@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -13,21 +11,24 @@ import msgspec
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_orgvue.ahead import FetchedAhead
-from tap_orgvue.client import Client, OutOfRequests, Stopped
 from tap_orgvue.connection_check import StageFailed, check_connection
-from tap_orgvue.description_streams import DatasetsStream, PropertiesStream
-from tap_orgvue.errors import OrgvueError, TenantRefusal, in_words
-from tap_orgvue.exports import Exports
-from tap_orgvue.records import IsolatingTap, Terminated
-from tap_orgvue.rules import PropertyRules
+from tap_orgvue.exports.fetcher import Exports
+from tap_orgvue.orgvue.auth import read_token_dates
+from tap_orgvue.orgvue.client import Client
+from tap_orgvue.orgvue.errors import OrgvueError, OutOfRequests, Stopped, TenantRefusal
+from tap_orgvue.schema.column_rules import PropertyRules
 from tap_orgvue.scrubbing import SCRUBBER
-from tap_orgvue.settings import Settings, SettingsError
-from tap_orgvue.settings_schema import SETTINGS_SCHEMA
-from tap_orgvue.streams import DatasetStream, First
-from tap_orgvue.tenant import Tenant
-from tap_orgvue.token_dates import read_token_dates
-from tap_orgvue.writer import BufferedWriter
+from tap_orgvue.settings.checks import SettingsError
+from tap_orgvue.settings.definitions import SETTINGS_SCHEMA
+from tap_orgvue.settings.inputs import _catalog, _check_environment, _document
+from tap_orgvue.settings.settings import Settings
+from tap_orgvue.singer.errors import LoaderGone, in_words
+from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
+from tap_orgvue.singer.output import BufferedWriter
+from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.discovery import Tenant
+from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
+from tap_orgvue.streams.prefetch import FetchedAhead, First
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 
 
 _RETRIES_OF_THE_CHECK = 2
-
-
-class LoaderGone(OrgvueError):
-    """Nobody reads standard output any more."""
 
 
 class TapOrgvue(IsolatingTap):
@@ -320,55 +317,3 @@ class TapOrgvue(IsolatingTap):
 def _summary(failed: Mapping[str, Exception], of: int) -> str:
     told = [f"  {name}: {in_words(error)}" for name, error in failed.items()]
     return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
-
-
-def _document(kind: str, file: IO[str]) -> dict[str, Any]:
-    """Read a file that was given on the command line.
-
-    Raises:
-        SettingsError: It is not a JSON object.
-    """
-    try:
-        document = json.load(file)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise SettingsError([f"{kind}: {file.name} does not hold a JSON object."])
-    return document
-
-
-def _catalog(document: dict[str, Any]) -> dict[str, Any]:
-    """See that a document is a catalog, as far as nobody else does.
-
-    Raises:
-        SettingsError: It is something else.
-    """
-    streams = document.get("streams")
-    if not isinstance(streams, list) or not all(
-        isinstance(entry, dict)
-        and isinstance(entry.get("tap_stream_id"), str)
-        and isinstance(entry.get("schema"), dict)
-        for entry in streams
-    ):
-        raise SettingsError(["catalog: the file is not a catalog as `--discover` writes it."])
-    return document
-
-
-def _check_environment(name: str, schema: dict[str, Any]) -> None:
-    """Find the variables that the SDK could not read, and name them.
-
-    Raises:
-        SettingsError: A variable of a whole number holds something else.
-    """
-    prefix = f"{name.upper().replace('-', '_')}_"
-    mistakes = []
-    for setting, declared in schema["properties"].items():
-        variable = f"{prefix}{setting.upper()}"
-        for kind, read in (("integer", int), ("object", json.loads)):
-            if kind in declared["type"] and variable in os.environ:
-                try:
-                    read(os.environ[variable])
-                except (ValueError, RecursionError):
-                    mistakes.append(f"{setting}: must be of type {kind} ({variable}).")
-    if mistakes:
-        raise SettingsError(mistakes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.errors import ADVICE
+from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.tap import TapOrgvue
 
 if TYPE_CHECKING:

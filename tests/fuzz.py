@@ -14,15 +14,16 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.errors import Asked, OrgvueError, refusal_of
-from tap_orgvue.items import ItemRows
-from tap_orgvue.landing import decompressed
-from tap_orgvue.models import Dataset, JobTicket, Metadata
-from tap_orgvue.record_maker import RecordMaker
-from tap_orgvue.rows import JsonRows
-from tap_orgvue.schema import Column
-from tap_orgvue.values import Kind
-from tap_orgvue.writer import ENCODER
+from tap_orgvue.exports.byte_streams import decompressed
+from tap_orgvue.exports.items import ItemRows
+from tap_orgvue.exports.jobs import JobTicket
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.errors import Asked, OrgvueError, refusal_of
+from tap_orgvue.orgvue.models import Dataset, Metadata
+from tap_orgvue.records.record_maker import RecordMaker
+from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.columns import Column
+from tap_orgvue.singer.output import ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.models import NO_NODE
+from tap_orgvue.orgvue.models import NO_NODE
 from tap_orgvue.tap import TapOrgvue
 
 if TYPE_CHECKING:

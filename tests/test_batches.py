@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tap_orgvue.errors import OrgvueError
-from tap_orgvue.settings import SettingsError
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset
 from tap_orgvue.tap import TapOrgvue
 from tests.conftest import people

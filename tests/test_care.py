@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_orgvue.care import CareSieve, holds_long_number, holds_nul
+from tap_orgvue.exports.lossy_json import CareSieve, holds_long_number, holds_nul
 
 NEEDS_CARE = {
     "NUL": r'[["a\u0000"]]',

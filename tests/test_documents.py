@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tap_orgvue.settings import Settings
-from tap_orgvue.settings_schema import REGIONS
+from tap_orgvue.settings.definitions import REGIONS
+from tap_orgvue.settings.settings import Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.documents import (
     COMPUTED_DEFAULTS,

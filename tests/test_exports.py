@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tap_orgvue.client import Client
-from tap_orgvue.errors import BrokenAnswer, FilesUnreachable, JobFailed, OrgvueError
-from tap_orgvue.exports import Exports
-from tap_orgvue.models import ExportMode
+from tap_orgvue.exports.fetcher import Exports
+from tap_orgvue.orgvue.client import Client
+from tap_orgvue.orgvue.errors import BrokenAnswer, FilesUnreachable, JobFailed, OrgvueError
+from tap_orgvue.orgvue.models import ExportMode
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tap_orgvue.tap import TapOrgvue
 from tests.conftest import people
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_orgvue.exports import ExportAnswer
+    from tap_orgvue.exports.response import ExportAnswer
 
     Serve = Callable[..., Orgvue]
 

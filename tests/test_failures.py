@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.record_maker import RecordMaker
-from tap_orgvue.records import IMPATIENT_SECONDS
-from tap_orgvue.rows import JsonRows
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.simulator import Dataset
 from tap_orgvue.simulator.refusals import RefusalError
+from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS
 from tap_orgvue.tap import TapOrgvue
 from tests.conftest import Watched, people
 from tests.running import Run, command, delivered, discover, into_closed_pipe, sync

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.errors import OrgvueError
 from tests import fuzz
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tap_orgvue import landing
-from tap_orgvue.errors import OrgvueError
-from tap_orgvue.models import NO_NODE
-from tap_orgvue.models import Dataset as Listed
-from tap_orgvue.naming import stream_names
+from tap_orgvue.exports import download as landing
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.models import NO_NODE
+from tap_orgvue.orgvue.models import Dataset as Listed
+from tap_orgvue.schema.naming import stream_names
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.running import Run, command, discover, entry, sync
 

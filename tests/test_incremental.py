@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.errors import Misconfigured, OrgvueError
+from tap_orgvue.orgvue.errors import Misconfigured, OrgvueError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tap_orgvue.simulator.refusals import RefusalError
 from tests.conftest import Watched, people

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_orgvue.landing import decompressed, read_ahead
+from tap_orgvue.exports.byte_streams import decompressed, read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

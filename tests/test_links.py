@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
-from tap_orgvue.client import Client
-from tap_orgvue.errors import BrokenAnswer, OrgvueError
-from tap_orgvue.settings import Settings
+from tap_orgvue.orgvue.auth import BearerToken
+from tap_orgvue.orgvue.client import Client
+from tap_orgvue.orgvue.errors import BrokenAnswer, OrgvueError
+from tap_orgvue.settings.settings import Settings
 from tap_orgvue.simulator import Dataset, Orgvue, Property
-from tap_orgvue.transport import BearerToken
 from tests.conftest import people
 from tests.running import discover, sync
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_orgvue.models import Dataset
-from tap_orgvue.naming import column_names, fold, is_safe_name, stream_names
+from tap_orgvue.orgvue.models import Dataset
+from tap_orgvue.schema.naming import column_names, fold, is_safe_name, stream_names
 
 SAFE = re.compile(r"[a-z_][a-z0-9_]*")
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from tap_orgvue.errors import BrokenAnswer, ConnectionFailed, FilesUnreachable, OrgvueError
+from tap_orgvue.orgvue.errors import BrokenAnswer, ConnectionFailed, FilesUnreachable, OrgvueError
 from tap_orgvue.simulator import Orgvue
 from tests.conftest import people
 from tests.proxying import Proxy

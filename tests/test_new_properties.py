@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.simulator import Orgvue, Property
 from tests.conftest import people
 from tests.running import command, discover, select, sync

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.settings import SettingsError
+from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.conftest import people
 from tests.running import command, discover, entry, sync

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_orgvue.errors import BrokenAnswer, OrgvueError
-from tap_orgvue.models import Property
-from tap_orgvue.record_maker import RecordMaker
-from tap_orgvue.rows import JsonRows
-from tap_orgvue.schema import Column
-from tap_orgvue.values import Kind
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.errors import BrokenAnswer, OrgvueError
+from tap_orgvue.orgvue.models import Property
+from tap_orgvue.records.record_maker import RecordMaker
+from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.columns import Column
 from tests.fuzz import as_written
 
 KINDS = {

@@ -25,9 +25,9 @@ from singer_sdk.streams import RESTStream
 
 import tap_orgvue
 from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.streams import DatasetStream
+from tap_orgvue.singer.output import BufferedWriter
+from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.tap import TapOrgvue
-from tap_orgvue.writer import BufferedWriter
 from tests.conftest import people
 from tests.running import discover, entry, select, sync
 

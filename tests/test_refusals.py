@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.errors import ADVICE, ADVICE_BY_STATUS, Asked, OrgvueError, refusal_of
+from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS
+from tap_orgvue.orgvue.errors import Asked, OrgvueError, refusal_of
 from tests.running import command, discover
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.errors import OrgvueError
-from tap_orgvue.settings import SettingsError
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset, Property
 from tests.conftest import people
 from tests.running import Run, command, discover, entry, select, sync

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_orgvue.client import LONGEST_ASKED_WAIT, OutOfRequests, _retry_after
-from tap_orgvue.errors import OrgvueError, Refusal
+from tap_orgvue.orgvue.errors import OrgvueError, OutOfRequests, Refusal
+from tap_orgvue.orgvue.retrying import LONGEST_ASKED_WAIT, _retry_after
 from tests.conftest import people
 from tests.running import discover, sync
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_orgvue import rows as module
-from tap_orgvue.errors import BrokenAnswer
-from tap_orgvue.rows import JsonRows
+from tap_orgvue.exports import json_rows as module
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.errors import BrokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

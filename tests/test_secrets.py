@@ -21,7 +21,7 @@ from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 from typing_extensions import override
 
 from tap_orgvue.scrubbing import SCRUBBER, Scrubber
-from tap_orgvue.settings import SettingsError
+from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.conftest import people
 from tests.running import Run, command, discover

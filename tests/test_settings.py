@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.settings import Settings, SettingsError
-from tap_orgvue.settings_schema import REGIONS, SETTINGS_SCHEMA
+from tap_orgvue.settings.checks import SettingsError
+from tap_orgvue.settings.definitions import REGIONS, SETTINGS_SCHEMA
+from tap_orgvue.settings.settings import Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.running import command, discover, sync
 

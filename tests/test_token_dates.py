@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_orgvue.token_dates import TokenDates, read_token_dates
+from tap_orgvue.orgvue.auth import TokenDates, read_token_dates
 from tests.running import command
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import tap_orgvue.streams
+import tap_orgvue.streams.dataset_stream
 from tests.conftest import Watched, people
 from tests.running import Run, discover, select, sync
 
@@ -117,7 +117,7 @@ def test_another_version_of_the_tap_exports(
 ) -> None:
     """A newer tap may make other records of the same rows."""
     catalog, state = before
-    monkeypatch.setattr(tap_orgvue.streams, "__version__", "0.0.1")
+    monkeypatch.setattr(tap_orgvue.streams.dataset_stream, "__version__", "0.0.1")
     assert not skipped(sync({**orgvue.config, **SKIPPING}, catalog, state))
 
 

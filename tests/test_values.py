@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_orgvue.instants import all_plain, format_instant, is_plain_day, parse_instant
-from tap_orgvue.values import (
+from tap_orgvue.records.values import (
     Fitter,
-    Kind,
     Misfit,
     canonical_text,
     exact_number,
     fit_date,
     fit_instant,
-    kind_of,
 )
+from tap_orgvue.schema.column_types import Kind, kind_of
+from tap_orgvue.timestamps import all_plain, format_instant, is_plain_day, parse_instant
 
 numbers = st.from_regex(
     r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", fullmatch=True

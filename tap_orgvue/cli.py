@@ -1,0 +1,55 @@
+"""What the command does with errors: each becomes one line that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.settings.checks import SettingsError
+from tap_orgvue.singer.errors import LoaderGone, in_words
+from tap_orgvue.singer.isolating_tap import Terminated
+from tap_orgvue.singer.output import widen_output
+from tap_orgvue.tap import TapOrgvue
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+SWITCH_SECONDS = 0.0001
+"""How soon a thread hands over to one that waits: those beside have a moment's work, and often."""
+
+
+def run() -> None:
+    """Run the tap's command line, and end the process as it ended."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    widen_output()
+    SCRUBBER.install()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Until the tap takes them itself.
+        signal.signal(number, _end)
+    try:
+        TapOrgvue.cli()
+    except LoaderGone as error:
+        TapOrgvue.logger.error("%s", error)
+        sys.stderr.flush()
+        # Whatever is still buffered cannot be delivered: do not let Python try and complain.
+        os._exit(1)
+    except Terminated as terminated:
+        TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
+        sys.exit(terminated.code)
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            TapOrgvue.logger.error("%s", mistake)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
+        debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
+        TapOrgvue.logger.error("%s", in_words(error), exc_info=debugging)
+        sys.exit(1)
+
+
+def _end(signum: int, _: FrameType | None) -> None:
+    raise Terminated(signum)

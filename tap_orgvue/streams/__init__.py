@@ -1,0 +1,1 @@
+"""The tap's streams, where Orgvue's half and Singer's half meet."""

@@ -1,0 +1,155 @@
+"""The two streams that describe the datasets: a list of them, and the data dictionary."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_orgvue.schema import naming
+from tap_orgvue.singer.deferred_versions import HeldVersions
+from tap_orgvue.streams.deletion_guard import let_go
+from tap_orgvue.streams.state import IN_STATE, Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_orgvue.orgvue.models import Dataset, Metadata
+    from tap_orgvue.tap import TapOrgvue
+
+
+class DescriptionStream(HeldVersions):
+    """Rows that are made of the metadata of every dataset."""
+
+    selected_by_default = False
+
+    def __init__(self, tap: TapOrgvue) -> None:
+        """Make the stream."""
+        self._orgvue = tap
+        super().__init__(tap)
+
+    @abstractmethod
+    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """The rows about one dataset."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Ask for each dataset's metadata; then let the rows of those that are gone be removed."""
+        told, rows = 0, 0
+        for dataset, stream_name, metadata in self._orgvue.tenant.described():
+            told += 1
+            for record in self.describe(dataset, stream_name, metadata):
+                rows += 1
+                yield record
+        # What may not be read at the moment is left out, and is not gone.
+        if told == len(self._orgvue.tenant.datasets):
+            percent = self._orgvue.settings.delete_guard_percent
+            let_go(self, self._memory, rows, guard_percent=percent)
+            self.stream_state[IN_STATE] = self._memory.to_state()
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory.from_state(self.stream_state)
+
+    @override
+    def next_version(self, now: int) -> int:
+        """A version greater than all before."""
+        return self._memory.next_version(now)
+
+    @property
+    @override
+    def emit_activate_version_messages(self) -> bool:
+        """Whether rows may be removed: not where `datasets` leaves some out.
+
+        Nor from batches, in which the SDK leaves no place for a version.
+        """
+        settings = self._orgvue.settings
+        return (
+            settings.emit_activate_version_messages
+            and not settings.datasets
+            and self.get_batch_config(self.config) is None
+        )
+
+
+class DatasetsStream(DescriptionStream):
+    """One row for each dataset: what Orgvue says of it, and the stream it became."""
+
+    name = naming.DATASETS_STREAM
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("dataset_id", th.StringType, required=True, title="Dataset id"),
+        th.Property("name", th.StringType, title="Name"),
+        th.Property("type", th.StringType, title="Type", description="PEOPLE, POSITIONS, …"),
+        th.Property("is_permissioned_view", th.BooleanType, title="Permissioned view"),
+        th.Property("stream_name", th.StringType, title="Stream name"),
+        th.Property("auto_id", th.StringType, title="Key of the customer's own key"),
+        th.Property("label_id", th.StringType, title="Key of the label"),
+        th.Property("tree_id", th.StringType, title="Key of the tree's id"),
+        th.Property("tree_parent_id", th.StringType, title="Key of the tree's parent id"),
+        th.Property("tags", th.ArrayType(th.StringType), title="Tags"),
+        th.Property(
+            "cache_key",
+            th.StringType,
+            title="Cache key",
+            description="Changes whenever the dataset is updated or its security rules change.",
+        ),
+    ).to_dict()
+    primary_keys = ("dataset_id",)
+
+    @override
+    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """One row: what the list and the metadata say."""
+        yield {
+            "dataset_id": dataset.dataset_id,
+            "name": dataset.name,
+            "type": dataset.type,
+            "is_permissioned_view": dataset.is_permissioned_view,
+            "stream_name": stream_name,
+            "auto_id": metadata.auto_id,
+            "label_id": metadata.label_id,
+            "tree_id": metadata.tree_id,
+            "tree_parent_id": metadata.tree_parent_id,
+            "tags": list(metadata.tags),
+            "cache_key": metadata.cache_key,
+        }
+
+
+class PropertiesStream(DescriptionStream):
+    """The data dictionary: one row for each property of each dataset."""
+
+    name = naming.PROPERTIES_STREAM
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("dataset_id", th.StringType, required=True, title="Dataset id"),
+        th.Property("key", th.StringType, required=True, title="Key"),
+        th.Property("name", th.StringType, title="Display name"),
+        th.Property("type", th.StringType, title="Declared type"),
+        th.Property("is_required", th.BooleanType, title="Required"),
+        th.Property("is_auto_id", th.BooleanType, title="The customer's own key"),
+        th.Property("is_tree_id", th.BooleanType, title="The tree's id"),
+        th.Property("is_core", th.BooleanType, title="Core property"),
+        th.Property("stream_name", th.StringType, title="Stream name"),
+        th.Property("column_name", th.StringType, title="Column name"),
+    ).to_dict()
+    primary_keys = ("dataset_id", "key")
+
+    @override
+    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """A row for each property that the metadata lists."""
+        names = self._orgvue.tenant.column_names(dataset, metadata)
+        for declared in metadata.properties:
+            yield {
+                "dataset_id": dataset.dataset_id,
+                "key": declared.key,
+                "name": declared.name,
+                "type": declared.type,
+                "is_required": declared.is_required,
+                "is_auto_id": declared.is_auto_id,
+                "is_tree_id": declared.is_tree_id,
+                "is_core": declared.is_core,
+                "stream_name": stream_name,
+                "column_name": names[declared.key],
+            }
