@@ -79,14 +79,14 @@ bench: $(VENV)/.project
 	$(BIN)/python -m benchmarks
 
 fuzz: $(VENV)/.project
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.trials.fuzz
 
 kills: $(VENV)/.project
-	$(BIN)/python -m tests.kills
+	$(BIN)/python -m tests.trials.kills
 
 # `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
-	$(BIN)/python -m tests.soak $(SIZE)
+	$(BIN)/python -m tests.trials.soak $(SIZE)
 
 # --- upkeep ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.singer.errors import LoaderGone, in_words
+from tap_orgvue.singer.errors import LoaderGone, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
 from tap_orgvue.singer.output import widen_output
 from tap_orgvue.tap import TapOrgvue
@@ -47,7 +47,7 @@ def run() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
-        TapOrgvue.logger.error("%s", in_words(error), exc_info=debugging)
+        TapOrgvue.logger.error("%s", error_message(error), exc_info=debugging)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The tap: its settings, its streams from Orgvue or from a catalog, and its command line."""
+"""The tap: settings, streams, and the SDK's command line."""
 
 from __future__ import annotations
 
@@ -7,36 +7,41 @@ from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-import msgspec
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.connection_check import StageFailed, check_connection
-from tap_orgvue.exports.fetcher import Exports
+from tap_orgvue.exports.fetcher import ExportFetcher
+from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.auth import read_token_dates
-from tap_orgvue.orgvue.client import Client
-from tap_orgvue.orgvue.errors import OrgvueError, OutOfRequests, Stopped, TenantRefusal
-from tap_orgvue.schema.column_rules import PropertyRules
+from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped, TenantRefusal
+from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.scrubbing import SCRUBBER
-from tap_orgvue.settings.checks import SettingsError
+from tap_orgvue.settings import Settings, SettingsError
 from tap_orgvue.settings.definitions import SETTINGS_SCHEMA
-from tap_orgvue.settings.inputs import _catalog, _check_environment, _document
-from tap_orgvue.settings.settings import Settings
-from tap_orgvue.singer.errors import LoaderGone, in_words
+from tap_orgvue.settings.inputs import (
+    check_catalog,
+    check_environment,
+    check_state,
+    read_json_object,
+)
+from tap_orgvue.singer.errors import LoaderGone, error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.streams.dataset_stream import DatasetStream
-from tap_orgvue.streams.discovery import Tenant
+from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
-from tap_orgvue.streams.prefetch import FetchedAhead, First
+from tap_orgvue.streams.prefetch import Prefetcher
+from tap_orgvue.streams.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk import Stream
 
-
-_RETRIES_OF_THE_CHECK = 2
+_CHECK_RETRIES = 2
+"""Retries of `--test`, which takes seconds; a run has more patience."""
 
 
 class TapOrgvue(IsolatingTap):
@@ -47,7 +52,7 @@ class TapOrgvue(IsolatingTap):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
-    run_ending = (TenantRefusal, OutOfRequests, Stopped)
+    run_ending = (TenantRefusal, RequestLimitReached, Stopped)
 
     @override
     def __init__(
@@ -60,8 +65,8 @@ class TapOrgvue(IsolatingTap):
         """Read the settings, and with a mapper also the streams.
 
         Args:
-            setup_mapper: Whether the streams are needed; the SDK asks for none to discover.
-            validate_config: Passed over: without right settings nothing can be done.
+            setup_mapper: True if the streams are needed; the SDK passes False to discover.
+            validate_config: Ignored: nothing can be done without valid settings.
             **kwargs: The SDK's: config, catalog, state, parse_env_config, message_writer.
 
         Raises:
@@ -69,33 +74,70 @@ class TapOrgvue(IsolatingTap):
             OrgvueError: The streams cannot be discovered.
         """
         if kwargs.get("parse_env_config"):
-            _check_environment(self.name, SETTINGS_SCHEMA)
-        # The SDK's own validation prints the values that are wrong, a token among them.
+            check_environment(self.name, SETTINGS_SCHEMA)
+        # The SDK's own validation prints the wrong values, a token among them.
         super().__init__(setup_mapper=False, validate_config=False, **kwargs)
         self.settings = Settings.from_config(self.config, self.config_jsonschema)
         SCRUBBER.keep(self.settings.api_token, self.config.get("hash_key"))
         SCRUBBER.install()
-        # At DEBUG it logs what expressions of stream maps come to: values of cells.
+        # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         self._check_token()
-        self.client = Client(self.settings, logger=self.logger)
-        """The tenant's API."""
-        self.rules = PropertyRules(self.settings)
-        """What the user said of single properties."""
-        self.tenant = Tenant(self.client, self.rules, self.input_catalog, self.logger)
-        """The tenant's datasets as streams."""
-        self.exports = Exports(
-            self.client,
-            self.settings.export_mode,
-            job_timeout=self.settings.job_timeout,
-            temp_dir=self.settings.temp_dir,
-            # BATCH files are compressed in a thread beside; a third would take turns with both.
-            reads_ahead=not self.config.get("batch_config"),
-        )
-        """The ways to the tenant's exports."""
-        self._ahead: FetchedAhead[First] | None = None
+        self.source = self._make_source()
+        """The tenant, as the streams read it."""
         if setup_mapper:
             self.setup_mapper()
+
+    def _make_source(self) -> Source:
+        settings = self.settings
+        rules = ColumnRules(
+            types=settings.property_types,
+            excluded=settings.exclude_properties,
+            hashed=settings.hash_properties,
+            original_names=settings.original_columns,
+            new_properties=settings.new_properties,
+        )
+        client = self._make_client(settings.max_retries)
+        headers = HeaderReader(
+            client, self.logger, include_calculations=settings.include_calculations
+        )
+        return Source(
+            settings=settings,
+            rules=rules,
+            client=client,
+            headers=headers,
+            discovery=Discovery(
+                client,
+                headers,
+                rules=rules,
+                settings=settings,
+                catalog=self.input_catalog,
+                logger=self.logger,
+            ),
+            fetcher=ExportFetcher(
+                client,
+                settings.export_mode,
+                job_timeout=settings.job_timeout,
+                temp_dir=settings.temp_dir,
+                # A thread compresses BATCH files already; one more would only take turns.
+                reads_ahead=not self.config.get("batch_config"),
+            ),
+            prefetcher=Prefetcher(settings.max_parallel_requests),
+        )
+
+    def _make_client(self, max_retries: int) -> Client:
+        settings = self.settings
+        options = ClientOptions(
+            api_url=settings.api_url,
+            tenant_id=settings.tenant_id,
+            api_token=settings.api_token,
+            user_agent=settings.user_agent,
+            request_timeout=settings.request_timeout,
+            max_parallel_requests=settings.max_parallel_requests,
+            max_retries=max_retries,
+            max_requests_per_run=settings.max_requests_per_run,
+        )
+        return Client(options, logger=self.logger)
 
     def _check_token(self) -> None:
         """Tell of a token that would be refused, or will be soon, before anything is sent.
@@ -117,36 +159,19 @@ class TapOrgvue(IsolatingTap):
         Raises:
             SettingsError: It is none.
         """
-        bookmarks = state.get("bookmarks", {})
-        if not isinstance(bookmarks, dict) or not all(
-            isinstance(bookmark, dict) for bookmark in bookmarks.values()
-        ):
-            mistake = "`bookmarks` must give each stream an object. Run without it to begin anew."
-            raise SettingsError([f"state: {mistake}"])
+        check_state(state)
         super().load_state(state)
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
-        """Make the streams of the catalog; without one, ask Orgvue.
+        """Make the streams of the catalog, or of the tenant without one.
 
         The SDK calls this in both cases.
         """
-        catalog = self.input_catalog
-        entries = list(
-            self.tenant.discover() if catalog is None else self.tenant.catalogued(catalog)
-        )
-        streams: list[Stream] = [
-            DatasetStream(
-                self,
-                name=entry.name,
-                dataset_id=entry.dataset_id,
-                schema=entry.schema,
-                key_columns=entry.key_columns,
-            )
-            for entry in entries
-        ]
-        self._check_names({entry.name: entry.dataset_id.upper() for entry in entries})
-        return [*streams, DatasetsStream(self), PropertiesStream(self)]
+        definitions = list(self.source.discovery.streams())
+        streams = [DatasetStream(self, self.source, definition) for definition in definitions]
+        self._check_names({each.name: each.dataset_id.upper() for each in definitions})
+        return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
 
     def _check_names(self, streams: Mapping[str, str]) -> None:
         """Tell of settings for streams that are not there: one that is misspelt has no effect.
@@ -191,15 +216,13 @@ class TapOrgvue(IsolatingTap):
                 entry["table_name"] = stream.dataset_id
         return catalog
 
-    @property
-    def ahead(self) -> FetchedAhead[First]:
-        """The exports of all selected streams, fetched ahead in the order of the streams."""
-        if self._ahead is None:
-            self._ahead = FetchedAhead(self.settings.max_parallel_requests)
-            for stream in self.streams.values():
-                if isinstance(stream, DatasetStream) and stream.selected:
-                    self._ahead.expect(stream.name, stream.fetch_first)
-        return self._ahead
+    @override
+    def run(self) -> dict[str, Exception]:
+        """Sync all selected streams; their exports are fetched in the order of the streams."""
+        for stream in self.streams.values():
+            if isinstance(stream, DatasetStream) and stream.selected:
+                self.source.prefetcher.plan(stream.name, stream.fetch_first)
+        return super().run()
 
     @classmethod
     @override
@@ -230,8 +253,10 @@ class TapOrgvue(IsolatingTap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=None if state is None else _document("state", state),
-            catalog=None if catalog is None else _catalog(_document("catalog", catalog)),
+            state=None if state is None else read_json_object("state", state),
+            catalog=None
+            if catalog is None
+            else check_catalog(read_json_object("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
         )
         try:
@@ -290,30 +315,27 @@ class TapOrgvue(IsolatingTap):
         ctx.exit()
 
     def print_connection_check(self) -> None:
-        """Check what a run needs, one line a stage.
+        """Check what a run needs, one line per stage.
 
         Raises:
-            SystemExit: With 1, at the first stage that is not well.
+            SystemExit: With 1, at the first stage that fails.
         """
-        # It is to take seconds; a run has more patience.
-        retries = min(self.settings.max_retries, _RETRIES_OF_THE_CHECK)
-        self.client.settings = msgspec.structs.replace(self.settings, max_retries=retries)
+        client = self._make_client(min(self.settings.max_retries, _CHECK_RETRIES))
         try:
-            for stage, found in check_connection(self.client, self.tenant):
+            for stage, found in check_connection(client, self.settings, self.logger):
                 click.echo(f"✓ {stage}: {found}")
         except StageFailed as failed:
             click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
             raise SystemExit(1) from None
         finally:
+            client.close()
             self.close()
 
     def close(self) -> None:
-        """End what is under way: nothing more is asked, and disk is given back."""
-        self.client.close()
-        if self._ahead is not None:
-            self._ahead.close()
+        """End what is under way: no further request is sent, and disk is freed."""
+        self.source.close()
 
 
 def _summary(failed: Mapping[str, Exception], of: int) -> str:
-    told = [f"  {name}: {in_words(error)}" for name, error in failed.items()]
-    return "\n".join([f"{len(failed)} of {of} streams failed:", *told])
+    lines = [f"  {name}: {error_message(error)}" for name, error in failed.items()]
+    return "\n".join([f"{len(failed)} of {of} streams failed:", *lines])

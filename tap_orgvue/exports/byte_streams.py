@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from isal import isal_zlib
 
-from tap_orgvue.orgvue.errors import BrokenAnswer, CutAnswer
+from tap_orgvue.orgvue.errors import MalformedResponse, TruncatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -49,7 +49,7 @@ def decompressed(chunks: Iterable[bytes], piece_bytes: int = PIECE_BYTES) -> Ite
         piece_bytes: How much is decompressed at once, at most.
 
     Raises:
-        CutAnswer: A gzip body is damaged or has no end.
+        TruncatedResponse: A gzip body is damaged or has no end.
     """
     chunks = iter(chunks)
     first = next(chunks, b"")
@@ -84,11 +84,11 @@ def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
                 data = unzip.decompress(pending, piece_bytes)
             except _Damaged:
                 message = f"The gzip compression of an answer is damaged, before byte {packed}."
-                raise CutAnswer(message) from None
+                raise TruncatedResponse(message) from None
             _leave_wide_registers()
             plain += len(data)
             if plain > _SUSPICIOUS_BYTES and plain > _MOST_EXPANSION * packed:
-                raise BrokenAnswer(
+                raise MalformedResponse(
                     f"An answer expands beyond what an export can: {packed} bytes to {plain}."
                 )
             if data:
@@ -96,7 +96,7 @@ def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
             pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
     if not unzip.eof:
         message = f"The gzip compression of an answer has no end; it came to byte {packed}."
-        raise CutAnswer(message)
+        raise TruncatedResponse(message)
 
 
 def _leave_wide_registers() -> None:

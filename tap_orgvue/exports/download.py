@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from tap_orgvue.exports.byte_streams import decompressed, read_ahead
-from tap_orgvue.exports.lossy_json import CareSieve
-from tap_orgvue.orgvue.errors import Asked, CutAnswer, OrgvueError
-from tap_orgvue.orgvue.transport import arriving
+from tap_orgvue.exports.lossy_json import LossyScan
+from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, TruncatedResponse
+from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,25 +27,25 @@ _CHUNK_BYTES = 256 * 1024
 _TAIL_BYTES = 1024
 
 
-class Landed(msgspec.Struct, frozen=True):
+class DownloadedFile(msgspec.Struct, frozen=True):
     """A body on disk.
 
     Attributes:
         file: Readable by this process alone; closing it frees the disk.
-        careful: Whether it holds what `care` looks for.
+        may_be_lossy: True if typed decoding might alter a cell; see `lossy_json`.
     """
 
     file: BinaryIO
-    careful: bool = True
+    may_be_lossy: bool = True
 
 
-def land(
+def download(
     response: requests.Response,
-    asked: Asked,
+    asked: RequestInfo,
     *,
     temp_dir: str | None = None,
     brackets: bytes = b"{}",
-) -> Landed:
+) -> DownloadedFile:
     """Write an answer's body to an unnamed temporary file and check that it is whole.
 
     Args:
@@ -58,23 +58,23 @@ def land(
         The file at its beginning.
 
     Raises:
-        CutAnswer: The body is not whole, or not JSON.
+        TruncatedResponse: The body is not whole, or not JSON.
         OrgvueError: The disk has no room.
     """
     file = _temporary_file(temp_dir)
     try:
-        chunks = arriving(response, _CHUNK_BYTES)
-        sieve = CareSieve()
-        _check_whole(read_ahead(decompressed(_written(chunks, file))), brackets, sieve)
+        chunks = iter_raw(response, _CHUNK_BYTES)
+        scan = LossyScan()
+        _check_whole(read_ahead(decompressed(_written(chunks, file))), brackets, scan)
         file.seek(0)
-    except CutAnswer as error:
+    except TruncatedResponse as error:
         file.close()
         message = f"{error} It was the answer to {asked}."
-        raise CutAnswer(message) from None
+        raise TruncatedResponse(message) from None
     except BaseException:
         file.close()
         raise
-    return Landed(file, careful=sieve.needed)
+    return DownloadedFile(file, may_be_lossy=scan.found)
 
 
 def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
@@ -103,17 +103,17 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
         raise OrgvueError(message) from None
 
 
-def _check_whole(plain: Iterable[bytes], brackets: bytes, sieve: CareSieve) -> None:
+def _check_whole(plain: Iterable[bytes], brackets: bytes, scan: LossyScan) -> None:
     """Read a body to its end and see that its JSON is closed."""
     head, tail, size = b"", b"", 0
     for data in plain:
-        sieve.feed(data)
+        scan.feed(data)
         size += len(data)
         head = head or data.lstrip()[:1]
         tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
     if head != brackets[:1]:
         message = "The answer is not the JSON that was asked for, from its first byte."
-        raise CutAnswer(message)
+        raise TruncatedResponse(message)
     if not tail.rstrip().endswith(brackets[1:]):
         message = f"The answer ends in the middle of its JSON, after {size} bytes."
-        raise CutAnswer(message)
+        raise TruncatedResponse(message)

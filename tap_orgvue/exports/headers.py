@@ -9,16 +9,16 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import (
-    BrokenAnswer,
     ConnectionFailed,
     DatasetRefusal,
+    MalformedResponse,
     OrgvueError,
     Refusal,
     TenantRefusal,
 )
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, ID, NO_NODE, Property, Query
-from tap_orgvue.orgvue.thread_pool import Workers
-from tap_orgvue.orgvue.transport import arriving
+from tap_orgvue.orgvue.models import ID, NO_NODE, Property, Query
+from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
+from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
     import logging
@@ -30,20 +30,19 @@ if TYPE_CHECKING:
     from tap_orgvue.orgvue.models import Dataset
 
 
-NOTHING = Query(filter={ID: NO_NODE})
-"""A query that no node matches: its answer is the headers alone."""
+NO_ROWS = Query(filter={ID: NO_NODE})
+"""Matches no node: the response is the headers alone (inferred)."""
 
-_STREAMED_BYTES = 16 * 1024
-
+_CHUNK_BYTES = 16 * 1024
 _WORTH_FINISHING_BYTES = 64 * 1024
 
 
-class Description(msgspec.Struct, frozen=True):
-    """What the export of a dataset looks like.
+class DatasetHeaders(msgspec.Struct, frozen=True):
+    """The columns of a dataset's export.
 
     Attributes:
-        headers: Its columns, in the export's order.
-        key: Key of the property that identifies a row: `_id`, else the dataset's own, else None.
+        headers: The columns, in the export's order.
+        key: Property key that identifies a row: `_id`, else the dataset's `autoId`, else None.
     """
 
     dataset: Dataset
@@ -51,40 +50,49 @@ class Description(msgspec.Struct, frozen=True):
     key: str | None
 
 
-class Discovery:
-    """Looks at datasets, several at once, learning which ways of asking this server accepts."""
+class HeaderReader:
+    """Reads the headers of exports, by POST where the server accepts that. Thread safe."""
 
-    def __init__(self, client: Client, logger: logging.Logger) -> None:
-        """Ask nothing yet."""
+    def __init__(
+        self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
+    ) -> None:
+        """Request nothing yet.
+
+        Args:
+            client: The tenant.
+            logger: Told of datasets that are skipped.
+            include_calculations: False if only the stored properties are wanted.
+        """
         self._client = client
         self._logger = logger
+        self._include_calculations = include_calculations
         self._post_accepted = True
 
-    def describe(self, datasets: Sequence[Dataset]) -> Iterator[Description]:
-        """Look at datasets.
+    def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders]:
+        """Read the headers of many datasets, several at once.
 
         Yields:
-            Their descriptions in the order given. A dataset that may not be read is left out with
-            a warning.
+            The headers in the order of the datasets; one that may not be read is skipped with a
+            warning.
 
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
-            OrgvueError: A dataset's export cannot be understood.
+            OrgvueError: A dataset's headers cannot be read.
         """
-        workers = Workers(self._client.settings.max_parallel_requests)
+        pool = DaemonThreadPool(self._client.options.max_parallel_requests)
         try:
-            for description in workers.map(self._describe, datasets):
-                if description is not None:
-                    yield description
+            for found in pool.map(self._read_one, datasets):
+                if found is not None:
+                    yield found
         finally:
-            workers.close()
+            pool.close()
 
-    def _describe(self, dataset: Dataset) -> Description | None:
+    def _read_one(self, dataset: Dataset) -> DatasetHeaders | None:
         try:
-            headers = self.headers(dataset.dataset_id)
-            return Description(dataset, headers, self._key(dataset, headers))
+            headers = self.read(dataset.dataset_id)
+            return DatasetHeaders(dataset, headers, self._key(dataset, headers))
         except DatasetRefusal as refusal:
-            self._logger.warning("Dataset %s is left out. %s", dataset, refusal)
+            self._logger.warning("Dataset %s is skipped. %s", dataset, refusal)
             return None
 
     def _key(self, dataset: Dataset, headers: Sequence[Property]) -> str | None:
@@ -94,56 +102,57 @@ class Discovery:
         auto_id = self._client.metadata(dataset.dataset_id).auto_id
         return auto_id if auto_id in keys else None
 
-    def headers(self, dataset_id: str) -> tuple[Property, ...]:
-        """Ask for the columns of a dataset's export.
+    def read(self, dataset_id: str) -> tuple[Property, ...]:
+        """Read the headers of one dataset's export.
 
-        By an export of nothing; where that is refused, by the beginning of an export of
-        everything; where even that fails, by the metadata, which lacks generated properties.
+        From an export without rows; where that is refused, from the start of the whole export;
+        where that fails too, from the metadata, which lacks generated properties.
+
+        Raises:
+            Refusal: Neither the whole export nor the metadata may be read.
         """
-        if not self._client.settings.include_calculations:
+        if not self._include_calculations:
             return self._stored(dataset_id)
-        url = self._client.url(f"/datasets/{dataset_id}/export/{EXPORT_FORMAT}")
+        url = self._client.export_url(dataset_id)
+        post_failure: OrgvueError | None = None
         if self._post_accepted:
             try:
-                return self._head_of(self._client.prepare("POST", url, json=NOTHING.body()))
+                return self._from_export(self._client.prepare("POST", url, json=NO_ROWS.body()))
             except TenantRefusal:
                 raise
-            except (Refusal, BrokenAnswer, ConnectionFailed) as failure:
-                first_failure: OrgvueError | None = failure
-        else:
-            first_failure = None
+            except (Refusal, MalformedResponse, ConnectionFailed) as failure:
+                post_failure = failure
         try:
-            headers = self._head_of(self._client.prepare("GET", url))
+            headers = self._from_export(self._client.prepare("GET", url))
         except (TenantRefusal, DatasetRefusal):
             raise
-        except (Refusal, BrokenAnswer, ConnectionFailed) as failure:
+        except (Refusal, MalformedResponse, ConnectionFailed) as failure:
             self._logger.warning(
-                "The columns of dataset %s come from its metadata, generated ones are missing: %s",
+                "The columns of dataset %s come from its metadata, without generated ones: %s",
                 dataset_id,
                 failure,
             )
             return self._stored(dataset_id)
-        if isinstance(first_failure, Refusal) and first_failure.not_accepted:
-            # Not the dataset's fault, then: do not ask this way for the others.
+        if isinstance(post_failure, Refusal) and post_failure.not_accepted:
+            # The GET shows that the server, not the dataset, refused the POST.
             self._post_accepted = False
         return headers
 
     def _stored(self, dataset_id: str) -> tuple[Property, ...]:
-        """The stored properties: what the metadata lists, and `_id`."""
-        listed = self._client.metadata(dataset_id).properties
-        own = [declared for declared in listed if declared.key != ID]
-        return (Property(ID, "Id", "text"), *own)
+        """The metadata's properties and `_id`."""
+        properties = self._client.metadata(dataset_id).properties
+        return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
-    def _head_of(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
-        """Read an export only as far as its headers."""
+    def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
+        """Read an export as far as its headers."""
 
-        def once() -> tuple[Property, ...]:
+        def attempt() -> tuple[Property, ...]:
             with self._client.open(request) as response:
-                headers = JsonRows(decompressed(arriving(response, _STREAMED_BYTES))).headers
-                # A short rest read to its end leaves a connection that can be used again.
+                headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
+                # A body that is read to its end leaves a connection for the next request.
                 length = response.headers.get("Content-Length", "")
                 if length.isdigit() and int(length) <= _WORTH_FINISHING_BYTES:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)
                 return headers
 
-        return self._client.retrying(once)
+        return self._client.retrying(attempt)

@@ -1,71 +1,58 @@
-"""Export jobs: ticket, polling, result."""
+"""Export jobs: the request, the job ticket, its polls, the download of the result."""
 
 from __future__ import annotations
 
 import json
+import time
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import BrokenAnswer, JobFailed, OrgvueError, plain
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, _entries, link_url
+from tap_orgvue.exports.download import download
+from tap_orgvue.orgvue.errors import (
+    ConnectionFailed,
+    FileHostUnreachable,
+    JobFailed,
+    MalformedResponse,
+    OrgvueError,
+    Refusal,
+    RequestInfo,
+    Stopped,
+    TruncatedResponse,
+    one_line,
+)
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, link_url, list_member
+from tap_orgvue.orgvue.transport import read_start
+from tap_orgvue.orgvue.urls import is_loopback, origin_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
 
+    from tap_orgvue.exports.download import DownloadedFile
     from tap_orgvue.orgvue.client import Client
 
+T = TypeVar("T")
 
 FIRST_POLL = 0.5
-
 LONGEST_POLL = 10.0
-
+"""Seconds: the first and the longest wait between two polls of a job ticket."""
 POLL_GROWTH = 1.5
-"""Seconds between looks at a job ticket, and how they grow."""
+"""Factor from one wait to the next."""
 
 JOB_TRIES = 3
-"""How often a job is asked for again because its result was lost or expired."""
+"""Jobs requested for one export, where tickets or results are lost or expire."""
 
-
-def asynchronous_form(
-    client: Client, request: requests.PreparedRequest
-) -> requests.PreparedRequest:
-    """Ask for the same rows as a job.
-
-    `projectionMode` is `add` by default in a job: everything is delivered. Only `replace` keeps
-    what is not named in Orgvue (API guide, "Asynchronous export").
-    """
-    body = json.loads(_body(request) or b'{"query": {"output": {}}}')
-    output = body["query"]["output"]
-    if "projection" in output:
-        output["projectionMode"] = "replace"
-        output["projection"] = {key: i for i, key in enumerate(output["projection"], 1)}
-    url = str(request.url).partition("?")[0].removesuffix(f"/{EXPORT_FORMAT}")
-    return client.prepare(
-        "POST",
-        url,
-        params={"exportFormat": EXPORT_FORMAT, "resultEncoding": "gzip"},
-        json=body,
-    )
-
-
-class _Lost(OrgvueError):
-    """A ticket or a result is not there; its job can be asked for again."""
-
-
-class _OutOfTime(JobFailed):
-    """A job was not done in time."""
-
-
-def _body(request: requests.PreparedRequest) -> bytes:
-    body = request.body or b""
-    return body.encode() if isinstance(body, str) else bytes(body)
+FILE_TRIES = 3
+"""Attempts at a file host that has never responded: it may be unreachable from here. Once it has
+responded, `max_retries` applies."""
 
 
 class JobStatus(str, Enum):
-    """The states of an asynchronous export."""
+    """The states of an export job (API guide, "Asynchronous export")."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -74,14 +61,14 @@ class JobStatus(str, Enum):
 
 
 class JobTicket(msgspec.Struct, frozen=True):
-    """The state of an asynchronous export and where to look next.
+    """The state of an export job.
 
     Attributes:
         status: One of the documented states.
-        ticket_url: Presigned; where the next ticket is. A secret.
-        result_url: Presigned; where the data is, once completed. A secret.
-        trace_id: What Orgvue's support asks for.
-        errors: What a failed ticket says, in Orgvue's words.
+        ticket_url: Presigned URL of the next ticket. A secret.
+        result_url: Presigned URL of the result, once completed. A secret.
+        trace_id: What Orgvue's support asks for; may be empty.
+        errors: Orgvue's words in a failed ticket.
     """
 
     status: JobStatus
@@ -96,35 +83,197 @@ class JobTicket(msgspec.Struct, frozen=True):
         return f"JobTicket({self.status.value}, trace_id={self.trace_id!r})"
 
     @classmethod
-    def from_json(cls, answer: Any) -> JobTicket:
+    def from_json(cls, body: Any) -> JobTicket:
         """Read a ticket.
 
         Raises:
-            BrokenAnswer: No ticket, or a status that is not documented.
+            MalformedResponse: It is no ticket, or its status is not documented.
         """
-        if not isinstance(answer, dict):
-            message = "The answer to a request for an export job is not a job ticket."
-            raise BrokenAnswer(message)
+        if not isinstance(body, dict):
+            raise MalformedResponse("Orgvue's response to an export job request is no job ticket.")
         try:
-            status = JobStatus(answer.get("jobStatus"))
+            status = JobStatus(body.get("jobStatus"))
         except ValueError:
-            message = (
-                f"Orgvue's job ticket has the status {str(answer.get('jobStatus'))[:40]!r}, which "
+            raise MalformedResponse(
+                f"Orgvue's job ticket has the status {str(body.get('jobStatus'))[:40]!r}, which "
                 "this version does not know."
-            )
-            raise BrokenAnswer(message) from None
-        links = answer.get("_links") or {}
+            ) from None
+        links = body.get("_links") or {}
         return cls(
             status=status,
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
-            trace_id=plain(answer.get("X-Amzn-Trace-Id")),
-            errors=tuple(_error_words(entry) for entry in _entries(answer, "errors")),
+            trace_id=one_line(body.get("X-Amzn-Trace-Id")),
+            errors=tuple(_error_text(entry) for entry in list_member(body, "errors")),
         )
 
 
-def _error_words(entry: Any) -> str:
+class ExportJobs:
+    """Runs export jobs for one tenant. Thread safe."""
+
+    def __init__(self, client: Client, *, timeout: float, temp_dir: str | None) -> None:
+        """Request nothing yet.
+
+        Args:
+            client: The tenant.
+            timeout: Seconds until a job must be completed.
+            temp_dir: Folder for the results; the system's by default.
+        """
+        self._client = client
+        self._timeout = timeout
+        self._temp_dir = temp_dir
+        self._file_host_responded = False
+
+    def fetch(self, request: requests.PreparedRequest) -> DownloadedFile:
+        """Run a job for a synchronous export's request, and download its result.
+
+        A ticket or a result can expire or get lost; the job is then requested again. No byte of a
+        result is used before all of it is on disk.
+
+        Raises:
+            JobFailed: The job failed, timed out, or its result was lost too often.
+            FileHostUnreachable: The host of tickets and results cannot be reached.
+            OrgvueError: Orgvue refuses the job, or a response is malformed.
+        """
+        deadline = time.monotonic() + self._timeout
+        for tries_left in reversed(range(JOB_TRIES)):
+            try:
+                ticket = self._completed(self._new_job(request), deadline)
+                return self._result(ticket)
+            except (_ResultLost, JobFailed) as error:
+                if not tries_left or time.monotonic() > deadline:
+                    raise JobFailed(str(error)) from None
+                self._client.logger.warning("Requesting the export again: %s", error)
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    def _new_job(self, request: requests.PreparedRequest) -> JobTicket:
+        return JobTicket.from_json(self._client.json(job_request(self._client, request)))
+
+    def _completed(self, ticket: JobTicket, deadline: float) -> JobTicket:
+        """Poll a ticket until its job is completed."""
+        url, seconds = ticket.ticket_url, FIRST_POLL
+        while ticket.status is not JobStatus.COMPLETED:
+            trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
+            if ticket.status is JobStatus.FAILED:
+                why = "; ".join(ticket.errors) or "Orgvue gives no reason"
+                raise JobFailed(f"Orgvue's export job failed: {why}.{trace}")
+            if time.monotonic() > deadline:
+                raise JobFailed(
+                    f"Orgvue's export job was not completed in {self._timeout:g} seconds; "
+                    f"`job_timeout` is the limit.{trace}"
+                )
+            if url is None:
+                raise MalformedResponse(f"Orgvue's job ticket has no link to itself.{trace}")
+            if self._client.stop.wait(seconds):
+                raise Stopped("The run is ending.")
+            seconds = min(LONGEST_POLL, seconds * POLL_GROWTH)
+            ticket = JobTicket.from_json(self._poll(url))
+            url = ticket.ticket_url or url
+        return ticket
+
+    def _poll(self, url: str) -> Any:
+        def read(response: requests.Response) -> Any:
+            try:
+                return json.loads(read_start(response))
+            except (ValueError, RecursionError):
+                raise TruncatedResponse("A job ticket is not JSON, or only a part of it.") from None
+
+        return self._from_file_host(url, "The job ticket", read)
+
+    def _result(self, ticket: JobTicket) -> DownloadedFile:
+        if ticket.result_url is None:
+            raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
+        request = RequestInfo("GET", ticket.result_url)
+        return self._from_file_host(
+            ticket.result_url,
+            "The job's result",
+            lambda response: download(response, request, temp_dir=self._temp_dir),
+        )
+
+    def _from_file_host(self, url: str, what: str, read: Callable[[requests.Response], T]) -> T:
+        """Request a presigned URL, without credentials.
+
+        Raises:
+            _ResultLost: It is gone, expired, or does not arrive complete.
+            FileHostUnreachable: Its host does not respond.
+        """
+        host = self._check_host(url, what)
+        request = self._client.files.prepare("GET", url, headers={"Accept-Encoding": "gzip"})
+        responded = False
+
+        def attempt() -> T:
+            nonlocal responded
+            with self._client.files.open(request) as response:
+                responded = self._file_host_responded = True
+                return read(response)
+
+        try:
+            return self._client.retrying(
+                attempt, tries=None if self._file_host_responded else FILE_TRIES
+            )
+        except Refusal as error:
+            self._file_host_responded = True
+            raise _ResultLost(
+                f"{what} could not be fetched (HTTP {error.status}); such links expire."
+            ) from None
+        except (ConnectionFailed, TruncatedResponse) as error:
+            if responded:
+                raise _ResultLost(f"{what} could not be fetched completely: {error}") from None
+            raise FileHostUnreachable(
+                f"The host of finished exports, {host}, cannot be reached from here: {error} "
+                f"Allow https to {host}, or set `export_mode` to `paged`."
+            ) from None
+
+    def _check_host(self, url: str, what: str) -> str:
+        """The host of a presigned URL.
+
+        Raises:
+            MalformedResponse: It is not https. Plain http is for a simulator on this machine only.
+        """
+        try:
+            scheme, host, _ = origin_of(url)
+        except ValueError:
+            scheme = host = ""
+        simulated = origin_of(self._client.base_url)[0] == "http" and is_loopback(host)
+        if not host or scheme not in ({"https", "http"} if simulated else {"https"}):
+            raise MalformedResponse(
+                f"{what} has a link that is not https; the tap does not follow it."
+            )
+        return host
+
+
+class _ResultLost(OrgvueError):
+    """A ticket or a result is not there; its job can be requested again."""
+
+
+def job_request(client: Client, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request of an export job for the rows of a synchronous export's request.
+
+    `projectionMode` is `add` by default in a job, which delivers every property; only `replace`
+    keeps unnamed properties in Orgvue (API guide, "Asynchronous export").
+    """
+    body = json.loads(body_of(request) or b'{"query": {"output": {}}}')
+    output = body["query"]["output"]
+    if "projection" in output:
+        output["projectionMode"] = "replace"
+        output["projection"] = {key: i for i, key in enumerate(output["projection"], 1)}
+    url = str(request.url).partition("?")[0].removesuffix(f"/{EXPORT_FORMAT}")
+    return client.prepare(
+        "POST",
+        url,
+        params={"exportFormat": EXPORT_FORMAT, "resultEncoding": "gzip"},
+        json=body,
+    )
+
+
+def body_of(request: requests.PreparedRequest) -> bytes:
+    """A request's body; empty where it has none."""
+    body = request.body or b""
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _error_text(entry: Any) -> str:
     if isinstance(entry, dict):
-        words = (plain(entry.get(word)) for word in ("code", "name", "message"))
+        words = (one_line(entry.get(word)) for word in ("code", "name", "message"))
         return " ".join(word for word in words if word)
-    return plain(entry)
+    return one_line(entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.errors import BrokenAnswer, CutAnswer
+from tap_orgvue.orgvue.errors import MalformedResponse, TruncatedResponse
 from tap_orgvue.orgvue.models import Property, next_link
 
 if TYPE_CHECKING:
@@ -76,23 +76,23 @@ class JsonRows:
         Reads only as far as the rows begin.
 
         Raises:
-            BrokenAnswer: The document has no headers, or two with the same key.
+            MalformedResponse: The document has no headers, or two with the same key.
         """
         if self._headers is None:
             self._read_head()
             declared = self._members.get("headers")
             if not isinstance(declared, list):
                 message = "An export without headers came."
-                raise BrokenAnswer(message)
+                raise MalformedResponse(message)
             self._headers = tuple(
                 Property.from_json(entry, f"Column {i} of an export's headers")
                 for i, entry in enumerate(declared, 1)
             )
             if any(not _is_text(f"{header.key}{header.name}") for header in self._headers):
-                raise BrokenAnswer("An export came whose headers hold halves of characters.")
+                raise MalformedResponse("An export came whose headers hold halves of characters.")
             if len({header.key for header in self._headers}) < len(self._headers):
                 message = "An export came whose headers give two columns the same key."
-                raise BrokenAnswer(message)
+                raise MalformedResponse(message)
         return self._headers
 
     def blocks(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
@@ -103,7 +103,7 @@ class JsonRows:
                 one that is cut within a row: that it must refuse with `msgspec.DecodeError`.
 
         Raises:
-            BrokenAnswer: The document is not closed or not JSON; says after which row.
+            MalformedResponse: The document is not closed or not JSON; says after which row.
         """
         _ = self.headers
         wanted = BLOCK_BYTES
@@ -219,8 +219,8 @@ class JsonRows:
         if rows:
             yield rows
 
-    def _broken(self, what: str) -> BrokenAnswer:
-        return BrokenAnswer(f"An export is broken after row {self._count}: {what}.")
+    def _broken(self, what: str) -> MalformedResponse:
+        return MalformedResponse(f"An export is broken after row {self._count}: {what}.")
 
     # -- what stands around the rows
 
@@ -234,7 +234,7 @@ class JsonRows:
             except (ValueError, IndexError, RecursionError):
                 if not more or wanted > _HEAD_LIMIT:
                     message = "An export came that is not a JSON object with headers and rows."
-                    raise CutAnswer(message) from None
+                    raise TruncatedResponse(message) from None
                 wanted *= 2
                 continue
             # Only ever longer than the text that was looked at.
@@ -259,14 +259,14 @@ class JsonRows:
                 return at
             self._members[key], at = _JSON.raw_decode(text, _skip(text, at))
             if text[_skip(text, at)] == "}":
-                raise BrokenAnswer("An export without rows came.")
+                raise MalformedResponse("An export without rows came.")
             at = _skip(text, at, ",")
 
     def _read_backwards(self, at: int) -> int:
         """Headers that stand behind the rows: the whole document is needed (never seen)."""
         if self._fill(_ROW_LIMIT):
             message = "A large export came whose headers stand behind its rows."
-            raise BrokenAnswer(message)
+            raise MalformedResponse(message)
         whole = _JSON.decode(self._pending.decode("utf-8", "surrogateescape"))
         self._members = {key: value for key, value in whole.items() if key != "rows"}
         return at

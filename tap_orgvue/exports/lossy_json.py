@@ -52,22 +52,22 @@ def _has_tiny_number(sieved: bytes) -> bool:
     return False
 
 
-class CareSieve:
-    """Looks at a whole body while it passes by.
+class LossyScan:
+    """Scans a whole body, chunk by chunk.
 
     Attributes:
-        needed: Whether any of it needs care.
+        found: True once a chunk may hold something that typed decoding would alter.
     """
 
     def __init__(self) -> None:
-        """Nothing has passed yet."""
-        self.needed = False
+        """Start before the first chunk."""
+        self.found = False
         self._end = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Look at the next bytes, and at what the last ones may have begun."""
-        if not self.needed:
+        """Scan the next chunk, and its seam with the ones before."""
+        if not self.found:
             seam = self._end + chunk[:_OVERLAP]
-            self.needed = any(holds_nul(b) or holds_long_number(b) for b in (seam, chunk))
-            # Chunks may be shorter than what they cut.
+            self.found = any(holds_nul(b) or holds_long_number(b) for b in (seam, chunk))
+            # Several chunks together may be shorter than the overlap.
             self._end = (self._end + chunk[-_OVERLAP:])[-_OVERLAP:]

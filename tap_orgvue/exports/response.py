@@ -19,56 +19,56 @@ from tap_orgvue.exports.json_rows import JsonRows
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from tap_orgvue.exports.download import Landed
+    from tap_orgvue.exports.download import DownloadedFile
 
 
-class ExportAnswer(requests.Response):
-    """An export that is whole and at hand.
+class ExportResponse(requests.Response):
+    """A downloaded export, or the fact that it is too large for one response.
 
     Attributes:
-        rows: Its headers and rows; None where the export was refused as too large.
-        careful: Whether a cell may be what decoding by type would change; see `care`.
+        rows: The export's headers and rows; None where it was refused as too large.
+        may_be_lossy: True if typed decoding might alter a cell; see `lossy_json`.
     """
 
     def __init__(
         self,
         request: requests.PreparedRequest,
-        landed: Landed | None,
+        file: DownloadedFile | None,
         *,
         reads_ahead: bool = True,
     ) -> None:
-        """Answer a request with a landed file, or with the word that it is too large.
+        """Respond to a request with a file, or with status 413 where there is none.
 
         Args:
-            request: What was asked.
-            landed: The file.
-            reads_ahead: Whether a thread decompresses it while rows are worked on.
+            request: The request.
+            file: The downloaded body.
+            reads_ahead: True if a thread decompresses the file while rows are decoded.
         """
         super().__init__()
         self.request = request
         self.url = str(request.url)
-        self.status_code = 413 if landed is None else 200
-        self.reason = "Payload Too Large" if landed is None else "OK"
-        self.raw = landed.file if landed else None
-        self.careful = landed is None or landed.careful
+        self.status_code = 413 if file is None else 200
+        self.reason = "Payload Too Large" if file is None else "OK"
+        self.raw = file.file if file else None
+        self.may_be_lossy = file is None or file.may_be_lossy
         self._content = b""
         self._reads_ahead = reads_ahead
-        self._reading: Generator[bytes, None, None] | None = None
-        self.rows = JsonRows(self.chunks()) if landed else None
+        self._reader: Generator[bytes, None, None] | None = None
+        self.rows = JsonRows(self.chunks()) if file else None
 
     def chunks(self) -> Iterator[bytes]:
-        """The body's plain bytes; to be read once."""
+        """The decompressed body, to be read once."""
         size = PIECE_BYTES if self._reads_ahead else SMALL_PIECE_BYTES
         chunks = decompressed(read_chunks(cast("BinaryIO", self.raw), size), size)
         if not self._reads_ahead:
             return chunks
-        self._reading = read_ahead(chunks)
-        return self._reading
+        self._reader = read_ahead(chunks)
+        return self._reader
 
     @override
     def close(self) -> None:
-        """Give the disk back."""
-        if self._reading is not None:
-            self._reading.close()
+        """Free the disk."""
+        if self._reader is not None:
+            self._reader.close()
         if self.raw is not None:
             self.raw.close()

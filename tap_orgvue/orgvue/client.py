@@ -1,4 +1,4 @@
-"""One tenant's API: its origin, its token, its pace, and asking again what may pass."""
+"""One tenant's API: addresses, limits, retries, and the two small endpoints."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
 
 import msgspec
+from typing_extensions import override
 
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
 from tap_orgvue.orgvue.errors import (
-    Asked,
-    BrokenAnswer,
-    CutAnswer,
-    OrgvueError,
-    OutOfRequests,
-    Refusal,
+    MalformedResponse,
+    RequestInfo,
+    RequestLimitReached,
     Stopped,
+    TruncatedResponse,
 )
-from tap_orgvue.orgvue.models import Dataset, Metadata, next_link
-from tap_orgvue.orgvue.rate_limit import Pace
-from tap_orgvue.orgvue.retrying import _may_pass, _wait_after
-from tap_orgvue.orgvue.transport import Transport, beginning
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, Dataset, Metadata, next_link
+from tap_orgvue.orgvue.rate_limit import RateLimiter
+from tap_orgvue.orgvue.retrying import Retrier
+from tap_orgvue.orgvue.transport import Transport, read_start
 from tap_orgvue.orgvue.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import requests
-
-    from tap_orgvue.settings.settings import Settings
-
+    from requests.adapters import BaseAdapter
 
 T = TypeVar("T")
 
@@ -42,41 +39,131 @@ HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
 }
-"""Sent with every request, also with GET (API guide, "Every request")."""
+"""Sent with every request, GET included (API guide, "Every request")."""
 
-_SMALL_ANSWER_BYTES = 64 * 1024 * 1024
+_SMALL_RESPONSE_BYTES = 64 * 1024 * 1024
+"""No list and no metadata is larger."""
+
+
+class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a tenant.
+
+    Attributes:
+        api_url: Scheme and host, without a slash at the end.
+        tenant_id: For example `ACME`.
+        api_token: The bearer token. A secret.
+        user_agent: The `User-Agent` of every request.
+        request_timeout: Seconds to wait for the next bytes of a response.
+        max_parallel_requests: Requests in flight at once.
+        max_retries: Retries of a request, beside its first attempt.
+        max_requests_per_run: Requests to the API in all; None for no limit.
+    """
+
+    api_url: str
+    tenant_id: str
+    api_token: str
+    user_agent: str = "tap-orgvue"
+    request_timeout: float = 300
+    max_parallel_requests: int = 8
+    max_retries: int = 6
+    max_requests_per_run: int | None = None
+
+    @override
+    def __repr__(self) -> str:
+        """Without the token, so that nothing can show it by chance."""
+        return f"ClientOptions({self.tenant_id!r} at {self.api_url!r}, …)"
 
 
 class Client:
-    """What can be asked of one tenant.
-
-    Thread safe: many threads ask at once, within the documented limits.
+    """Sends requests about one tenant, within Orgvue's limits. Thread safe.
 
     Attributes:
-        api: To the API's origin, with the token.
-        files: To the hosts of finished exports, without any credential.
-        request_count: How many requests went to the API.
+        options: How the tenant is reached.
+        api: HTTP to the API's origin, with the token.
+        files: HTTP to the hosts of finished exports, without credentials.
+        request_count: Requests sent to the API so far.
         stop: Set when the run ends; every wait then ends.
+        logger: Told of retries.
     """
 
-    def __init__(self, settings: Settings, *, logger: logging.Logger | None = None) -> None:
-        """Open no connection yet."""
-        self.settings = settings
+    def __init__(
+        self,
+        options: ClientOptions,
+        *,
+        logger: logging.Logger | None = None,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            options: How to reach the tenant.
+            logger: Told of retries; this module's by default.
+            adapter: Sends the requests of both transports; HTTP over the network by default.
+        """
+        self.options = options
         self.stop = threading.Event()
-        self.api = Transport(BearerToken(settings.api_token, settings.api_url), settings)
-        self.files = Transport(NoCredentials(), settings)
+        self.api, self.files = (
+            Transport(
+                auth,
+                user_agent=options.user_agent,
+                timeout=options.request_timeout,
+                max_connections=options.max_parallel_requests + 1,
+                adapter=adapter,
+            )
+            for auth in (BearerToken(options.api_token, options.api_url), NoCredentials())
+        )
         self.logger = logger or logging.getLogger(__name__)
-        self._base = f"{settings.api_url}/api/v1/{settings.tenant_id}"
-        self._pace = Pace()
         self.request_count = 0
-        self._counting = threading.Lock()
-        self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
+        self._rate_limiter = RateLimiter()
+        self._retrier = Retrier(self.stop, self._rate_limiter, self.logger)
+        self._count_lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(options.max_parallel_requests)
 
-    # -- asking once
+    # -- addresses
 
-    def url(self, path: str) -> str:
-        """The address of something of the tenant's, for example `/datasets`."""
-        return f"{self._base}{path}"
+    @property
+    def base_url(self) -> str:
+        """The tenant's part of the API, without a slash at the end."""
+        return f"{self.options.api_url}/api/v1/{self.options.tenant_id}"
+
+    def dataset_url(self, dataset_id: str) -> str:
+        """The address of a dataset's metadata."""
+        return f"{self.base_url}/datasets/{dataset_id}"
+
+    def export_url(self, dataset_id: str) -> str:
+        """The address of a dataset's synchronous export."""
+        return f"{self.dataset_url(dataset_id)}/export/{EXPORT_FORMAT}"
+
+    def items_url(self, dataset_id: str) -> str:
+        """The address of a dataset's stored values."""
+        return f"{self.dataset_url(dataset_id)}/items"
+
+    def same_origin(self, link: str | None, page: str) -> str | None:
+        """Make a link of a response absolute, if it leads to the API itself.
+
+        Args:
+            link: Absolute or relative; None where there is none.
+            page: The address of the response that holds it.
+
+        Raises:
+            MalformedResponse: It leads to another origin, where the token must not follow.
+        """
+        if link is None:
+            return None
+        try:
+            url = urljoin(page, link)
+            origin = origin_of(url)
+        except ValueError:
+            raise MalformedResponse("Orgvue's next link is not a URL.") from None
+        if origin != origin_of(self.base_url):
+            scheme, host, port = origin
+            raise MalformedResponse(
+                f"Orgvue's next link leads to another server ({scheme}://{host[:100]}:{port}); the "
+                "tap does not follow it."
+            )
+        return url
+
+    # -- one request
 
     def prepare(self, method: str, url: str, **parts: Any) -> requests.PreparedRequest:
         """Build a request to the API; `json=` gives it a body."""
@@ -84,9 +171,9 @@ class Client:
 
     @contextmanager
     def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
-        """Ask the API once, within its limits; see `Transport.open`."""
+        """Send a request to the API once, within its limits; see `Transport.open`."""
         with self._slots:
-            self._pace.wait(self.stop)
+            self._rate_limiter.wait(self.stop)
             self._count()
             with self.api.open(request) as response:
                 yield response
@@ -94,114 +181,70 @@ class Client:
     def _count(self) -> None:
         if self.stop.is_set():
             raise Stopped("The run is ending.")
-        most = self.settings.max_requests_per_run
-        with self._counting:
-            if most is not None and self.request_count >= most:
-                raise OutOfRequests(
-                    f"This run has made {most} requests, which `max_requests_per_run` allows."
+        limit = self.options.max_requests_per_run
+        with self._count_lock:
+            if limit is not None and self.request_count >= limit:
+                raise RequestLimitReached(
+                    f"Stopped: the limit of {limit} requests (`max_requests_per_run`) is reached."
                 )
             self.request_count += 1
 
-    def json(self, request: requests.PreparedRequest) -> Any:
-        """Ask the API and read a small answer whole, asking again what may pass."""
-        asked = Asked(str(request.method), str(request.url))
-
-        def once() -> Any:
-            with self.open(request) as response:
-                body = beginning(response, _SMALL_ANSWER_BYTES)
-            try:
-                return _decoded(body)
-            except (ValueError, RecursionError):
-                message = f"Orgvue's answer to {asked} is not JSON, or only a part of it."
-                raise CutAnswer(message) from None
-
-        return self.retrying(once)
-
-    # -- asking again
-
     def retrying(self, attempt: Callable[[], T], *, tries: int | None = None) -> T:
-        """Call until it works, as long as what went wrong may pass.
+        """Call until it succeeds; see `Retrier.call`.
 
         Args:
-            attempt: Asks once; called again after a wait.
-            tries: How often it may be called; as `max_retries` says by default.
+            attempt: Sends a request once.
+            tries: The most calls; `max_retries` and one by default.
+        """
+        tries = self.options.max_retries + 1 if tries is None else tries
+        return self._retrier.call(attempt, tries=tries)
+
+    def json(self, request: requests.PreparedRequest) -> Any:
+        """Send a request to the API and decode its small JSON response, with retries.
 
         Raises:
-            OrgvueError: The last try's, or the first that asking again does not mend.
+            TruncatedResponse: The body is no whole JSON document.
         """
-        tries = self.settings.max_retries + 1 if tries is None else tries
-        for tried in range(1, tries):
+        asked = RequestInfo(str(request.method), str(request.url))
+
+        def attempt() -> Any:
+            with self.open(request) as response:
+                body = read_start(response, _SMALL_RESPONSE_BYTES)
             try:
-                return attempt()
-            except OrgvueError as error:
-                if not _may_pass(error):
-                    raise
-                seconds = _wait_after(tried, error)
-                self.logger.warning(
-                    "Asking again in %.1f seconds (try %d of %d): %s",
-                    seconds,
-                    tried + 1,
-                    tries,
-                    error,
-                )
-                if isinstance(error, Refusal) and error.throttled:
-                    self._pace.pause(seconds)
-                if self.stop.wait(seconds):
-                    raise
-        return attempt()
+                return _decode(body)
+            except (ValueError, RecursionError):
+                raise TruncatedResponse(
+                    f"Orgvue's response to {asked} is not JSON, or only a part of it."
+                ) from None
+
+        return self.retrying(attempt)
 
     # -- the small endpoints
 
     def datasets(self) -> list[Dataset]:
-        """List the tenant's datasets, following pages where Orgvue gives any.
+        """List the tenant's datasets, following next links where Orgvue gives any.
 
         Raises:
-            BrokenAnswer: The list is not as documented.
-            Refusal: The list is refused.
+            MalformedResponse: The list is not as documented.
+            Refusal: Orgvue refuses the list.
         """
         found: list[Dataset] = []
-        url: str | None = self.url("/datasets")
+        url: str | None = f"{self.base_url}/datasets"
         seen = set()
         while url is not None:
             seen.add(url)
-            answer = self.json(self.prepare("GET", url))
-            found += [Dataset.from_json(entry) for entry in _list_entries(answer)]
-            url = self.same_origin(next_link(answer), url)
+            page = self.json(self.prepare("GET", url))
+            found += [Dataset.from_json(entry) for entry in _list_entries(page)]
+            url = self.same_origin(next_link(page), url)
             if url in seen:
-                message = "Orgvue's list of datasets leads in a circle: a page links to itself."
-                raise BrokenAnswer(message)
+                raise MalformedResponse(
+                    "The next links of Orgvue's list of datasets lead in a circle."
+                )
         return found
 
     def metadata(self, dataset_id: str) -> Metadata:
-        """Ask for a dataset's metadata."""
-        request = self.prepare("GET", self.url(f"/datasets/{dataset_id}"))
-        return Metadata.from_json(self.json(request))
-
-    def same_origin(self, url: str | None, page: str) -> str | None:
-        """Let through a link to the API itself, relative ones made whole.
-
-        Args:
-            url: The link; None where there is none.
-            page: The address of what it was found in.
-
-        Raises:
-            BrokenAnswer: The link leads elsewhere; the token must not follow it.
-        """
-        if url is None:
-            return None
-        try:
-            whole = urljoin(page, url)
-            origin = origin_of(whole)
-        except ValueError:
-            raise BrokenAnswer("Orgvue's answer links its next page at no address.") from None
-        if origin != origin_of(self._base):
-            scheme, host, port = origin
-            message = (
-                "Orgvue's answer links its next page to another server "
-                f"({scheme}://{host[:100]}:{port}), which is not followed."
-            )
-            raise BrokenAnswer(message)
-        return whole
+        """Request a dataset's metadata."""
+        return Metadata.from_json(self.json(self.prepare("GET", self.dataset_url(dataset_id))))
 
     def close(self) -> None:
         """End every wait and close the connections."""
@@ -210,22 +253,21 @@ class Client:
         self.files.close()
 
 
-def _list_entries(answer: Any) -> list[Any]:
-    """The array of the list; should it ever come in pages, the page's only array."""
-    if isinstance(answer, list):
-        return answer
-    if isinstance(answer, dict):
-        arrays = [value for value in answer.values() if isinstance(value, list)]
+def _list_entries(page: Any) -> list[Any]:
+    """The datasets of a page: the array itself, or an object's only array."""
+    if isinstance(page, list):
+        return page
+    if isinstance(page, dict):
+        arrays = [value for value in page.values() if isinstance(value, list)]
         if len(arrays) == 1:
             return arrays[0]
-    message = "Orgvue's answer to a request for the list of datasets is not a list."
-    raise BrokenAnswer(message)
+    raise MalformedResponse("Orgvue's list of datasets is not a list.")
 
 
-def _decoded(body: bytes) -> Any:
-    """Read JSON; of half a character, which is almost JSON, a question mark remains."""
+def _decode(body: bytes) -> Any:
+    """Decode JSON; a lone surrogate, which msgspec refuses, becomes a question mark."""
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:
-        halves = json.dumps(json.loads(body), ensure_ascii=False)
-        return json.loads(halves.encode("utf-8", "replace"))
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return json.loads(text.encode("utf-8", "replace"))

@@ -1,19 +1,21 @@
-"""What can go wrong on the way to Orgvue's data, and what a person can do about it.
+"""What can go wrong between the tap and Orgvue, sorted by what the catcher should do.
 
-The tree, by what the catcher should do::
+The tree::
 
-    OrgvueError                  stop this stream, tell the user
-    ├── Refusal                  Orgvue answered with an error
-    │   ├── TenantRefusal        ... that every other request would meet too: stop the run
-    │   └── DatasetRefusal       ... about this dataset alone: leave it out, go on
-    ├── ConnectionFailed         no whole answer came: mostly passes
-    ├── BrokenAnswer             an answer came that is not what it should be
-    │   └── CutAnswer            ... because it ended early: may pass
-    ├── JobFailed                an asynchronous export ended without data
-    ├── FilesUnreachable         the host of finished exports cannot be reached from here
-    └── Misconfigured            a setting or a catalog asks for what cannot be
+    OrgvueError                  end this stream, tell the user
+    ├── Refusal                  Orgvue responded with an error status
+    │   ├── TenantRefusal        ... that every other request would get too: end the run
+    │   └── DatasetRefusal       ... about this dataset only: skip it
+    ├── ConnectionFailed         no complete response arrived: mostly retryable
+    ├── MalformedResponse        a response is not as documented
+    │   └── TruncatedResponse    ... because it ended early: retryable
+    ├── JobFailed                an export job ended without a result
+    ├── FileHostUnreachable      the host of finished exports cannot be reached
+    ├── Stopped                  the run is ending
+    ├── RequestLimitReached      the user's own limit of requests: end the run
+    └── Misconfigured            a setting or a catalog asks for the impossible
 
-Every error is told whole in its first argument, without query strings and cell values.
+The first argument of each is the whole message, without query strings and cell values.
 Codes and their meaning: Orgvue's public API guide, "Errors".
 """
 
@@ -31,74 +33,82 @@ from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS, QUOTA_EXCEEDED, T
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
 _GONE_OR_FORBIDDEN = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-
 _NOT_ACCEPTED = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
-
 _TOO_LARGE = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-
 _GATEWAY_CODE_LENGTH = 5
-
-_MOST_LETTERS = 500
+_MAX_TEXT = 500
 
 
 class OrgvueError(Exception):
-    """Something a user should read; the message is whole in the first argument."""
+    """An error for the user to read.
+
+    Attributes:
+        retryable: True if the same request may succeed later.
+    """
+
+    retryable: bool = False
 
 
 class Misconfigured(OrgvueError):
-    """A setting, a catalog or a state asks for something that cannot be."""
+    """A setting, a catalog or a state asks for something impossible."""
 
 
 class ConnectionFailed(OrgvueError):
-    """No whole answer came back.
+    """No complete response arrived.
 
     Attributes:
-        timed_out: Whether it was a wait that became too long.
-        may_pass: Whether the same request may succeed later. A certificate that is not accepted
-            and a proxy that refuses stay so.
+        timed_out: True if a wait for the response became too long.
+        retryable: False for a rejected certificate and a proxy that refuses.
     """
 
-    def __init__(self, message: str, *, timed_out: bool = False, may_pass: bool = True) -> None:
-        """Say what was asked and how it failed."""
+    def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
+        """Take the message, which names the request and the cause."""
         super().__init__(message)
         self.timed_out = timed_out
-        self.may_pass = may_pass
+        self.retryable = retryable
 
 
-class BrokenAnswer(OrgvueError):
-    """Orgvue answered with something that is not what its documents promise."""
+class MalformedResponse(OrgvueError):
+    """A response is not as Orgvue's API guide documents it."""
 
 
-class CutAnswer(BrokenAnswer):
-    """An answer ended before its end: the same request may succeed later."""
+class TruncatedResponse(MalformedResponse):
+    """A response ended before its end."""
+
+    retryable = True
 
 
 class JobFailed(OrgvueError):
-    """An asynchronous export ended without data."""
+    """An export job ended without a result."""
 
 
-class FilesUnreachable(OrgvueError):
-    """The host that finished exports are fetched from cannot be reached from here."""
+class FileHostUnreachable(OrgvueError):
+    """The host of finished exports cannot be reached from this machine."""
 
 
 class Stopped(OrgvueError):
-    """The run is ending: nothing more is asked."""
+    """The run is ending: no further request is sent."""
 
 
-class OutOfRequests(OrgvueError):
-    """The user's own brake: the run has asked as often as it may."""
+class RequestLimitReached(OrgvueError):
+    """The run reached the user's own limit of requests."""
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """One entry of an error body's `errors`."""
+class ApiErrorEntry(msgspec.Struct, frozen=True):
+    """One entry of an error body's `errors` (API guide, "Errors").
+
+    Attributes:
+        code: Five digits from the gateway, six from an endpoint; may be empty.
+        name: For example `Throttled`; may be empty.
+        message: Orgvue's words; may be empty.
+    """
 
     code: str
     name: str
@@ -106,17 +116,17 @@ class Problem(msgspec.Struct, frozen=True):
 
     @override
     def __str__(self) -> str:
-        """Orgvue's own words, as far as it gave any."""
+        """`42901 Throttled: Slow down`, without the parts that are empty."""
         title = " ".join(part for part in (self.code, self.name) if part)
         return ": ".join(part for part in (title, self.message) if part)
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What was asked of Orgvue: a method and a path, never a query string.
+class RequestInfo(msgspec.Struct, frozen=True):
+    """A request as messages name it: method and path, never a query string.
 
     Attributes:
         method: `GET` or `POST`.
-        url: The whole address; only its path is ever told.
+        url: The whole URL; messages show only its path.
     """
 
     method: str
@@ -125,64 +135,45 @@ class Asked(msgspec.Struct, frozen=True):
     @override
     def __str__(self) -> str:
         """`GET /api/v1/ACME/datasets`."""
-        return f"{self.method} {urlsplit(self.url).path[:_MOST_LETTERS]}"
+        return f"{self.method} {urlsplit(self.url).path[:_MAX_TEXT]}"
 
     def page(self, path: str) -> str:
-        """A page of Orgvue's own application on the same server."""
+        """The URL of a page of Orgvue's own application on the same server."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 class Refusal(OrgvueError):
-    """Orgvue answered a request with an error.
+    """Orgvue responded with an error status.
 
     Attributes:
-        asked: The request.
-        status: The HTTP status.
-        problems: What the error body lists; may be empty.
+        request: The refused request.
+        status: HTTP status.
+        entries: The error body's `errors`; may be empty.
         trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
         retry_after: The `Retry-After` header as sent, or None.
     """
 
     def __init__(
         self,
-        asked: Asked,
+        request: RequestInfo,
         status: int,
-        problems: Sequence[Problem] = (),
+        entries: Sequence[ApiErrorEntry] = (),
         *,
         trace_id: str = "",
         retry_after: str | None = None,
     ) -> None:
-        """Word the refusal once, whole."""
-        self.asked = asked
+        """Word the refusal: what happened, what it means, what to do, the trace id."""
+        self.request = request
         self.status = status
-        self.problems = tuple(problems)
+        self.entries = tuple(entries)
         self.trace_id = trace_id
         self.retry_after = retry_after
+        self.retryable = self._is_retryable()
         super().__init__(self._sentence())
 
-    def _sentence(self) -> str:
-        told = "; ".join(str(problem) for problem in self.problems) or _reason(self.status)
-        codes = dict.fromkeys(problem.code for problem in self.problems)
-        known = [ADVICE[code] for code in codes if code in ADVICE]
-        if not known and self.status in ADVICE_BY_STATUS:
-            known = [ADVICE_BY_STATUS[self.status]]
-        pages = {"tokens": self.asked.page("/tokens"), "settings": self.asked.page("/app/configui")}
-        advice = " ".join(
-            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in known
-        )
-        trace = f"Trace id: {self.trace_id}" if self.trace_id else ""
-        heading = f"Orgvue refused {self.asked} with HTTP {self.status} ({told})."
-        return " ".join(part for part in (heading, advice, trace) if part)
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """Orgvue's codes, as text."""
-        return frozenset(problem.code for problem in self.problems)
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether the same request may succeed after a wait. The code decides, then the status."""
+    def _is_retryable(self) -> bool:
+        """The code decides, then the status."""
         if QUOTA_EXCEEDED in self.codes:
             return False
         return (
@@ -191,84 +182,100 @@ class Refusal(OrgvueError):
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
 
+    def _sentence(self) -> str:
+        words = "; ".join(str(entry) for entry in self.entries) or _reason(self.status)
+        codes = dict.fromkeys(entry.code for entry in self.entries)
+        known = [ADVICE[code] for code in codes if code in ADVICE]
+        if not known and self.status in ADVICE_BY_STATUS:
+            known = [ADVICE_BY_STATUS[self.status]]
+        pages = {
+            "tokens": self.request.page("/tokens"),
+            "settings": self.request.page("/app/configui"),
+        }
+        advice = " ".join(
+            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in known
+        )
+        trace = f"Trace id: {self.trace_id}" if self.trace_id else ""
+        heading = f"Orgvue refused {self.request} with HTTP {self.status} ({words})."
+        return " ".join(part for part in (heading, advice, trace) if part)
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Orgvue's error codes, as text."""
+        return frozenset(entry.code for entry in self.entries)
+
     @property
     def throttled(self) -> bool:
-        """Whether everybody should slow down."""
-        return self.may_pass and self.status == HTTPStatus.TOO_MANY_REQUESTS
+        """True if all threads should slow down."""
+        return self.retryable and self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def too_large(self) -> bool:
-        """Whether the answer may have been too large to come at once (inferred, see the guide)."""
+        """True if the export may be too large for a synchronous response (inferred)."""
         return self.status in _TOO_LARGE
 
     @property
     def not_accepted(self) -> bool:
-        """Whether this way of asking is not to be had here."""
+        """True if the server does not offer this endpoint or method."""
         return self.status in _NOT_ACCEPTED
 
 
 class TenantRefusal(Refusal):
-    """A refusal that every other request of this run would meet too."""
+    """A refusal that every other request of this run would get too."""
 
 
 class DatasetRefusal(Refusal):
-    """A refusal about one dataset: it is gone, or this user may not read it."""
+    """A refusal of one dataset: it is gone, or the token's user may not read it."""
 
 
 def refusal_of(
-    asked: Asked,
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
+    request: RequestInfo, status: int, headers: Mapping[str, str], body: bytes
 ) -> Refusal:
-    """Read an answer with an error status.
+    """Read a response with an error status.
 
     Args:
-        asked: The request that was refused.
-        status: HTTP status, 300 or more (redirects are not followed).
-        headers: The answer's headers.
-        body: The beginning of the answer's body; anything that is not the documented error
-            body is passed over.
+        request: The refused request.
+        status: HTTP status, 300 or more: redirects are not followed.
+        headers: The response's headers.
+        body: The start of the response's body; ignored where it is not the documented error body.
     """
-    problems = _problems(body)
+    entries = _error_entries(body)
     kind: type[Refusal] = Refusal
-    if _concerns_everything(status, problems):
+    if _concerns_tenant(status, entries):
         kind = TenantRefusal
     elif status in _GONE_OR_FORBIDDEN:
         kind = DatasetRefusal
     return kind(
-        asked,
+        request,
         status,
-        problems,
-        trace_id=plain(headers.get(TRACE_HEADER)),
+        entries,
+        trace_id=one_line(headers.get(TRACE_HEADER)),
         retry_after=headers.get("Retry-After"),
     )
 
 
-def _concerns_everything(status: int, problems: Sequence[Problem]) -> bool:
-    """Five-digit codes are the gateway's: they concern token, user or tenant, not a dataset."""
-    codes = {p.code for p in problems} - {THROTTLED}
+def _concerns_tenant(status: int, entries: Sequence[ApiErrorEntry]) -> bool:
+    """True for the gateway's codes, which have five digits: they concern token, user or tenant."""
+    codes = {entry.code for entry in entries} - {THROTTLED}
     gateway = any(len(code) == _GATEWAY_CODE_LENGTH and code[0] == "4" for code in codes)
     return gateway or status == HTTPStatus.UNAUTHORIZED
 
 
-def _problems(body: bytes) -> list[Problem]:
+def _error_entries(body: bytes) -> list[ApiErrorEntry]:
     try:
-        listed = msgspec.json.decode(body)["errors"]
+        entries = msgspec.json.decode(body)["errors"]
         return [
-            Problem(
-                *(plain(entry.get(word)) for word in ("code", "name", "message")),
-            )
-            for entry in listed
+            ApiErrorEntry(*(one_line(entry.get(word)) for word in ("code", "name", "message")))
+            for entry in entries
             if isinstance(entry, dict)
         ]
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return []
 
 
-def plain(value: object) -> str:
-    """One short line of text, whatever was sent."""
-    text = "" if value is None else str(value)[:_MOST_LETTERS]
+def one_line(value: object) -> str:
+    """A value of a response as one short printable line; empty for None."""
+    text = "" if value is None else str(value)[:_MAX_TEXT]
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import BrokenAnswer
+from tap_orgvue.orgvue.errors import MalformedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,14 +58,14 @@ class Dataset(msgspec.Struct, frozen=True):
         """Read one entry of the list.
 
         Raises:
-            BrokenAnswer: The entry has no id that addresses can be made of.
+            MalformedResponse: The entry has no id that addresses can be made of.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("datasetId"), str):
             message = "Orgvue's list of datasets has an entry without a `datasetId`."
-            raise BrokenAnswer(message)
+            raise MalformedResponse(message)
         if not is_dataset_id(entry["datasetId"]):
             message = "Orgvue's list of datasets has an entry whose `datasetId` is not a UUID."
-            raise BrokenAnswer(message)
+            raise MalformedResponse(message)
         return cls(
             dataset_id=entry["datasetId"],
             name=str(entry.get("name") or ""),
@@ -105,10 +105,10 @@ class Property(msgspec.Struct, frozen=True):
             place: What to call it in an error.
 
         Raises:
-            BrokenAnswer: The entry has no key.
+            MalformedResponse: The entry has no key.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
-            raise BrokenAnswer(f"{place} has no `key`.")
+            raise MalformedResponse(f"{place} has no `key`.")
         return cls(
             key=entry["key"],
             name=str(entry.get("name") or entry["key"]),
@@ -141,23 +141,25 @@ class Metadata(msgspec.Struct, frozen=True):
         """Read an answer of the metadata endpoint.
 
         Raises:
-            BrokenAnswer: It is not an object, or a property has no key.
+            MalformedResponse: It is not an object, or a property has no key.
         """
         if not isinstance(answer, dict):
             message = "The answer to a request for a dataset's metadata is not an object."
-            raise BrokenAnswer(message)
+            raise MalformedResponse(message)
         return cls(
             auto_id=_text(answer.get("autoId")),
             label_id=_text(answer.get("labelId")),
             tree_id=_text(answer.get("treeId")),
             tree_parent_id=_text(answer.get("treeParentId")),
-            tags=tuple(str(tag) for tag in _entries(answer, "tags")),
+            tags=tuple(str(tag) for tag in list_member(answer, "tags")),
             cache_key=_text(answer.get("cacheKey")),
-            properties=tuple(Property.from_json(entry) for entry in _entries(answer, "properties")),
+            properties=tuple(
+                Property.from_json(entry) for entry in list_member(answer, "properties")
+            ),
         )
 
 
-def _entries(answer: Mapping[str, Any], name: str) -> list[Any]:
+def list_member(answer: Mapping[str, Any], name: str) -> list[Any]:
     """A list of an answer; anything else there is as if there were none."""
     entries = answer.get(name)
     return entries if isinstance(entries, list) else []
@@ -218,7 +220,7 @@ def next_link(answer: Any) -> str | None:
     """Where the rest of an answer is, as its `_links.next` says; None where this is all of it.
 
     Raises:
-        BrokenAnswer: There is a next page, but not where: what is read so far is not all.
+        MalformedResponse: There is a next page, but not where: what is read so far is not all.
     """
     links = answer.get("_links") if isinstance(answer, dict) else None
     link = links.get("next") if isinstance(links, dict) else None
@@ -227,5 +229,5 @@ def next_link(answer: Any) -> str | None:
         return None
     if not isinstance(url, str):
         message = "Orgvue's answer has a next page, in a way that this version does not know."
-        raise BrokenAnswer(message)
+        raise MalformedResponse(message)
     return url

@@ -10,21 +10,17 @@ import requests
 import urllib3.exceptions
 from urllib3.util import parse_url
 
-from tap_orgvue.orgvue.errors import Asked, ConnectionFailed
+from tap_orgvue.orgvue.errors import ConnectionFailed, RequestInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# -- what failed, in words
-
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
-
-_REFUSALS_OF_PROXIES = {
+_PROXY_ADVICE = {
     403: "it does not allow this host, so have it allowed",
     407: "it wants a user name and a password, which HTTPS_PROXY holds before its host",
 }
-
 _SERVER_ERROR = 500
 
 _CERTIFICATE_ADVICE = {
@@ -34,77 +30,81 @@ _CERTIFICATE_ADVICE = {
     62: "it is made for another host; check `api_url`, or ask who runs the network",
     64: "it is made for another address; check `api_url`, or ask who runs the network",
 }
-
 _UNKNOWN_CA = (
     "it is signed by a CA that is not known here; if it is your company's, set REQUESTS_CA_BUNDLE "
     "to a file with that CA's certificate"
 )
-
-_NO_PROXY_URL = (
+_INVALID_PROXY_URL = (
     requests.exceptions.InvalidProxyURL,
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
 )
-
-_WHY: tuple[tuple[type[BaseException], str], ...] = (
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (requests.exceptions.ProxyError, "the proxy cannot be reached; check HTTPS_PROXY"),
-    (requests.exceptions.SSLError, "no TLS connection came about"),
-    (requests.exceptions.ConnectTimeout, "no connection came about in time"),
-    (requests.exceptions.Timeout, "no answer came in time; `request_timeout` is the limit"),
-    (urllib3.exceptions.TimeoutError, "the answer stalled; `request_timeout` is the limit"),
-    (TimeoutError, "the answer stalled; `request_timeout` is the limit"),
-    (requests.exceptions.ContentDecodingError, "the answer's compression is damaged"),
-    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
-    (urllib3.exceptions.ProtocolError, "the answer broke off"),
+    (requests.exceptions.SSLError, "the TLS handshake failed"),
+    (requests.exceptions.ConnectTimeout, "the connection timed out"),
+    (requests.exceptions.Timeout, "no response came in time; `request_timeout` is the limit"),
+    (urllib3.exceptions.TimeoutError, "the response stalled; `request_timeout` is the limit"),
+    (TimeoutError, "the response stalled; `request_timeout` is the limit"),
+    (requests.exceptions.ContentDecodingError, "the response's compression is damaged"),
+    (requests.exceptions.ChunkedEncodingError, "the response broke off"),
+    (urllib3.exceptions.ProtocolError, "the response broke off"),
     (requests.exceptions.ConnectionError, "the connection failed or was closed"),
 )
-
 _TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 
 
-def _connection_failed(asked: Asked, error: Exception, proxy: str | None) -> ConnectionFailed:
-    """Word a network error by its kind: its own text may hold a presigned URL."""
+def connection_failed(
+    request: RequestInfo, error: Exception, proxy: str | None
+) -> ConnectionFailed:
+    """Word a network error by its type: its own text may hold a presigned URL.
+
+    Args:
+        request: The request that failed.
+        error: What `requests` or urllib3 raised.
+        proxy: The URL of the proxy; None without one.
+    """
     causes = list(_causes(error))
-    why, may_pass = _lasting(causes) or (_passing(error), True)
+    reason, retryable = _permanent_reason(causes) or (_passing_reason(error), True)
     address = _address(proxy or "")
     through = f" through the proxy {address}" if address else ""
     return ConnectionFailed(
-        f"{asked} at {parse_url(asked.url).host}{through} failed: {why}.",
+        f"{request} at {parse_url(request.url).host}{through} failed: {reason}.",
         timed_out=any(isinstance(cause, _TIMEOUTS) for cause in causes)
         and not isinstance(error, requests.exceptions.ConnectTimeout),
-        may_pass=may_pass,
+        retryable=retryable,
     )
 
 
-def _lasting(causes: list[BaseException]) -> tuple[str, bool] | None:
-    """What asking again does not mend, and whether it may pass all the same."""
+def _permanent_reason(causes: list[BaseException]) -> tuple[str, bool] | None:
+    """A certificate's or a proxy's fault in words, and whether a retry may help; else None."""
     by_proxy = any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             whose = "the proxy's own" if by_proxy else "its"
             advice = _CERTIFICATE_ADVICE.get(cause.verify_code, _UNKNOWN_CA)
             return f"{whose} TLS certificate is not accepted, because {advice}", False
-        if isinstance(cause, OSError) and (told := _TUNNEL_REFUSED.match(str(cause))):
-            status = int(told[1])
-            advice = _REFUSALS_OF_PROXIES.get(status, "ask who runs it")
-            return f"the proxy answered {status}: {advice}", status >= _SERVER_ERROR
+        if isinstance(cause, OSError) and (refused := _TUNNEL_REFUSED.match(str(cause))):
+            status = int(refused[1])
+            advice = _PROXY_ADVICE.get(status, "ask who runs it")
+            return f"the proxy responded with {status}: {advice}", status >= _SERVER_ERROR
         if isinstance(cause, urllib3.exceptions.ProxyError) and "only use HTTP" in str(cause):
             return "the proxy speaks no TLS itself; begin HTTPS_PROXY with http://", False
-        if isinstance(cause, _NO_PROXY_URL):
+        if isinstance(cause, _INVALID_PROXY_URL):
             return "HTTPS_PROXY is not a proxy's address, as in http://host:port", False
     return None
 
 
-def _passing(error: Exception) -> str:
+def _passing_reason(error: Exception) -> str:
     causes = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
     return next(
-        (words for kind, words in _WHY for cause in causes if isinstance(cause, kind)),
+        (words for kind, words in _REASONS for cause in causes if isinstance(cause, kind)),
         f"the connection failed ({type(error).__name__})",
     )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it was raised for: libraries wrap one in another."""
+    """An error and all errors behind it: libraries wrap one in another."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -118,7 +118,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _address(proxy: str) -> str:
-    """Host and port of a proxy, without the password that may stand before them."""
+    """Host and port of a proxy, without its user name and password."""
     try:
         parts = parse_url(proxy)
     except ValueError:

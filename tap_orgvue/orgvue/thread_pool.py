@@ -17,7 +17,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-class Workers:
+class DaemonThreadPool:
     """A few threads that fetch.
 
     They are daemons: one that waits for a server that never answers does not keep a run that

@@ -1,6 +1,6 @@
-"""HTTP to one kind of host: who gets the token, which proxy and certificates hold, what failed.
+"""HTTP to one kind of host: credentials, proxies, certificates, timeouts.
 
-What the environment says is heeded for every host alike: HTTPS_PROXY, ALL_PROXY and NO_PROXY;
+Environment variables apply to every host alike: HTTPS_PROXY, ALL_PROXY and NO_PROXY;
 REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE. Certificates are always verified.
 """
 
@@ -18,16 +18,15 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
-from tap_orgvue.orgvue.errors import Asked, BrokenAnswer, Misconfigured, refusal_of
-from tap_orgvue.orgvue.network_errors import _connection_failed
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, RequestInfo, refusal_of
+from tap_orgvue.orgvue.network_errors import connection_failed
 from tap_orgvue.orgvue.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
+    from requests.adapters import BaseAdapter
     from requests.auth import AuthBase
-
-    from tap_orgvue.settings.settings import Settings
 
 
 CONNECT_TIMEOUT = 30
@@ -50,17 +49,33 @@ _NETWORK_ERRORS = (
 class Transport:
     """HTTP to one kind of host."""
 
-    def __init__(self, auth: AuthBase, settings: Settings) -> None:
-        """Open no connection yet."""
+    def __init__(
+        self,
+        auth: AuthBase,
+        *,
+        user_agent: str,
+        timeout: float,
+        max_connections: int,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            auth: Adds the credentials to each request.
+            user_agent: The `User-Agent` of every request.
+            timeout: Seconds to wait for the next bytes of a response.
+            max_connections: Connections to keep open.
+            adapter: Sends the requests; HTTP over the network by default.
+        """
         self.auth = auth
-        self._timeout = (min(CONNECT_TIMEOUT, settings.request_timeout), settings.request_timeout)
+        self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
         self._session = requests.Session()
         self._session.auth = auth
         self._session.headers.clear()
-        # One session serves many threads: it keeps no cookies, which Orgvue does not use.
+        self._session.headers["User-Agent"] = user_agent
+        # Many threads share the session: it keeps no cookies, which Orgvue does not use.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["User-Agent"] = settings.user_agent
-        adapter = HTTPAdapter(pool_maxsize=settings.max_parallel_requests + 1)
+        adapter = adapter or HTTPAdapter(pool_maxsize=max_connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -68,13 +83,13 @@ class Transport:
         """Build a request with this transport's headers and credentials.
 
         Raises:
-            BrokenAnswer: The address is none.
+            MalformedResponse: The address is none.
         """
         try:
             return self._session.prepare_request(requests.Request(method, url, **parts))
         except ValueError:
             # Its own text has the address in it, which may be presigned.
-            raise BrokenAnswer("Orgvue gave a link that is not an address.") from None
+            raise MalformedResponse("Orgvue gave a link that is not an address.") from None
 
     @contextmanager
     def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
@@ -85,7 +100,7 @@ class Transport:
             ConnectionFailed: No answer, or its body broke off while it was read.
             Misconfigured: The environment names certificates that cannot be read.
         """
-        asked = Asked(str(request.method), str(request.url))
+        asked = RequestInfo(str(request.method), str(request.url))
         is_secure = origin_of(asked.url)[0] == "https"
         proxies = self._proxies(asked.url) if is_secure else {}
         try:
@@ -99,11 +114,11 @@ class Transport:
             ) as response:
                 if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
                     raise refusal_of(
-                        asked, response.status_code, response.headers, beginning(response)
+                        asked, response.status_code, response.headers, read_start(response)
                     )
                 yield response
         except _NETWORK_ERRORS as error:
-            raise _connection_failed(asked, error, select_proxy(asked.url, proxies)) from None
+            raise connection_failed(asked, error, select_proxy(asked.url, proxies)) from None
 
     def _proxies(self, url: str) -> MutableMapping[str, str]:
         """What the environment says of proxies to a host.
@@ -142,16 +157,16 @@ class Transport:
         self._session.close()
 
 
-def arriving(response: requests.Response, size: int) -> Iterator[bytes]:
+def iter_raw(response: requests.Response, size: int) -> Iterator[bytes]:
     """A body's bytes as they come, compressed as they are."""
-    with _sizes_that_are_none():
+    with _negative_chunk_sizes():
         yield from response.raw.stream(size, decode_content=False)
 
 
-def beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
+def read_start(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
     """A body's first bytes, decoded."""
     parts, size = [], 0
-    with _sizes_that_are_none():
+    with _negative_chunk_sizes():
         for chunk in response.iter_content(64 * 1024):
             parts.append(chunk)
             size += len(chunk)
@@ -161,7 +176,7 @@ def beginning(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> by
 
 
 @contextmanager
-def _sizes_that_are_none() -> Iterator[None]:
+def _negative_chunk_sizes() -> Iterator[None]:
     """Take the one error that urllib3 lets out as it is, of chunks with sizes below nothing."""
     try:
         yield

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.timestamps import (
     finer_than_microseconds,
     format_instant,
@@ -41,25 +42,35 @@ class Misfit(msgspec.Struct, frozen=True):
     fitted: Any = None
 
 
-class Fitter:
-    """Fits raw JSON cells into columns.
+class Counts(msgspec.Struct):
+    """What the rows of a stream had, over all pages of its export.
 
     Attributes:
-        nul_count: How many NUL characters were taken out of text: no database stores them.
+        rows: Rows.
+        misfits: Column name to the number of values that did not fit it.
+        nul_characters: NUL characters removed from text: no database stores them.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing counted."""
-        self.nul_count = 0
-        self._fits: Mapping[Kind, Callable[[Any], Any]] = {
-            Kind.TEXT: self._text,
-            Kind.NUMBER: _number,
-            Kind.BOOLEAN: _boolean,
-            Kind.DATE: fit_date,
-            Kind.INSTANT: fit_instant,
+    rows: int = 0
+    misfits: Counter[str] = msgspec.field(default_factory=Counter)
+    nul_characters: int = 0
+
+
+class Fitter:
+    """Fits raw JSON cells into columns."""
+
+    def __init__(self, counts: Counts) -> None:
+        """Count removed NUL characters there."""
+        self._counts = counts
+        self._fits: Mapping[ColumnType, Callable[[Any], Any]] = {
+            ColumnType.TEXT: self._text,
+            ColumnType.NUMBER: _number,
+            ColumnType.BOOLEAN: _boolean,
+            ColumnType.DATE: fit_date,
+            ColumnType.DATE_TIME: fit_instant,
         }
 
-    def fit(self, kind: Kind, raw: bytes) -> Any:
+    def fit(self, kind: ColumnType, raw: bytes) -> Any:
         """Read a cell.
 
         Args:
@@ -90,7 +101,7 @@ class Fitter:
 
     def _without_nul(self, text: str) -> str:
         if NUL in text:
-            self.nul_count += text.count(NUL)
+            self._counts.nul_characters += text.count(NUL)
             text = text.replace(NUL, "")
         return text
 

@@ -1,4 +1,4 @@
-"""What a user said of single properties: what they hold, and which are hidden or hashed."""
+"""The user's rules for single properties: types, exclusion, hashing, names, new properties."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_orgvue.orgvue.models import ID
-from tap_orgvue.schema.column_types import Kind, kind_of
+from tap_orgvue.schema.column_types import ColumnType, column_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tap_orgvue.orgvue.models import Property
-    from tap_orgvue.settings.settings import Settings
 
 
 class NewProperties(str, Enum):
-    """The setting `new_properties`."""
+    """What happens to a property that the catalog lacks: the setting `new_properties`."""
 
     ADD = "add"
     RESCUE = "rescue"
@@ -27,56 +26,61 @@ class NewProperties(str, Enum):
     FAIL = "fail"
 
 
-class PropertyRules(msgspec.Struct, frozen=True):
-    """The settings `property_types`, `exclude_properties` and `hash_properties`.
+class ColumnRules(msgspec.Struct, frozen=True):
+    """The settings about single properties.
 
-    Patterns know * and ?, in any case: `key`, `stream.key`, and for hiding also display names.
+    Patterns know `*` and `?`, in any case, and match `key` or `stream.key`; those of `excluded`
+    and `hashed` match display names too.
 
     Attributes:
-        matched: The patterns that met a property.
+        types: Pattern to column type; the setting `property_types`.
+        excluded: Patterns of properties that are never requested: `exclude_properties`.
+        hashed: Patterns of properties whose values leave as hashes: `hash_properties`.
+        original_names: True if columns are named by Orgvue's keys: `column_names: original`.
+        new_properties: What happens to a property that the catalog lacks.
+        matched: The patterns that have matched a property so far.
     """
 
-    settings: Settings
+    types: Mapping[str, ColumnType] = msgspec.field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    original_names: bool = False
+    new_properties: NewProperties = NewProperties.ADD
     matched: set[str] = msgspec.field(default_factory=set)
 
-    def kind(self, stream: str, declared: Property) -> Kind:
-        """What a property's column holds."""
-        pinned = self.pinned(stream, declared)
-        return pinned or kind_of(declared.key, declared.type)
+    def column_type(self, stream: str, declared: Property) -> ColumnType:
+        """The type of a property's column."""
+        return self.pinned_type(stream, declared) or column_type_of(declared.key, declared.type)
 
-    def pinned(self, stream: str, declared: Property) -> Kind | None:
-        """What the user pinned a property to; a hash is text."""
+    def pinned_type(self, stream: str, declared: Property) -> ColumnType | None:
+        """The type that the user pinned, or None; a hashed property is text."""
         if self.is_hashed(stream, declared):
-            return Kind.TEXT
+            return ColumnType.TEXT
         names = (f"{stream}.{declared.key}", declared.key)
-        matching = [p for p in self.settings.property_types if self._matches(p, names)]
+        matching = [pattern for pattern in self.types if self._matches(pattern, names)]
         if not matching:
             return None
-        # A pattern that names the stream is the more special one; then the later wins.
-        best = max(matching, key=lambda p: ("." in p, matching.index(p)))
-        return self.settings.property_types[best]
+        # A pattern that names the stream wins; among equals the later one.
+        best = max(matching, key=lambda pattern: ("." in pattern, matching.index(pattern)))
+        return self.types[best]
 
     def is_excluded(self, stream: str, declared: Property) -> bool:
-        """Whether a property is never asked for. Orgvue's own `_id` says nothing of anybody."""
-        return declared.key != ID and self._any(self.settings.exclude_properties, stream, declared)
+        """True if a property is never requested; Orgvue's own `_id` always is."""
+        return declared.key != ID and self._any(self.excluded, stream, declared)
 
     def is_hashed(self, stream: str, declared: Property) -> bool:
-        """Whether the hash of a property's values is sent in their place."""
-        return self._any(self.settings.hash_properties, stream, declared)
+        """True if a property's values leave as hashes."""
+        return self._any(self.hashed, stream, declared)
 
     @property
     def unmatched(self) -> list[str]:
-        """The patterns that met no property so far."""
-        given = (
-            *self.settings.property_types,
-            *self.settings.exclude_properties,
-            *self.settings.hash_properties,
-        )
+        """The patterns that have matched no property so far."""
+        given = (*self.types, *self.excluded, *self.hashed)
         return [pattern for pattern in given if pattern not in self.matched]
 
     def _any(self, patterns: Iterable[str], stream: str, declared: Property) -> bool:
         names = (f"{stream}.{declared.key}", declared.key, declared.name)
-        # Every pattern is tried, so that all that match are known to.
+        # No short cut: `matched` needs every pattern that matches.
         matching = [pattern for pattern in patterns if self._matches(pattern, names)]
         return bool(matching)
 

@@ -11,55 +11,67 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Kind(str, Enum):
-    """What a column holds."""
+class ColumnType(str, Enum):
+    """The type of a column; values are those of the setting `property_types`."""
 
     TEXT = "text"
     NUMBER = "number"
     BOOLEAN = "boolean"
     DATE = "date"
-    INSTANT = "date-time"
+    DATE_TIME = "date-time"
 
 
-def kind_of(key: str, declared_type: str) -> Kind:
-    """Decide what a column holds from its property's declared type.
+_DECLARED: Mapping[str, ColumnType] = {
+    "text": ColumnType.TEXT,
+    "number": ColumnType.NUMBER,
+    "boolean": ColumnType.BOOLEAN,
+    "date": ColumnType.DATE,
+}
 
-    Orgvue's generated instants are declared as dates; their time of day matters. The set of
-    types is open: anything unknown is text, the one type that every loader stores.
+_JSON_SCHEMA: Mapping[ColumnType, Mapping[str, Any]] = {
+    ColumnType.TEXT: {"type": ["string", "null"]},
+    ColumnType.NUMBER: {"type": ["number", "null"]},
+    ColumnType.BOOLEAN: {"type": ["boolean", "null"]},
+    ColumnType.DATE: {"type": ["string", "null"], "format": "date"},
+    ColumnType.DATE_TIME: {"type": ["string", "null"], "format": "date-time"},
+}
+
+
+def column_type_of(key: str, declared_type: str) -> ColumnType:
+    """The column type of a property.
+
+    Orgvue declares its generated instants (`_modifiedAt`) as dates, but they have a time of day.
+    Orgvue's set of types is open: an unknown type becomes text, which every loader stores.
+
+    Args:
+        key: The property's key.
+        declared_type: The type that Orgvue declares.
     """
-    if declared_type == Kind.DATE and key.startswith("_") and key.endswith("At"):
-        return Kind.INSTANT
+    if declared_type == ColumnType.DATE and key.startswith("_") and key.endswith("At"):
+        return ColumnType.DATE_TIME
     if key == MODIFIED_AT:
-        return Kind.INSTANT
-    return _DECLARED.get(declared_type, Kind.TEXT)
+        return ColumnType.DATE_TIME
+    return _DECLARED.get(declared_type, ColumnType.TEXT)
 
 
-_DECLARED: Mapping[str, Kind] = {
-    "text": Kind.TEXT,
-    "number": Kind.NUMBER,
-    "boolean": Kind.BOOLEAN,
-    "date": Kind.DATE,
-}
-
-_JSON_SCHEMA: Mapping[Kind, Mapping[str, Any]] = {
-    Kind.TEXT: {"type": ["string", "null"]},
-    Kind.NUMBER: {"type": ["number", "null"]},
-    Kind.BOOLEAN: {"type": ["boolean", "null"]},
-    Kind.DATE: {"type": ["string", "null"], "format": "date"},
-    Kind.INSTANT: {"type": ["string", "null"], "format": "date-time"},
-}
+def to_json_schema(column_type: ColumnType, *, nullable: bool) -> dict[str, Any]:
+    """The JSON Schema of a column's values."""
+    schema = dict(_JSON_SCHEMA[column_type])
+    if not nullable:
+        schema["type"] = [name for name in schema["type"] if name != "null"]
+    return schema
 
 
-def _kind_in(declared: Mapping[str, Any]) -> Kind:
-    """What a column of a catalog holds; anything unknown is text."""
-    types = declared.get("type") or []
+def from_json_schema(schema: Mapping[str, Any]) -> ColumnType:
+    """The column type of a catalog's schema; text where it is unknown."""
+    types = schema.get("type") or []
     types = [types] if isinstance(types, str) else types
     if "number" in types or "integer" in types:
-        return Kind.NUMBER
+        return ColumnType.NUMBER
     if "boolean" in types:
-        return Kind.BOOLEAN
-    if declared.get("format") == "date":
-        return Kind.DATE
-    if declared.get("format") == "date-time":
-        return Kind.INSTANT
-    return Kind.TEXT
+        return ColumnType.BOOLEAN
+    if schema.get("format") == "date":
+        return ColumnType.DATE
+    if schema.get("format") == "date-time":
+        return ColumnType.DATE_TIME
+    return ColumnType.TEXT

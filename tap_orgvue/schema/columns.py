@@ -1,7 +1,7 @@
-"""What a dataset's stream looks like: properties become columns of a JSON Schema.
+"""Columns of a stream: from properties, to the stream's JSON Schema, and back from a catalog.
 
-Schemas carry a column's key in its `description`, which survives a round trip through a catalog:
-so a sync with a catalog knows Orgvue's keys without asking.
+A schema carries each property's key in the column's `description`, which survives a round trip
+through a catalog. A sync with a catalog thus knows Orgvue's keys without a request.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_orgvue.orgvue.models import Property
-from tap_orgvue.schema.column_types import _JSON_SCHEMA, Kind, _kind_in
+from tap_orgvue.schema.column_types import ColumnType, from_json_schema, to_json_schema
 from tap_orgvue.schema.naming import RESCUED, column_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_orgvue.schema.column_rules import PropertyRules
+    from tap_orgvue.schema.column_rules import ColumnRules
 
-
-_KEY_MARK = "Orgvue property: "
+_KEY_PREFIX = "Orgvue property: "
 
 RESCUED_SCHEMA: Mapping[str, Any] = {
     "type": ["object", "null"],
@@ -30,19 +29,19 @@ RESCUED_SCHEMA: Mapping[str, Any] = {
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a stream and the property it shows.
+    """A column of a stream, and its property.
 
     Attributes:
-        name: The column's name; what users write in selections and maps.
-        key: The property's key; what Orgvue is asked by.
-        kind: What the column holds.
+        name: The column's name, as selections and stream maps have it.
+        key: The property's key, as requests have it.
+        type: The type of the column's values.
         title: The property's display name.
-        hashed: Whether it holds hashes of the property's values.
+        hashed: True if the column holds hashes of the property's values.
     """
 
     name: str
     key: str
-    kind: Kind
+    type: ColumnType
     title: str = ""
     hashed: bool = False
 
@@ -53,19 +52,17 @@ class Column(msgspec.Struct, frozen=True):
 
     def json_schema(self, *, nullable: bool = True) -> dict[str, Any]:
         """The column's entry in the stream's schema."""
-        schema = dict(_JSON_SCHEMA[self.kind])
-        if not nullable:
-            schema["type"] = [name for name in schema["type"] if name != "null"]
-        return {**schema, "title": self.title or self.key, "description": _KEY_MARK + self.key}
+        schema = to_json_schema(self.type, nullable=nullable)
+        return {**schema, "title": self.title or self.key, "description": _KEY_PREFIX + self.key}
 
 
-class Catalogued(msgspec.Struct, frozen=True):
-    """What a catalog says of a stream.
+class CatalogColumns(msgspec.Struct, frozen=True):
+    """The columns of a stream in the catalog.
 
     Attributes:
         stream: The stream's name.
         columns: All columns.
-        selected: The names of those to deliver.
+        selected: Names of the selected columns.
     """
 
     stream: str
@@ -73,37 +70,35 @@ class Catalogued(msgspec.Struct, frozen=True):
     selected: frozenset[str]
 
     @property
-    def everything(self) -> bool:
-        """Whether every column is to be delivered."""
+    def all_selected(self) -> bool:
+        """True if every column is selected."""
         return all(column.name in self.selected for column in self.columns)
 
 
 def columns_of(
     properties: Sequence[Property],
-    rules: PropertyRules,
+    rules: ColumnRules,
     stream: str,
     *,
-    original: bool,
     taken: Mapping[str, str] | None = None,
 ) -> list[Column]:
-    """Give each property its column; those that are never asked for get none.
+    """Make a column for each property that is not excluded.
 
     Args:
         properties: In the export's order.
-        rules: What the user said of single properties.
+        rules: The user's rules for single properties.
         stream: The stream's name.
-        original: Whether columns are called by Orgvue's keys.
-        taken: Column names that keys already have.
+        taken: Property key to the column name that it already has.
     """
     keys = [declared.key for declared in properties]
     names = column_names(keys, taken)
-    if original:
+    if rules.original_names:
         names |= {key: key for key in keys if key != RESCUED}
     return [
         Column(
             names[declared.key],
             declared.key,
-            rules.kind(stream, declared),
+            rules.column_type(stream, declared),
             declared.name,
             rules.is_hashed(stream, declared),
         )
@@ -115,7 +110,13 @@ def columns_of(
 def stream_schema(
     columns: Iterable[Column], key_columns: Sequence[str], *, rescue: bool
 ) -> dict[str, Any]:
-    """The JSON Schema of a stream, in the order of its columns."""
+    """The JSON Schema of a stream.
+
+    Args:
+        columns: In the schema's order.
+        key_columns: Names of the key's columns, which are not nullable.
+        rescue: True if the schema has the column `_rescued_data`.
+    """
     properties = {
         column.name: column.json_schema(nullable=column.name not in key_columns)
         for column in columns
@@ -126,15 +127,17 @@ def stream_schema(
 
 
 def columns_in(schema: Mapping[str, Any]) -> list[Column]:
-    """Read the columns of a catalog's schema back.
+    """The columns of a catalog's schema.
 
-    A column without the mark, from a schema that a user wrote, is taken to be called by its key.
+    A column whose description names no property, from a schema that a user wrote, has its name as
+    its key.
     """
     columns = []
     for name, declared in schema.get("properties", {}).items():
         if name == RESCUED:
             continue
         description = declared.get("description") or ""
-        key = description.removeprefix(_KEY_MARK) if description.startswith(_KEY_MARK) else name
-        columns.append(Column(name, key, _kind_in(declared), declared.get("title") or ""))
+        named = description.startswith(_KEY_PREFIX)
+        key = description.removeprefix(_KEY_PREFIX) if named else name
+        columns.append(Column(name, key, from_json_schema(declared), declared.get("title") or ""))
     return columns

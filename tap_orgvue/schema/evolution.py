@@ -1,7 +1,7 @@
-"""Which columns a run delivers: by its catalog, its export's headers, and earlier runs.
+"""The columns of a run: from the catalog, the export's headers, and earlier runs.
 
-The export's headers are the truth, the catalog may be days old, and a table's column keeps its
-type: loaders can add columns, but not change them.
+The headers are the truth, the catalog may be days old, and a table's column keeps its type:
+loaders add columns, but do not change them.
 """
 
 from __future__ import annotations
@@ -12,28 +12,27 @@ import msgspec
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.schema.column_rules import NewProperties
-from tap_orgvue.schema.column_types import Kind
-from tap_orgvue.schema.columns import Catalogued, columns_of
+from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.schema.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_orgvue.orgvue.models import Property
-    from tap_orgvue.schema.column_rules import PropertyRules
-    from tap_orgvue.schema.columns import Column
-
+    from tap_orgvue.schema.column_rules import ColumnRules
+    from tap_orgvue.schema.columns import CatalogColumns, Column
 
 REFRESH = "`meltano run --refresh-catalog …`, or `tap-orgvue --discover` for a catalog of your own"
 
 
-class Settled(msgspec.Struct):
-    """What every record of a run holds.
+class ResolvedColumns(msgspec.Struct):
+    """The columns of every record of a run.
 
     Attributes:
-        columns: The columns, in the order of the catalog, new ones last.
-        rescued_keys: Keys without a column whose values are rescued.
-        hashed_keys: Those of them whose values are hashed.
-        warnings: What the user should know.
+        columns: In the catalog's order, new ones last.
+        rescued_keys: Keys of properties without a column whose values go to `_rescued_data`.
+        hashed_keys: The ones among them whose values are hashed.
+        warnings: For the user.
     """
 
     columns: list[Column]
@@ -42,122 +41,135 @@ class Settled(msgspec.Struct):
     warnings: list[str] = msgspec.field(default_factory=list)
 
 
-def settle(
-    catalogued: Catalogued,
+def reconcile(
+    catalog: CatalogColumns,
     headers: Sequence[Property],
-    rules: PropertyRules,
-    remembered: Mapping[str, str],
-) -> Settled:
-    """Decide what a run delivers, once the export's headers are known.
+    rules: ColumnRules,
+    earlier_types: Mapping[str, str],
+) -> ResolvedColumns:
+    """Resolve the columns of a run, once the export's headers are known.
 
     Args:
-        catalogued: What the catalog says.
+        catalog: The stream's columns in the catalog.
         headers: The export's columns.
-        rules: What the user said of single properties.
-        remembered: Column name to the kind that it was emitted as before.
+        rules: The user's rules for single properties.
+        earlier_types: Column name to the type that earlier runs emitted.
 
     Raises:
-        OrgvueError: There is a new property, and the user wants to be stopped by one.
+        OrgvueError: There is a new property, and `new_properties` is `fail`.
     """
-    declared = {header.key: header for header in headers}
-    settled = Settled([])
-    for column in catalogued.columns:
-        known = column.property
-        if column.name not in catalogued.selected or rules.is_excluded(catalogued.stream, known):
-            continue
-        header = declared.get(column.key)
-        pinned = rules.pinned(catalogued.stream, header or known)
-        if header is None:
-            settled.warnings.append(_gone(column, catalogued.stream))
-        if pinned is not None:
-            hashed = rules.is_hashed(catalogued.stream, header or known)
-            settled.columns.append(msgspec.structs.replace(column, kind=pinned, hashed=hashed))
-            continue
-        before = Kind(remembered.get(column.name, column.kind.value))
-        now = rules.kind(catalogued.stream, header) if header else column.kind
-        if before is not column.kind:
-            settled.warnings.append(_changed_since_emitted(column, before, catalogued.stream))
-        elif now is not column.kind:
-            settled.warnings.append(_changed_since_discovery(column, now, catalogued.stream))
-        settled.columns.append(msgspec.structs.replace(column, kind=before))
-    if catalogued.everything:
-        added = _meet_strangers(settled, catalogued, headers, rules)
-        settled.columns += [
-            column
-            if rules.pinned(catalogued.stream, column.property)
-            else msgspec.structs.replace(
-                column, kind=Kind(remembered.get(column.name, column.kind.value))
+    by_key = {header.key: header for header in headers}
+    resolved = ResolvedColumns([])
+    for column in catalog.columns:
+        if column.name in catalog.selected and not rules.is_excluded(
+            catalog.stream, column.property
+        ):
+            header = by_key.get(column.key)
+            resolved.columns.append(
+                _known_column(
+                    resolved,
+                    catalog.stream,
+                    column,
+                    header,
+                    rules=rules,
+                    earlier_types=earlier_types,
+                )
             )
-            for column in added
-        ]
-    return settled
+    if catalog.all_selected:
+        for column in _new_columns(resolved, catalog, headers, rules):
+            pinned = rules.pinned_type(catalog.stream, column.property)
+            emitted = ColumnType(earlier_types.get(column.name, column.type.value))
+            resolved.columns.append(msgspec.structs.replace(column, type=pinned or emitted))
+    return resolved
 
 
-def _gone(column: Column, stream: str) -> str:
+def _known_column(  # noqa: PLR0913 - all that a column's type depends on
+    resolved: ResolvedColumns,
+    stream: str,
+    column: Column,
+    header: Property | None,
+    *,
+    rules: ColumnRules,
+    earlier_types: Mapping[str, str],
+) -> Column:
+    """A selected column of the catalog, with the type and hashing of this run."""
+    declared = header or column.property
+    if header is None:
+        resolved.warnings.append(_missing(column, stream))
+    pinned = rules.pinned_type(stream, declared)
+    if pinned is not None:
+        hashed = rules.is_hashed(stream, declared)
+        return msgspec.structs.replace(column, type=pinned, hashed=hashed)
+    emitted = ColumnType(earlier_types.get(column.name, column.type.value))
+    current = rules.column_type(stream, header) if header else column.type
+    if emitted is not column.type:
+        resolved.warnings.append(_changed_since_emitted(column, emitted, stream))
+    elif current is not column.type:
+        resolved.warnings.append(_changed_since_discovery(column, current, stream))
+    return msgspec.structs.replace(column, type=emitted)
+
+
+def _new_columns(
+    resolved: ResolvedColumns,
+    catalog: CatalogColumns,
+    headers: Sequence[Property],
+    rules: ColumnRules,
+) -> list[Column]:
+    """Treat properties that the catalog lacks as `new_properties` says.
+
+    Returns:
+        The columns to add.
+    """
+    stream = catalog.stream
+    known = {column.key: column.name for column in catalog.columns}
+    new = [
+        header
+        for header in headers
+        if header.key not in known and not rules.is_excluded(stream, header)
+    ]
+    if not new:
+        return []
+    names = ", ".join(repr(header.key) for header in new)
+    if rules.new_properties is NewProperties.FAIL:
+        raise OrgvueError(
+            f"Stream '{stream}': Orgvue has new properties, {names}, and `new_properties` is "
+            f"fail. Refresh the catalog: {REFRESH}."
+        )
+    resolved.warnings.append(
+        f"Stream '{stream}': the catalog lacks the properties {names}; `new_properties` is "
+        f"{rules.new_properties.value}. To include them, refresh the catalog: {REFRESH}."
+    )
+    if rules.new_properties is NewProperties.ADD:
+        keys = {header.key for header in new}
+        columns = columns_of(headers, rules, stream, taken=known)
+        return [column for column in columns if column.key in keys]
+    if rules.new_properties is NewProperties.RESCUE:
+        resolved.rescued_keys = frozenset(header.key for header in new)
+        resolved.hashed_keys = frozenset(
+            header.key for header in new if rules.is_hashed(stream, header)
+        )
+    return []
+
+
+def _missing(column: Column, stream: str) -> str:
     return (
-        f"Stream '{stream}': Orgvue has no property {column.key!r} any more; its column "
-        f"'{column.name}' is null in every record. To be rid of it, refresh the catalog: {REFRESH}."
+        f"Stream '{stream}': Orgvue no longer has the property {column.key!r}; its column "
+        f"'{column.name}' is null in every record. To remove it, refresh the catalog: {REFRESH}."
     )
 
 
-def _changed_since_emitted(column: Column, before: Kind, stream: str) -> str:
+def _changed_since_emitted(column: Column, emitted: ColumnType, stream: str) -> str:
     return (
-        f"Stream '{stream}': the column '{column.name}' was {before.value} in earlier runs and is "
-        f"{column.kind.value} in the catalog now. It stays {before.value}, because loaders cannot "
+        f"Stream '{stream}': the column '{column.name}' was {emitted.value} in earlier runs and is "
+        f"{column.type.value} in the catalog now. It stays {emitted.value}, because loaders cannot "
         "change a column; values that do not fit are rescued. Set `property_types` to pin it, or "
         "run once with `--full-refresh` into a table without it to accept the new type."
     )
 
 
-def _changed_since_discovery(column: Column, now: Kind, stream: str) -> str:
+def _changed_since_discovery(column: Column, current: ColumnType, stream: str) -> str:
     return (
-        f"Stream '{stream}': Orgvue declares {column.key!r} as {now.value} now, the catalog has "
-        f"{column.kind.value}. Values are fitted to the catalog's type, or rescued. To accept the "
-        f"new type, refresh the catalog: {REFRESH}."
+        f"Stream '{stream}': Orgvue declares {column.key!r} as {current.value} now, the catalog "
+        f"has {column.type.value}. Values are fitted to the catalog's type, or rescued. To accept "
+        f"the new type, refresh the catalog: {REFRESH}."
     )
-
-
-def _meet_strangers(
-    settled: Settled,
-    catalogued: Catalogued,
-    headers: Sequence[Property],
-    rules: PropertyRules,
-) -> list[Column]:
-    """Treat properties that the catalog does not know as `new_properties` says.
-
-    Returns:
-        The columns to add.
-    """
-    stream, settings = catalogued.stream, rules.settings
-    known = {column.key: column.name for column in catalogued.columns}
-    strangers = [
-        header
-        for header in headers
-        if header.key not in known and not rules.is_excluded(stream, header)
-    ]
-    if not strangers:
-        return []
-    told = ", ".join(repr(header.key) for header in strangers)
-    if settings.new_properties is NewProperties.FAIL:
-        message = (
-            f"Stream '{stream}': Orgvue has new properties, {told}, and `new_properties` is "
-            f"fail. Refresh the catalog: {REFRESH}."
-        )
-        raise OrgvueError(message)
-    settled.warnings.append(
-        f"Stream '{stream}': properties that the catalog does not have, {told}, are handled as "
-        f"`new_properties` says: {settings.new_properties.value}. To settle it, refresh the "
-        f"catalog: {REFRESH}."
-    )
-    if settings.new_properties is NewProperties.ADD:
-        keys = {header.key for header in strangers}
-        columns = columns_of(
-            headers, rules, stream, original=settings.original_columns, taken=known
-        )
-        return [column for column in columns if column.key in keys]
-    if settings.new_properties is NewProperties.RESCUE:
-        settled.rescued_keys = frozenset(header.key for header in strangers)
-        settled.hashed_keys = frozenset(
-            header.key for header in strangers if rules.is_hashed(stream, header)
-        )
-    return []

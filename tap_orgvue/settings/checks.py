@@ -13,7 +13,7 @@ from singer_sdk.exceptions import ConfigurationError
 
 from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.orgvue.urls import is_loopback
-from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.naming import MAX_BYTES, RESERVED_STREAMS, is_safe_name
 from tap_orgvue.timestamps import parse_instant
 
@@ -179,7 +179,7 @@ def _check_linking_relationships(table: Mapping[str, Sequence[str]]) -> str | No
 
 
 def _check_property_types(types: Mapping[str, str]) -> str | None:
-    known = [kind.value for kind in Kind]
+    known = [kind.value for kind in ColumnType]
     for pattern, kind in types.items():
         if kind not in known:
             return f"for {pattern!r}: must be one of {', '.join(known)}."

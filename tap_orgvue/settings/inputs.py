@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tap_orgvue.settings.checks import SettingsError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def _document(kind: str, file: IO[str]) -> dict[str, Any]:
-    """Read a file that was given on the command line.
+
+def read_json_object(option: str, file: IO[str]) -> dict[str, Any]:
+    """Read a file of the command line.
+
+    Args:
+        option: `catalog` or `state`, for the message.
+        file: The open file.
 
     Raises:
         SettingsError: It is not a JSON object.
@@ -20,15 +27,15 @@ def _document(kind: str, file: IO[str]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise SettingsError([f"{kind}: {file.name} does not hold a JSON object."])
+        raise SettingsError([f"{option}: {file.name} does not hold a JSON object."])
     return document
 
 
-def _catalog(document: dict[str, Any]) -> dict[str, Any]:
-    """See that a document is a catalog, as far as nobody else does.
+def check_catalog(document: dict[str, Any]) -> dict[str, Any]:
+    """Check that a document is a catalog, as far as the SDK does not.
 
     Raises:
-        SettingsError: It is something else.
+        SettingsError: It is none.
     """
     streams = document.get("streams")
     if not isinstance(streams, list) or not all(
@@ -41,13 +48,32 @@ def _catalog(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _check_environment(name: str, schema: dict[str, Any]) -> None:
-    """Find the variables that the SDK could not read, and name them.
+def check_state(state: Mapping[str, Any]) -> None:
+    """Check that a document is a state.
 
     Raises:
-        SettingsError: A variable of a whole number holds something else.
+        SettingsError: It is none.
     """
-    prefix = f"{name.upper().replace('-', '_')}_"
+    bookmarks = state.get("bookmarks", {})
+    if not isinstance(bookmarks, dict) or not all(
+        isinstance(bookmark, dict) for bookmark in bookmarks.values()
+    ):
+        raise SettingsError(
+            ["state: `bookmarks` must give each stream an object. Run without it to start anew."]
+        )
+
+
+def check_environment(tap_name: str, schema: Mapping[str, Any]) -> None:
+    """Check the environment variables that the SDK would fail to read.
+
+    Args:
+        tap_name: For example `tap-orgvue`.
+        schema: The JSON Schema of the settings.
+
+    Raises:
+        SettingsError: A variable of an integer or an object holds something else.
+    """
+    prefix = f"{tap_name.upper().replace('-', '_')}_"
     mistakes = []
     for setting, declared in schema["properties"].items():
         variable = f"{prefix}{setting.upper()}"

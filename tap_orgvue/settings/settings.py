@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tap_orgvue.orgvue.models import ExportMode, is_dataset_id
 from tap_orgvue.schema.column_rules import NewProperties
-from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.settings.checks import CHECKS, SettingsError, bare_token, mistakes_of_form
 from tap_orgvue.settings.definitions import DEFAULT_USER_AGENT, ORIGINAL, REGIONS
 from tap_orgvue.settings.dotted_keys import KEYS_WITH_DOTS
@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True):
     filters: Mapping[str, Filter] = msgspec.field(default_factory=dict)
     linking_relationships: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     new_properties: NewProperties = NewProperties.ADD
-    property_types: Mapping[str, Kind] = msgspec.field(default_factory=dict)
+    property_types: Mapping[str, ColumnType] = msgspec.field(default_factory=dict)
     rescue_data: bool = True
     exclude_properties: tuple[str, ...] = ()
     hash_properties: tuple[str, ...] = ()
@@ -126,7 +126,8 @@ class Settings(msgspec.Struct, frozen=True):
             },
             new_properties=NewProperties(given.get("new_properties", NewProperties.ADD)),
             property_types={
-                pattern: Kind(kind) for pattern, kind in given.get("property_types", {}).items()
+                pattern: ColumnType(kind)
+                for pattern, kind in given.get("property_types", {}).items()
             },
             exclude_properties=tuple(given.get("exclude_properties", ())),
             hash_properties=tuple(given.get("hash_properties", ())),

@@ -1,13 +1,70 @@
-"""How far an incremental stream has come."""
+"""The replication key's progress in one run of an incremental stream."""
 
 from __future__ import annotations
 
-from tap_orgvue.timestamps import parse_instant
+from typing import TYPE_CHECKING, Any
+
+from tap_orgvue.timestamps import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
 
 
-def _is_later(one: str, other: str) -> bool:
+class ReplicationProgress:
+    """The latest value of the replication key on the first page.
+
+    Pages are fetched one after another. A row of the first page that changes while a later page is
+    fetched would lie before that page's latest value, and be missed for ever. Whatever changes
+    after the first page is later than everything on it.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first page."""
+        self._page = 0
+        self._latest: str | None = None
+
+    def start_page(self) -> None:
+        """Count a page, before its rows."""
+        self._page += 1
+
+    def note(self, values: Iterable[str]) -> None:
+        """Keep the latest of some values, compared as instants: texts differ in length."""
+        if self._page > 1:
+            return
+        latest: dict[int, str] = {}
+        for value in values:
+            if value > latest.get(len(value), ""):
+                latest[len(value)] = value
+        for value in latest.values():
+            if self._latest is None or is_later(value, self._latest):
+                self._latest = value
+
+    def bookmark(self, state: dict[str, Any], key: str | None, began: datetime) -> str | None:
+        """The bookmark to promote once the stream is finished; None if no row had a value.
+
+        Never after the start of the run: a value in the future would hide all changes before it.
+        Never before the last bookmark: all rows up to there were sent.
+
+        Args:
+            state: The stream's state.
+            key: The replication key.
+            began: The start of the run.
+        """
+        if self._latest is None:
+            return None
+        start = format_instant(began)
+        value = start if is_later(self._latest, start) else self._latest
+        last = state.get("replication_key_value")
+        if state.get("replication_key") == key and last and not is_later(value, str(last)):
+            value = str(last)
+        return value
+
+
+def is_later(one: str, other: str) -> bool:
+    """True if one instant is after another."""
     if len(one) == len(other) and one[-1:] == other[-1:] == "Z":
-        # Both are in UTC and of one form, whose texts are in the order of time.
+        # Both are in UTC and of one form, whose texts sort like their instants.
         return one > other
     first, second = parse_instant(one), parse_instant(other)
     return first is not None and (second is None or first > second)

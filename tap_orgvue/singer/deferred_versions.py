@@ -1,4 +1,8 @@
-"""ACTIVATE_VERSION messages after the records."""
+"""ACTIVATE_VERSION messages after the records.
+
+The SDK writes the message before the first record: a loader then deletes first, and the table
+stays empty if the run dies.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,25 @@ import time
 from singer_sdk import Stream
 from typing_extensions import override
 
-_BEGAN = int(time.time())
-"""The second in which this process began."""
+_PROCESS_START = int(time.time())
+"""Seconds since 1970."""
 
 
-class HeldVersions(Stream):
-    """A stream that tells which rows there are once all of them are sent.
-
-    The SDK tells it before the first: a loader would then delete first, and keep it so if the run
-    dies.
-    """
+class DeferredVersionStream(Stream):
+    """A stream that activates its version once all of its records are sent."""
 
     def next_version(self, now: int) -> int:
-        """The version of this run's records."""
+        """The version of this run's records.
+
+        Args:
+            now: Seconds since 1970.
+        """
         return now
 
     @property
     def version(self) -> int | None:
-        """The version of this run's records, where they carry one."""
+        """The version of this run's records; None if they carry none."""
+        # Private: the SDK puts it into RECORD messages and offers no other way to it.
         return self._stream_version
 
     def activate_version(self) -> None:
@@ -34,13 +39,15 @@ class HeldVersions(Stream):
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Hold the message back, and settle the version.
+        """Set the version, and hold the message back.
 
-        Loaders keep versions as whole seconds in 32 bits. A run that was killed left no trace of
-        its version but in the table: to be greater than that, a version is of a later second than
-        this process, which began after the other had sent its records.
+        Private: the SDK calls it before the first record.
+
+        Loaders keep versions as seconds in 32 bits. A killed run leaves its version in the table
+        only. To exceed it, a version is a later second than the start of this process, which
+        started after the other had sent its records.
         """
-        later = _BEGAN + 1
-        # At most that second, whatever somebody did to the clock.
+        later = _PROCESS_START + 1
+        # At most one second, even if the clock was changed.
         time.sleep(min(1.0, max(0.0, later - time.time())))
         self._stream_version = self.next_version(max(int(time.time()), later))

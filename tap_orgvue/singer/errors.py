@@ -1,16 +1,21 @@
-"""Errors of the Singer half, and any error in words."""
+"""Errors of the Singer half, and the message of any error."""
 
 from __future__ import annotations
 
-from tap_orgvue.orgvue.errors import OrgvueError
+
+class StreamMapFailed(Exception):
+    """A stream map failed on a record; the message holds no value of the record."""
 
 
-class LoaderGone(OrgvueError):
-    """Nobody reads standard output any more."""
+class LoaderGone(Exception):
+    """The loader no longer reads standard output."""
 
 
-def in_words(error: BaseException) -> str:
-    """What to tell a user of any error: its own words, with its kind where those do not do."""
+def error_message(error: BaseException) -> str:
+    """The message of an error for a user: its own words, with its type where those are not enough.
+
+    Built-in errors lead with their type: `KeyError: 'x'` says more than `'x'`.
+    """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     kind, first = type(error), next(iter(error.args), None)

@@ -1,4 +1,4 @@
-"""A tap whose streams fail one by one, and which signals end cleanly."""
+"""A tap whose streams fail one by one, and which ends cleanly on a signal."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 from singer_sdk import Tap
 from typing_extensions import override
 
-from tap_orgvue.singer.errors import in_words
-from tap_orgvue.singer.fast_stream import FastRecords
+from tap_orgvue.singer.errors import error_message
+from tap_orgvue.singer.fast_stream import FastStream
 from tap_orgvue.singer.output import BufferedWriter
 
 if TYPE_CHECKING:
     from types import FrameType
 
 IMPATIENT_SECONDS = 1.0
-"""A signal to end that comes so long after the first ends the process on the spot."""
+"""A second signal after this time ends the process at once."""
 
 
 class Terminated(BaseException):
-    """The process was asked to end: unwinds everything, past handlers of errors.
+    """A signal ends the run. No `except Exception` stops it.
 
     Attributes:
-        code: The exit code, 128 and the signal's number.
+        code: The exit code: 128 and the signal's number.
     """
 
     def __init__(self, signum: int) -> None:
-        """Keep which signal it was."""
+        """Take the signal's number."""
         super().__init__(f"Ended by {signal.Signals(signum).name}.")
         self.code = 128 + signum
 
@@ -41,22 +41,23 @@ class IsolatingTap(Tap):
     run_ending: tuple[type[Exception], ...] = ()
     """Errors that every other stream would meet too."""
 
-    _ending_since: float | None = None
-    """When the first signal to end came."""
+    _signalled_at: float | None = None
+    """When the first signal came."""
 
     def run(self) -> dict[str, Exception]:
-        """Sync all selected streams, as the SDK's `sync_all` does, but each for itself.
+        """Sync all selected streams, as the SDK's `sync_all` does, but each on its own.
 
         A stream that fails keeps its old bookmark.
 
         Returns:
-            Stream name to what it failed with.
+            Stream name to its error, for each stream that failed.
 
         Raises:
-            Exception: One of `run_ending`; what was sent before it stays sent.
+            Exception: One of `run_ending`; messages sent before it stay sent.
         """
         failed: dict[str, Exception] = {}
-        undone = [stream.name for stream in self.streams.values() if stream.selected]
+        unfinished = [stream.name for stream in self.streams.values() if stream.selected]
+        # Private: `sync_all` begins with it.
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
@@ -68,17 +69,17 @@ class IsolatingTap(Tap):
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
-                undone.remove(stream.name)
+                unfinished.remove(stream.name)
             except Exception as error:
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
-                    self.logger.error("The run stops. Not delivered: %s.", ", ".join(undone))  # noqa: TRY400 - as below
+                    self.logger.error("The run ends. Not sent: %s.", ", ".join(unfinished))  # noqa: TRY400 - as below
                     raise
-                # Without the way there, which holds on to what was read of the export.
+                # A traceback holds on to the part of the export that was read.
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
-                self.logger.error("%s", in_words(error))  # noqa: TRY400 - a user's line, not a traceback
+                self.logger.error("%s", error_message(error))  # noqa: TRY400 - a user's line, not a traceback
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()
@@ -86,37 +87,41 @@ class IsolatingTap(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Unwind, instead of exiting with 0 and a state that is ahead of its records."""
-        # The SDK takes signals before it has made the writer.
+        """Raise `Terminated`.
+
+        Private: the SDK exits with 0 here, after a STATE that is ahead of its records.
+        """
+        # The SDK installs its handlers before it makes the writer.
         writer, now = getattr(self, "message_writer", None), time.monotonic()
         terminated = Terminated(signum)
-        if self._ending_since is not None:
-            # One that follows at once is the same wish: a terminal tells the whole pipe. A later
-            # one does not wait for a loader that is stuck.
-            if now - self._ending_since > IMPATIENT_SECONDS:
+        if self._signalled_at is not None:
+            # A terminal signals the whole pipe, a supervisor repeats itself: one wish. A later
+            # signal does not wait for a loader that is stuck.
+            if now - self._signalled_at > IMPATIENT_SECONDS:
                 os._exit(terminated.code)
             return
-        self._ending_since = now
+        self._signalled_at = now
         if isinstance(writer, BufferedWriter) and writer.is_writing:
             writer.interruption = terminated
             return
         raise terminated
 
     def flush(self) -> None:
-        """Let out what the writer holds."""
+        """Write out the buffer."""
         if isinstance(self.message_writer, BufferedWriter):
             self.message_writer.flush()
 
     def write_last_state(self) -> None:
-        """Let out what is held, and repeat the last STATE that was sent."""
+        """Write out the buffer, and repeat the last STATE message."""
         if isinstance(self.message_writer, BufferedWriter):
             self.message_writer.repeat_state()
 
     def write_catalog_schemas(self) -> None:
-        """Write a SCHEMA message for every stream, asking for no export."""
+        """Write a SCHEMA message for every stream, without an export."""
         for stream in self.streams.values():
             stream.selected = True
-            if isinstance(stream, FastRecords):
+            if isinstance(stream, FastStream):
                 stream.write_catalog_schema()
             else:
-                stream._write_schema_message()  # noqa: SLF001 - what the SDK's own mode calls
+                # Private: the SDK's `--test=schema` calls it.
+                stream._write_schema_message()  # noqa: SLF001

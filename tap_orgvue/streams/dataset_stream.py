@@ -1,16 +1,14 @@
-"""The stream of a dataset: what is asked of its export, and what becomes of the answer."""
+"""The stream of a dataset: the requests of its export, and the records of its responses."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-import requests
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import HTTPRequest, PageContext
@@ -19,29 +17,34 @@ from typing_extensions import override
 from tap_orgvue import __version__
 from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.orgvue.client import HEADERS
-from tap_orgvue.orgvue.errors import BrokenAnswer, DatasetRefusal, OrgvueError, Refusal
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, ID, ITEMS, MODIFIED_AT, Property
-from tap_orgvue.records.record_maker import RecordMaker, encodes_itself
-from tap_orgvue.schema.columns import Catalogued, columns_in, stream_schema
-from tap_orgvue.schema.evolution import Settled, settle
+from tap_orgvue.orgvue.errors import DatasetRefusal, MalformedResponse, OrgvueError, Refusal
+from tap_orgvue.orgvue.models import ID, MODIFIED_AT
+from tap_orgvue.records.record_maker import RecordMaker
+from tap_orgvue.records.row_layout import can_encode_rows_of
+from tap_orgvue.records.values import Counts
+from tap_orgvue.schema.columns import CatalogColumns, columns_in, stream_schema
+from tap_orgvue.schema.evolution import ResolvedColumns, reconcile
 from tap_orgvue.schema.naming import RESCUED
-from tap_orgvue.singer.fast_stream import FastRecords
-from tap_orgvue.streams.deletion_guard import let_go
-from tap_orgvue.streams.export_query import Questions
-from tap_orgvue.streams.pagination import ExportPages, Link, Page
-from tap_orgvue.streams.prefetch import First
-from tap_orgvue.streams.session import ExportAdapter
-from tap_orgvue.streams.state import IN_STATE, Memory
+from tap_orgvue.singer.batch_stream import BatchStream
+from tap_orgvue.streams.deletion_guard import activate_version_if_safe
+from tap_orgvue.streams.export_query import ExportQueryBuilder
+from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
+from tap_orgvue.streams.prefetch import PrefetchedExport
+from tap_orgvue.streams.session import ExportSession
+from tap_orgvue.streams.state import STATE_KEY, StreamState, fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import requests
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Auth, Record, RequestFunc
     from singer_sdk.singerlib.catalog import MetadataMapping, SelectionMask
 
-    from tap_orgvue.exports.response import ExportAnswer
-    from tap_orgvue.tap import TapOrgvue
-
+    from tap_orgvue.exports.response import ExportResponse
+    from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.streams.discovery import StreamDefinition
+    from tap_orgvue.streams.source import Source
 
 _SHAPING_SETTINGS = (
     "stream_maps",
@@ -51,14 +54,15 @@ _SHAPING_SETTINGS = (
     "flattening_max_key_length",
     "flattening_separator",
 )
-"""The SDK's own settings that decide what a loader is sent of a row."""
+"""The SDK's own settings that change what a loader gets of a row."""
 
 
-class DatasetStream(FastRecords):
+class DatasetStream(BatchStream):
     """The rows of one dataset's export.
 
     Attributes:
         dataset_id: Orgvue's id of the dataset.
+        state: The tap's own state of the stream.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -66,81 +70,77 @@ class DatasetStream(FastRecords):
 
     allow_redirects = False
 
-    def __init__(
-        self,
-        tap: TapOrgvue,
-        *,
-        name: str,
-        dataset_id: str,
-        schema: Mapping[str, Any],
-        key_columns: Sequence[str],
-    ) -> None:
+    def __init__(self, tap: Tap, source: Source, definition: StreamDefinition) -> None:
         """Make a stream.
 
         Args:
             tap: The tap.
-            name: The stream's name.
-            dataset_id: Orgvue's id of the dataset.
-            schema: Its JSON Schema, from discovery or from a catalog.
-            key_columns: Names of the columns that identify a record.
+            source: What all streams of the run share.
+            definition: Name, dataset, schema and key, from discovery or from a catalog.
         """
-        self.dataset_id = dataset_id
-        self._orgvue = tap
+        self.dataset_id = definition.dataset_id
+        self._source = source
+        self._settings = source.settings
         super().__init__(
             tap,
-            name=name,
-            schema=dict(schema),
-            path=f"/datasets/{dataset_id}/"
-            + (f"export/{EXPORT_FORMAT}" if tap.settings.include_calculations else ITEMS),
+            name=definition.name,
+            schema=dict(definition.schema),
+            path=self._url.removeprefix(source.client.base_url),
         )
-        self.primary_keys = list(key_columns)
-        self._exports = self._export_session()
-        self.memory = Memory()
-        self._first: First | None = None
-        self._first_cache_key: str | None = None
-        self._settled = Settled([])
+        self.primary_keys = list(definition.key_columns)
+        self._session = ExportSession(self._respond)
+        self.state = StreamState()
+        self._first: PrefetchedExport | None = None
+        self._cache_key: str | None = None
+        self._resolved = ResolvedColumns([])
         self._headers: Sequence[Property] = ()
-        self._misfits: Counter[str] = Counter()
-        self._nul_count = 0
-        self._row_count = 0
+        self._counts = Counts()
 
-    # -- what the catalog says
+    @property
+    def _url(self) -> str:
+        client = self._source.client
+        if self._settings.include_calculations:
+            return client.export_url(self.dataset_id)
+        return client.items_url(self.dataset_id)
+
+    # -- the catalog
 
     @cached_property
-    def catalogued(self) -> Catalogued:
-        """The columns of the catalog, and which of them to deliver.
+    def catalog_columns(self) -> CatalogColumns:
+        """The columns of the catalog, and which are selected.
 
-        Kept, because a run replaces the stream's schema by one of what is delivered.
+        Cached, because a run replaces the stream's schema by that of its records.
         """
         columns = columns_in(self.effective_schema)
-        return Catalogued(
+        return CatalogColumns(
             self.name,
             columns,
             frozenset(column.name for column in columns if self.mask["properties", column.name]),
         )
 
     @cached_property
-    def questions(self) -> Questions:
-        """What is to be asked of the dataset's export."""
+    def queries(self) -> ExportQueryBuilder:
+        """Builds the queries of the export."""
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
-        return Questions(
+        return ExportQueryBuilder(
             self.dataset_id,
-            self.catalogued,
-            self._orgvue.rules,
+            self.catalog_columns,
+            self._source.rules,
+            self._settings,
             replication_key=self.replication_key if is_incremental else None,
             bookmark=self._bookmark,
         )
 
     @property
     def _bookmark(self) -> Mapping[str, Any]:
-        """The stream's state; unlike `stream_state` this adds nothing, since threads ask too."""
-        bookmark = self._orgvue.state.get("bookmarks", {}).get(self.name)
+        """The stream's state; unlike `stream_state` this adds nothing, since threads read it."""
+        bookmark = self.tap_state.get("bookmarks", {}).get(self.name)
         return bookmark if isinstance(bookmark, dict) else {}
 
     @property
     @override
     def mask(self) -> SelectionMask:
-        """What is selected; keys are in any case, since a loader and the next run need them."""
+        """The selection, with all keys: loaders and the next run need them."""
         mask = super().mask
         for name in filter(None, (*self.primary_keys, self.replication_key)):
             mask["properties", name] = True
@@ -149,140 +149,138 @@ class DatasetStream(FastRecords):
     @property
     @override
     def metadata(self) -> MetadataMapping:
-        """The standard metadata, with what this tap can do beside."""
+        """The standard metadata, with valid replication keys."""
         mapping = super().metadata
-        if self._orgvue.input_catalog is None:
+        if not self._source.discovery.has_catalog:
             mapping.root.valid_replication_keys = [
                 column.name
                 for column in columns_in(self.effective_schema)
                 if column.key == MODIFIED_AT
             ] or None
             if RESCUED in self.effective_schema["properties"]:
-                # What does not fit elsewhere must not fall out of sight.
+                # A deselected column would drop values that do not fit elsewhere.
                 inclusion = mapping["properties", RESCUED]
                 inclusion.inclusion = inclusion.InclusionType.AUTOMATIC
         return mapping
 
-    # -- the beginning of a run
+    # -- the start of a run
 
     @override
-    def begin(self) -> bool:
-        """Settle what every record of this run holds; the export is there then.
+    def prepare(self) -> bool:
+        """Take the export's first page, and resolve the columns of the records.
 
         Returns:
-            False where the dataset is as it was, and nothing is to be sent.
+            False if the dataset is unchanged, and nothing is sent.
         """
-        self.memory = Memory.from_state(self._bookmark)
-        self._first = self._orgvue.ahead.take(self.name) or self.fetch_first()
-        self._first_cache_key = self._first.cache_key
-        if self._first.answer is None:
+        self.state = StreamState.from_bookmark(self._bookmark)
+        self._first = self._source.prefetcher.take(self.name) or self.fetch_first()
+        self._cache_key = self._first.cache_key
+        if self._first.response is None:
             self.logger.info("'%s' is unchanged since its last export.", self.name)
             return False
         try:
-            self._headers = self._headers_of(self._first.answer)
+            self._headers = self._headers_of(self._first.response)
             self._check_keys()
-            self._settled = settle(
-                self.catalogued, self._headers, self._orgvue.rules, self.memory.types
+            self._resolved = reconcile(
+                self.catalog_columns, self._headers, self._source.rules, self.state.types
             )
-            self.questions.replication_column(self._settled.columns, self._headers)
+            self.queries.replication_column(self._resolved.columns, self._headers)
         except BaseException:
             self._first.close()
             raise
-        for warning in (*self._settled.warnings, *self.questions.strange_conditions(self._headers)):
+        unknown = self.queries.unknown_filter_keys(self._headers)
+        for warning in (*self._resolved.warnings, *unknown):
             self.logger.warning("%s", warning)
-        columns, rescue = self._settled.columns, self._orgvue.settings.rescue_data
+        columns, rescue = self._resolved.columns, self._settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
         return True
 
-    def _headers_of(self, answer: ExportAnswer) -> Sequence[Property]:
-        """The columns of the export; where it does not hold them, asked for by themselves."""
-        rows = answer.rows
-        if rows is not None and self._orgvue.settings.include_calculations:
-            return rows.headers
-        return self._orgvue.tenant.headers(self.dataset_id)
+    def _headers_of(self, response: ExportResponse) -> Sequence[Property]:
+        """The export's columns; requested on their own if the response lacks them."""
+        if response.rows is not None and self._settings.include_calculations:
+            return response.rows.headers
+        return self._source.headers.read(self.dataset_id)
 
     def _check_keys(self) -> None:
-        """See that the export has what identifies its rows.
+        """Check that the export has the key.
 
         Raises:
-            BrokenAnswer: It lacks a key: no table could hold its rows.
+            MalformedResponse: It lacks a column of it: no table could hold its rows.
         """
         delivered = {header.key for header in self._headers}
-        for column in self.catalogued.columns:
+        for column in self.catalog_columns.columns:
             if column.name in self.primary_keys and column.key not in delivered:
-                message = (
+                raise MalformedResponse(
                     f"Stream '{self.name}': the export's headers lack {column.key!r}, which is its "
-                    f"key '{column.name}'. Discover anew, or set another key in the catalog."
+                    f"key '{column.name}'. Run `--discover` again, or set another key in the "
+                    "catalog."
                 )
-                raise BrokenAnswer(message)
 
-    # -- the request of a page
+    # -- requests
 
     @property
     @override
     def url_base(self) -> str:
         """The tenant's part of the region's API."""
-        return self._orgvue.client.url("")
+        return self._source.client.base_url
 
     @property
     @override
     def authenticator(self) -> Auth:
         """The bearer token, bound to the API's origin."""
-        return self._orgvue.client.api.auth
+        return self._source.client.api.auth
 
     @property
     @override
     def http_headers(self) -> dict[str, str]:
-        """What Orgvue wants with every request."""
+        """The headers of every request."""
         return dict(HEADERS)
 
     @override
-    def get_new_paginator(self) -> ExportPages:
-        """Page through the export."""
-        return ExportPages(self._orgvue.client.same_origin)
+    def get_new_paginator(self) -> ExportPaginator:
+        """Pages through the export."""
+        return ExportPaginator(self._source.client.same_origin)
 
     @override
     def get_http_request(self, *, page: PageContext[Page]) -> HTTPRequest:
-        """Ask for everything with a GET, for less of it with a query."""
+        """The request of a page: a GET for everything, a POST with a query for less."""
         request = super().get_http_request(page=page)
         if isinstance(page.next_page_token, Link):
             request.url = page.next_page_token.url
             return request
-        query = self.questions.query(page.next_page_token)
+        query = self.queries.query(page.next_page_token)
         if not query.is_everything:
             request.method = "POST"
             request.data = query.body()
         return request
 
-    # -- its answer
-
     @property
     @override
     def requests_session(self) -> requests.Session:
-        """A session whose requests are answered with whole, landed exports."""
-        return self._exports
+        """A session that responds with downloaded exports."""
+        return self._session
 
-    def fetch_first(self) -> First:
-        """Fetch the first page, unless the dataset is as it was; may run in another thread."""
-        self.questions.check()
-        settings, cache_key = self._orgvue.settings, None
-        if settings.skip_unchanged:
-            cache_key = self._orgvue.client.metadata(self.dataset_id).cache_key
+    def fetch_first(self) -> PrefetchedExport:
+        """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
+        self.queries.check()
+        cache_key = None
+        if self._settings.skip_unchanged:
+            cache_key = self._source.client.metadata(self.dataset_id).cache_key
             if self._is_unchanged(cache_key):
-                return First(None, cache_key)
+                return PrefetchedExport(None, cache_key)
         try:
-            answer = self._fetch_page(self._first_request())
+            response = self._fetch(self._first_request())
         except Refusal as refusal:
-            if not self._learns_of_gone_properties(refusal):
+            if not self._names_missing_properties(refusal):
                 raise
-            answer = self._fetch_page(self._first_request())
-        return First(answer, cache_key)
+            response = self._fetch(self._first_request())
+        return PrefetchedExport(response, cache_key)
 
-    def _learns_of_gone_properties(self, refusal: Refusal) -> bool:
-        """Whether a projection may have been refused because it names what is no longer there."""
-        if refusal.status != HTTPStatus.BAD_REQUEST or self.questions.query().projection is None:
+    def _names_missing_properties(self, refusal: Refusal) -> bool:
+        """True if Orgvue may have refused a projection because a property is gone."""
+        if refusal.status != HTTPStatus.BAD_REQUEST or self.queries.query().projection is None:
             return False
-        return self.questions.learn(self._orgvue.tenant.headers(self.dataset_id))
+        return self.queries.forget_missing_properties(self._source.headers.read(self.dataset_id))
 
     def _first_request(self) -> requests.PreparedRequest:
         request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
@@ -290,164 +288,148 @@ class DatasetStream(FastRecords):
             method=request.method, url=request.url, headers=request.headers, json=request.data
         )
 
-    def _export_session(self) -> requests.Session:
-        """A session whose requests are answered with whole, landed exports."""
-        session = requests.Session()
-        session.headers.clear()
-        session.stream = True
-        # What the environment says of proxies and certificates is the client's to heed.
-        session.trust_env = False
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, ExportAdapter(self._answer))
-        return session
-
-    def _answer(self, request: requests.PreparedRequest) -> ExportAnswer:
-        """Hand over the first page, which is there already, or fetch a further one."""
+    def _respond(self, request: requests.PreparedRequest) -> ExportResponse:
+        """Hand over the first page, or fetch a further one."""
         first, self._first = self._first, None
-        if first is not None and first.answer is not None:
-            return first.answer
-        # Waiting can take minutes: what is written so far should be on its way.
+        if first is not None and first.response is not None:
+            return first.response
+        # The wait can take minutes: send what is buffered.
         self.flush()
-        return self._fetch_page(request)
+        return self._fetch(request)
 
-    def _fetch_page(self, request: requests.PreparedRequest) -> ExportAnswer:
+    def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
-            return self._orgvue.exports.fetch(request, self.name)
+            return self._source.fetcher.fetch(request, self.name)
         except DatasetRefusal as refusal:
-            message = (
-                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or may not be read "
-                f"by the token's user. Deselect the stream, or refresh the catalog. {refusal}"
-            )
-            raise OrgvueError(message) from refusal
+            raise OrgvueError(
+                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
+                f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
+            ) from refusal
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        """Leave a request as it is: the client has asked again already, where that can help."""
+        """No retries here: the client has made them."""
         return func
+
+    # -- responses
 
     @override
     def validate_response(self, response: requests.Response) -> None:
-        """Let a too large answer through only where the export can be asked for in slices.
+        """Accept status 413 only if the export can be requested in slices.
 
-        All other refusals were raised by the client, in Orgvue's words.
+        The client has raised all other refusals, in Orgvue's words.
         """
         if response.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return
-        self.questions.check_slices()
-        if all(column.key != ID for column in self._settled.columns):
-            message = (
-                f"Stream '{self.name}': the dataset's export is too large for one answer, and its "
-                f"rows have no {ID} to ask for them in slices. Set `export_mode` to `async`."
+        self.queries.check_slices()
+        if all(column.key != ID for column in self._resolved.columns):
+            raise OrgvueError(
+                f"Stream '{self.name}': the dataset's export is too large for one response, and "
+                f"its rows have no {ID} to request them in slices. Set `export_mode` to `async`."
             )
-            raise OrgvueError(message)
 
     @property
     @override
-    def rows_encode(self) -> bool:
-        """Whether all columns have names that fields can have."""
-        return encodes_itself(column.name for column in self._settled.columns)
+    def can_encode_rows(self) -> bool:
+        """True if every column's name can be a struct field's name."""
+        return can_encode_rows_of(column.name for column in self._resolved.columns)
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        """Make records of an export's rows, by its headers.
-
-        A refused page has none; its paginator asks for it in slices.
-        """
-        answer = cast("ExportAnswer", response)
-        rows, settings = answer.rows, self._orgvue.settings
+        """The records of a page; none of a page that is too large, which is then split."""
+        export = cast("ExportResponse", response)
+        rows = export.rows
         if rows is None:
             return
-        if not settings.include_calculations:
-            rows = ItemRows(answer.chunks(), self._headers)
+        if not self._settings.include_calculations:
+            rows = ItemRows(export.chunks(), self._headers)
         self.start_page()
         try:
             maker = RecordMaker(
                 rows.headers,
-                self._settled.columns,
+                self._resolved.columns,
                 self.primary_keys,
-                rescue=settings.rescue_data,
-                rescued_keys=self._settled.rescued_keys,
-                hashed_keys=self._settled.hashed_keys,
-                hash_key=settings.hash_key,
-                careful=answer.careful,
+                counts=self._counts,
+                rescue=self._settings.rescue_data,
+                rescued_keys=self._resolved.rescued_keys,
+                hashed_keys=self._resolved.hashed_keys,
+                hash_key=self._settings.hash_key,
+                may_be_lossy=export.may_be_lossy,
             )
-            if self.gives_rows:
+            if self.yields_row_blocks:
                 for block in rows.blocks(maker.rows):
-                    self.note_changes(maker.latest(block, self.replication_key or ""))
+                    self.note_replication_values(maker.latest(block, self.replication_key or ""))
                     yield cast("Record", block)
             else:
                 for records in rows.blocks(maker.records):
                     yield from records
-            self._misfits += maker.misfits
-            self._nul_count += maker.nul_count
-            self._row_count += maker.row_count
         except OrgvueError as error:
-            message = f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
-            raise OrgvueError(message) from error
+            raise OrgvueError(
+                f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
+            ) from error
         finally:
             response.close()
 
     # -- the end of a run
 
     @override
-    def complete(self) -> None:
-        """Say what did not fit, let deletions happen, remember what the next run needs."""
-        self._report()
-        memory, settings = self.memory, self._orgvue.settings
-        memory.remember_types(self._settled.columns)
-        settled = True
+    def finish(self) -> None:
+        """Report misfits, activate the version, keep what the next run needs."""
+        self._report_misfits()
+        self.state.remember_types(self._resolved.columns)
+        complete = True
         if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
-            settled = let_go(
+            complete = activate_version_if_safe(
                 self,
-                memory,
-                self._row_count,
+                self.state,
+                self._counts.rows,
                 permissioned=self.version is not None and self._is_permissioned(),
-                guard_percent=settings.delete_guard_percent,
+                guard_percent=self._settings.delete_guard_percent,
             )
-        if self._first_cache_key is not None and settled:
-            memory.remember_export(self._first_cache_key, self._fingerprint())
-        self.stream_state[IN_STATE] = memory.to_state()
+        if self._cache_key is not None and complete:
+            self.state.remember_export(self._cache_key, self._fingerprint())
+        self.stream_state[STATE_KEY] = self.state.to_json()
 
-    def _report(self) -> None:
-        for name, count in self._misfits.items():
+    def _report_misfits(self) -> None:
+        for name, count in self._counts.misfits.items():
             self.logger.warning(
-                "'%s': %d values of '%s' did not fit their column as they were; they are kept in "
-                "%s. `property_types` can pin another type.",
+                "'%s': %d values of '%s' did not fit their column; they are kept in %s. "
+                "`property_types` can pin another type.",
                 self.name,
                 count,
                 name,
                 RESCUED,
             )
-        if self._nul_count:
+        if self._counts.nul_characters:
             self.logger.warning(
-                "'%s': %d NUL characters, which no database stores, were taken out of text.",
+                "'%s': %d NUL characters, which no database stores, were removed from text.",
                 self.name,
-                self._nul_count,
+                self._counts.nul_characters,
             )
 
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """Whether the table is to mirror the dataset; filtered rows say nothing of the others.
+        """True if the table is to mirror the dataset: filtered rows say nothing of the others.
 
-        The SDK's batches of other forms than JSON lines have no place for a version.
+        The SDK's BATCH encodings other than JSON lines have no place for a version.
         """
         batches = self.get_batch_config(self.config)
         return (
-            self._orgvue.settings.emit_activate_version_messages
+            self._settings.emit_activate_version_messages
             and not self._is_filtered
             and (batches is None or batches.encoding.format == "jsonl")
         )
 
     @override
     def next_version(self, now: int) -> int:
-        """A version greater than all before."""
-        return self.memory.next_version(now)
+        """A version greater than every one before."""
+        return self.state.next_version(now)
 
     @property
     def _is_filtered(self) -> bool:
         maps = self.config.get("stream_maps") or {}
-        return bool(self.questions.wanted) or any(
+        return bool(self.queries.user_filter) or any(
             isinstance(each, dict)
             and each.get("__filter__")
             and fnmatchcase(self.name, each.get("__source__") or name)
@@ -455,26 +437,25 @@ class DatasetStream(FastRecords):
         )
 
     def _is_permissioned(self) -> bool:
-        listed = self._orgvue.tenant.datasets_by_id.get(self.dataset_id.upper())
-        return listed is not None and listed.is_permissioned_view
+        dataset = self._source.discovery.datasets_by_id.get(self.dataset_id.upper())
+        return dataset is not None and dataset.is_permissioned_view
 
     def _is_unchanged(self, cache_key: str | None) -> bool:
-        return Memory.from_state(self._bookmark).is_unchanged(
+        return StreamState.from_bookmark(self._bookmark).is_unchanged(
             cache_key,
             self._fingerprint(),
             now=datetime.now(timezone.utc),
-            max_days=self._orgvue.settings.max_unchanged_days,
+            max_days=self._settings.max_unchanged_days,
         )
 
     def _fingerprint(self) -> str:
-        """What else than the dataset decides what is sent: catalog, settings, this program."""
-        settings = self._orgvue.settings
-        parts = [
+        settings = self._settings
+        return fingerprint_of(
             __version__,
-            self.catalogued.columns,
-            sorted(self.catalogued.selected),
-            self.questions.wanted,
-            self.questions.linking,
+            self.catalog_columns.columns,
+            sorted(self.catalog_columns.selected),
+            self.queries.user_filter,
+            self.queries.linking,
             settings.include_calculations,
             settings.new_properties,
             settings.property_types,
@@ -486,5 +467,4 @@ class DatasetStream(FastRecords):
             settings.start_date,
             self.emit_activate_version_messages,
             *(self.config.get(name) for name in _SHAPING_SETTINGS),
-        ]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        )

@@ -1,4 +1,4 @@
-"""A tenant as streams: which dataset is which stream, from Orgvue or from a catalog."""
+"""Which dataset is which stream: from Orgvue, or from a catalog."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_orgvue.exports.headers import Discovery
 from tap_orgvue.orgvue.errors import DatasetRefusal, Misconfigured
 from tap_orgvue.orgvue.models import ID, is_dataset_id
-from tap_orgvue.orgvue.thread_pool import Workers
+from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema import naming
 from tap_orgvue.schema.columns import columns_in, columns_of, stream_schema
 
@@ -21,56 +20,19 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib.catalog import Catalog, CatalogEntry
 
-    from tap_orgvue.exports.headers import Description
+    from tap_orgvue.exports.headers import DatasetHeaders, HeaderReader
     from tap_orgvue.orgvue.client import Client
-    from tap_orgvue.orgvue.models import Dataset, Metadata, Property
-    from tap_orgvue.schema.column_rules import PropertyRules
+    from tap_orgvue.orgvue.models import Dataset, Metadata
+    from tap_orgvue.schema.column_rules import ColumnRules
+    from tap_orgvue.settings import Settings
 
 
-def wanted(
-    datasets: Sequence[Dataset], patterns: Sequence[str], logger: logging.Logger
-) -> list[Dataset]:
-    """Keep the datasets that the setting `datasets` names.
-
-    Args:
-        datasets: All datasets of the tenant.
-        patterns: Ids, and patterns over names in any case; empty for all.
-        logger: Told of a pattern that matches nothing.
-
-    Raises:
-        Misconfigured: An id that the tenant does not have.
-    """
-    if not patterns:
-        return list(datasets)
-    kept: set[str] = set()
-    for pattern in patterns:
-        if is_dataset_id(pattern):
-            matched = {d.dataset_id for d in datasets if d.dataset_id.upper() == pattern.upper()}
-            if not matched:
-                message = (
-                    f"datasets: the tenant has no dataset {pattern}, or the token's user may not "
-                    "see it. A dataset's id stands at the bottom of its metadata page."
-                )
-                raise Misconfigured(message)
-        else:
-            folded = pattern.casefold()
-            matched = {
-                d.dataset_id
-                for d in datasets
-                if d.name.casefold() == folded or fnmatch.fnmatchcase(d.name.casefold(), folded)
-            }
-            if not matched:
-                logger.warning("datasets: no dataset's name matches %r.", pattern)
-        kept |= matched
-    return [dataset for dataset in datasets if dataset.dataset_id in kept]
-
-
-class DatasetEntry(msgspec.Struct, frozen=True):
-    """What a stream of a dataset is made of.
+class StreamDefinition(msgspec.Struct, frozen=True):
+    """What a dataset's stream is made of.
 
     Attributes:
         name: The stream's name.
-        dataset_id: The dataset's id.
+        dataset_id: Orgvue's id of the dataset.
         schema: The stream's JSON Schema.
         key_columns: Names of the columns that identify a record.
     """
@@ -81,30 +43,40 @@ class DatasetEntry(msgspec.Struct, frozen=True):
     key_columns: tuple[str, ...]
 
 
-class Tenant:
-    """The datasets of a tenant and their names as streams."""
+class Discovery:
+    """The datasets of a tenant and their streams."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what discovery depends on
         self,
         client: Client,
-        rules: PropertyRules,
+        headers: HeaderReader,
+        *,
+        rules: ColumnRules,
+        settings: Settings,
         catalog: Catalog | None,
         logger: logging.Logger,
     ) -> None:
-        """Ask nothing yet.
+        """Request nothing yet.
 
         Args:
             client: The tenant's API.
-            rules: What the user said of single properties.
-            catalog: What a user passed; then only what it lacks is asked for.
+            headers: Reads the headers of exports.
+            rules: The user's rules for single properties.
+            settings: The run's settings.
+            catalog: The user's catalog; Orgvue is asked only for what it lacks.
             logger: For warnings about single datasets.
         """
         self._client = client
+        self._headers = headers
         self._rules = rules
+        self._settings = settings
         self._catalog = catalog
         self._logger = logger
-        self._settings = client.settings
-        self._discovery = Discovery(client, logger)
+
+    @property
+    def has_catalog(self) -> bool:
+        """True if the streams come from a user's catalog."""
+        return self._catalog is not None
 
     @cached_property
     def _listed(self) -> list[Dataset]:
@@ -112,8 +84,8 @@ class Tenant:
 
     @cached_property
     def datasets(self) -> list[Dataset]:
-        """The datasets that the settings let in."""
-        return wanted(self._listed, self._settings.datasets, self._logger)
+        """The datasets that match the setting `datasets`."""
+        return select_datasets(self._listed, self._settings.datasets, self._logger)
 
     @cached_property
     def datasets_by_id(self) -> dict[str, Dataset]:
@@ -125,43 +97,46 @@ class Tenant:
         """Dataset id to stream name, over all datasets, so that `datasets` renames nothing."""
         return naming.stream_names(self._listed, self._settings.stream_names)
 
+    def streams(self) -> Iterator[StreamDefinition]:
+        """The streams of the catalog, or of the tenant without one.
+
+        Raises:
+            OrgvueError: The tenant cannot be read.
+        """
+        if self._catalog is None:
+            return self._from_orgvue()
+        return self._from_catalog(self._catalog)
+
     # -- from Orgvue
 
-    def discover(self) -> Iterator[DatasetEntry]:
-        """Look at every dataset that the settings let in."""
-        for description in self._discovery.describe(self.datasets):
-            yield self._entry(description)
+    def _from_orgvue(self) -> Iterator[StreamDefinition]:
+        for found in self._headers.read_all(self.datasets):
+            yield self._definition(found)
         for pattern in self._rules.unmatched:
             self._logger.warning("The pattern %r matches no property of any dataset.", pattern)
 
-    def headers(self, dataset_id: str) -> tuple[Property, ...]:
-        """Ask for the columns of a dataset's export, without its rows."""
-        return self._discovery.headers(dataset_id)
-
-    def _entry(self, description: Description) -> DatasetEntry:
-        name = self.stream_names[description.dataset.dataset_id]
-        columns = columns_of(
-            description.headers, self._rules, name, original=self._settings.original_columns
-        )
+    def _definition(self, found: DatasetHeaders) -> StreamDefinition:
+        name = self.stream_names[found.dataset.dataset_id]
+        columns = columns_of(found.headers, self._rules, name)
         for column in columns:
-            if self._settings.original_columns and not naming.is_safe_name(column.name):
+            if self._rules.original_names and not naming.is_safe_name(column.name):
                 self._logger.warning(
-                    "Stream '%s': the column %r, called as in Orgvue, is a name that some loaders "
+                    "Stream '%s': the column %r, named as in Orgvue, has a name that some loaders "
                     "change or refuse. `column_names: snake_case` avoids that.",
                     name,
                     column.name,
                 )
-        key_columns = tuple(column.name for column in columns if column.key == description.key)
+        key_columns = tuple(column.name for column in columns if column.key == found.key)
         schema = stream_schema(columns, key_columns, rescue=self._settings.rescue_data)
-        return DatasetEntry(name, description.dataset.dataset_id, schema, key_columns)
+        return StreamDefinition(name, found.dataset.dataset_id, schema, key_columns)
 
     # -- from a catalog
 
-    def catalogued(self, catalog: Catalog) -> Iterator[DatasetEntry]:
-        """Take the datasets of a catalog, without asking Orgvue where it holds their ids.
+    def _from_catalog(self, catalog: Catalog) -> Iterator[StreamDefinition]:
+        """Take the streams of a catalog, without a request where it holds their datasets' ids.
 
         Raises:
-            Misconfigured: A selected stream's dataset is not to be found.
+            Misconfigured: A selected stream's dataset does not exist.
         """
         for entry in catalog.streams:
             if entry.tap_stream_id in naming.RESERVED_STREAMS:
@@ -173,15 +148,15 @@ class Tenant:
             schema = entry.schema.to_dict()
             for column in columns_in(schema):
                 self._rules.is_hashed(entry.tap_stream_id, column.property)
-            yield DatasetEntry(
+            yield StreamDefinition(
                 entry.tap_stream_id,
                 dataset_id,
                 schema,
                 tuple(entry.key_properties or entry.metadata.root.table_key_properties or ()),
             )
-        # Excluded properties are not in a catalog, but those to hash are: a pattern that misses
-        # them would send their values as they are.
-        for pattern in self._settings.hash_properties:
+        # A catalog lacks excluded properties, but has hashed ones: a pattern that misses them
+        # would send their values in clear.
+        for pattern in self._rules.hashed:
             if pattern not in self._rules.matched:
                 self._logger.warning(
                     "hash_properties: the pattern %r matches no property of the catalog.", pattern
@@ -193,50 +168,85 @@ class Tenant:
                 return dataset_id
         if not entry.metadata.resolve_selection().get((), True):
             return None
-        message = (
+        raise Misconfigured(
             f"Stream '{entry.tap_stream_id}' is selected, but the tenant has no dataset of that "
-            "name and the catalog holds no dataset id. Deselect it or discover anew."
+            "name and the catalog holds no dataset id. Deselect it, or run `--discover` again."
         )
-        raise Misconfigured(message)
 
-    # -- about the datasets
+    # -- metadata
 
-    def described(self) -> Iterator[tuple[Dataset, str, Metadata]]:
-        """Ask for the metadata of every dataset that the settings let in.
+    def metadata(self) -> Iterator[tuple[Dataset, str, Metadata]]:
+        """Request the metadata of every dataset that matches the setting `datasets`.
 
         Yields:
-            Dataset, stream name and metadata. A dataset that may not be read is left out with a
+            Dataset, stream name and metadata. A dataset that may not be read is skipped with a
             warning.
         """
-        workers = Workers(self._settings.max_parallel_requests)
+        pool = DaemonThreadPool(self._settings.max_parallel_requests)
         try:
-            answers = workers.map(self._metadata, self.datasets)
-            for dataset, metadata in zip(self.datasets, answers, strict=True):
+            responses = pool.map(self._metadata_of, self.datasets)
+            for dataset, metadata in zip(self.datasets, responses, strict=True):
                 if metadata is not None:
-                    yield dataset, self._name_in_use(dataset), metadata
+                    yield dataset, self._stream_name(dataset), metadata
         finally:
-            workers.close()
+            pool.close()
 
-    def _metadata(self, dataset: Dataset) -> Metadata | None:
+    def _metadata_of(self, dataset: Dataset) -> Metadata | None:
         try:
             return self._client.metadata(dataset.dataset_id)
         except DatasetRefusal as refusal:
-            self._logger.warning("The metadata of dataset %s is left out. %s", dataset, refusal)
+            self._logger.warning("The metadata of dataset %s is skipped. %s", dataset, refusal)
             return None
 
     def column_names(self, dataset: Dataset, metadata: Metadata) -> dict[str, str]:
         """Property key to column name, as the dataset's stream has it."""
         keys = [ID, *(declared.key for declared in metadata.properties if declared.key != ID)]
-        if self._settings.original_columns:
+        if self._rules.original_names:
             return {key: key for key in keys}
         entry = self._entry_of(dataset)
         known = columns_in(entry.schema.to_dict()) if entry else []
         return naming.column_names(keys, {column.key: column.name for column in known})
 
-    def _name_in_use(self, dataset: Dataset) -> str:
+    def _stream_name(self, dataset: Dataset) -> str:
         entry = self._entry_of(dataset)
         return entry.tap_stream_id if entry else self.stream_names[dataset.dataset_id]
 
     def _entry_of(self, dataset: Dataset) -> CatalogEntry | None:
         entries = self._catalog.streams if self._catalog else []
         return next((entry for entry in entries if entry.table == dataset.dataset_id), None)
+
+
+def select_datasets(
+    datasets: Sequence[Dataset], patterns: Sequence[str], logger: logging.Logger
+) -> list[Dataset]:
+    """Keep the datasets that match the setting `datasets`.
+
+    Args:
+        datasets: All datasets of the tenant.
+        patterns: Ids, and patterns over names in any case; empty for all.
+        logger: Told of a pattern that matches nothing.
+
+    Raises:
+        Misconfigured: The tenant has no dataset of an id.
+    """
+    if not patterns:
+        return list(datasets)
+    kept: set[str] = set()
+    for pattern in patterns:
+        matched = {d.dataset_id for d in datasets if _matches(d, pattern)}
+        if not matched and is_dataset_id(pattern):
+            raise Misconfigured(
+                f"datasets: the tenant has no dataset {pattern}, or the token's user may not see "
+                "it. A dataset's id stands at the bottom of its metadata page."
+            )
+        if not matched:
+            logger.warning("datasets: no dataset's name matches %r.", pattern)
+        kept |= matched
+    return [dataset for dataset in datasets if dataset.dataset_id in kept]
+
+
+def _matches(dataset: Dataset, pattern: str) -> bool:
+    if is_dataset_id(pattern):
+        return dataset.dataset_id.upper() == pattern.upper()
+    name, folded = dataset.name.casefold(), pattern.casefold()
+    return name == folded or fnmatch.fnmatchcase(name, folded)

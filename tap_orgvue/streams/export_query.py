@@ -1,4 +1,4 @@
-"""What a stream asks of its dataset's export: which columns, which rows, what is new."""
+"""The query of a stream's export: columns, the user's filter, the increment, a slice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_orgvue.orgvue.errors import Misconfigured
 from tap_orgvue.orgvue.models import MODIFIED_AT, ExportMode, Property, Query
-from tap_orgvue.schema.column_types import Kind
+from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.streams.pagination import Slice
 from tap_orgvue.timestamps import format_bound, parse_instant
 
@@ -14,70 +14,74 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_orgvue.orgvue.models import Filter
-    from tap_orgvue.schema.column_rules import PropertyRules
-    from tap_orgvue.schema.columns import Catalogued, Column
+    from tap_orgvue.schema.column_rules import ColumnRules
+    from tap_orgvue.schema.columns import CatalogColumns, Column
+    from tap_orgvue.settings import Settings
 
 
-class Questions:
-    """The questions of one stream.
+class ExportQueryBuilder:
+    """Builds the queries of one stream.
 
     Attributes:
-        wanted: The user's own filter; empty for all rows.
-        linking: Ids of the LINKS datasets to calculate linked properties through.
+        user_filter: The user's filter; empty for all rows.
+        linking: Ids of the LINKS datasets for properties that are calculated through links.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a query depends on
         self,
         dataset_id: str,
-        catalogued: Catalogued,
-        rules: PropertyRules,
+        catalog: CatalogColumns,
+        rules: ColumnRules,
+        settings: Settings,
         *,
         replication_key: str | None,
         bookmark: Mapping[str, Any],
     ) -> None:
-        """Take what the questions follow from.
+        """Take what the queries depend on.
 
         Args:
             dataset_id: Orgvue's id of the dataset.
-            catalogued: What the catalog says of the stream.
-            rules: What the user said of single properties; and all settings.
-            replication_key: The column that tells what is new; None for a full table.
+            catalog: The stream's columns in the catalog.
+            rules: The user's rules for single properties.
+            settings: The run's settings.
+            replication_key: The column of the replication key; None for a full table.
             bookmark: The stream's state.
         """
-        self._stream = catalogued.stream
-        self._catalogued = catalogued
+        self._stream = catalog.stream
+        self._catalog = catalog
         self._rules = rules
-        self._settings = rules.settings
+        self._settings = settings
         self._replication_key = replication_key
         self._bookmark = bookmark
-        self._gone: set[str] = set()
-        settings = self._settings
-        self.wanted: Filter = settings.for_stream(settings.filters, self._stream, dataset_id) or {}
+        self._missing: set[str] = set()
+        self.user_filter: Filter = (
+            settings.for_stream(settings.filters, self._stream, dataset_id) or {}
+        )
         self.linking: Sequence[str] = (
             settings.for_stream(settings.linking_relationships, self._stream, dataset_id) or ()
         )
 
-    # -- whether it can be asked
+    # -- checks
 
     def check(self) -> None:
-        """See that what is to be asked can be, before anything is.
+        """Check the query before any request.
 
         Raises:
-            Misconfigured: It cannot.
+            Misconfigured: There is no such query.
         """
-        column = self.replication_column(self._catalogued.columns)
+        column = self.replication_column(self._catalog.columns)
         if column is not None:
-            self._both(self.wanted, {column.key: {"$gte": ""}})
+            self._merge_filters(self.user_filter, {column.key: {"$gte": ""}})
         if self._settings.export_mode is ExportMode.PAGED:
             self.check_slices()
 
     def check_slices(self) -> None:
-        """See that slices can be asked for.
+        """Check that the export can be requested in slices.
 
         Raises:
-            Misconfigured: The user's own filter is in the way.
+            Misconfigured: The user's filter has a condition on `_id`.
         """
-        self._both(self.wanted, Slice("", "").filter())
+        self._merge_filters(self.user_filter, Slice("", "").filter())
 
     def replication_column(
         self, columns: Sequence[Column], headers: Sequence[Property] = ()
@@ -85,45 +89,44 @@ class Questions:
         """The column of the replication key; None for a full table.
 
         Args:
-            columns: Those of the catalog, or those that are delivered.
-            headers: Those of the export, once it is there.
+            columns: The catalog's, or the run's.
+            headers: The export's, once they are known.
 
         Raises:
-            Misconfigured: What is new cannot be asked for by it.
+            Misconfigured: Orgvue cannot filter by it.
         """
         if self._replication_key is None:
             return None
         found = next((c for c in columns if c.name == self._replication_key), None)
-        way_out = f"Set it to the column of {MODIFIED_AT}, or replicate the full table."
+        remedy = f"Set it to the column of {MODIFIED_AT}, or replicate the full table."
         if not self._settings.include_calculations and (found is None or found.key.startswith("_")):
             reason = "is not among the stored values"
-            way_out = "Set `include_calculations` to true, or replicate the full table."
+            remedy = "Set `include_calculations` to true, or replicate the full table."
         elif found is None:
             reason = "is not a column of the dataset"
-        elif found.kind not in {Kind.INSTANT, Kind.DATE}:
-            reason = "is no date, so what is new cannot be asked for by it"
+        elif found.type not in {ColumnType.DATE_TIME, ColumnType.DATE}:
+            reason = "is no date, so new rows cannot be requested by it"
         elif headers and all(header.key != found.key for header in headers):
-            reason = "is gone from the dataset, so what is new cannot be asked for"
+            reason = "is gone from the dataset, so new rows cannot be requested"
         else:
             return found
-        message = (
+        raise Misconfigured(
             f"Stream '{self._stream}': its replication key '{self._replication_key}' {reason}. "
-            f"{way_out}"
+            f"{remedy}"
         )
-        raise Misconfigured(message)
 
-    def strange_conditions(self, headers: Iterable[Property]) -> Iterator[str]:
-        """Warnings of filters over what the dataset does not have, which find nothing.
+    def unknown_filter_keys(self, headers: Iterable[Property]) -> Iterator[str]:
+        """Warnings about filter conditions on properties that the dataset lacks.
 
         Args:
-            headers: Those of the export.
+            headers: The export's columns.
         """
-        columns = self._catalogued.columns
-        there = {header.key for header in headers}
+        columns = self._catalog.columns
+        known = {header.key for header in headers}
         if self.query().projection is not None:
-            # Then the headers do not tell of all that could be asked for.
-            there |= {column.key for column in columns}
-        for key in self.wanted.keys() - there:
+            # The headers then lack properties that exist.
+            known |= {column.key for column in columns}
+        for key in self.user_filter.keys() - known:
             if key.startswith("_") or self._rules.is_excluded(self._stream, Property(key, key)):
                 continue
             named = next((column.key for column in columns if column.name == key), None)
@@ -133,70 +136,69 @@ class Questions:
                 f"property of the dataset in Orgvue. {advice}"
             )
 
-    def learn(self, headers: Iterable[Property]) -> bool:
-        """Leave out what is no longer there from now on.
+    def forget_missing_properties(self, headers: Iterable[Property]) -> bool:
+        """Stop requesting properties that the dataset no longer has.
 
         Args:
-            headers: What is there.
+            headers: The dataset's columns.
 
         Returns:
-            Whether anything that was asked for is not.
+            True if a requested property is missing.
         """
-        self._gone = set(self._asked_keys()) - {header.key for header in headers}
-        return bool(self._gone)
+        self._missing = set(self._projection()) - {header.key for header in headers}
+        return bool(self._missing)
 
-    # -- the question
+    # -- the query
 
     def query(self, part: Slice | None = None) -> Query:
-        """What to ask for.
+        """The query of one request.
 
-        Deselected properties are left out of the projection, so that they never leave Orgvue.
+        Deselected properties are not in the projection, so that they never leave Orgvue.
 
         Args:
-            part: The slice to ask for; everything without one.
+            part: The slice to request; all of it without one.
 
         Raises:
-            Misconfigured: Two conditions on one property do not go together.
+            Misconfigured: Two conditions on one property cannot be merged.
         """
-        conditions = self.wanted
-        for more in (self._what_is_new(), part.filter() if part else {}):
-            conditions = self._both(conditions, more)
-        # What is never asked for is kept out by naming all the rest.
-        everything = self._catalogued.everything and not self._settings.exclude_properties
+        conditions = self.user_filter
+        for more in (self._incremental_filter(), part.filter() if part else {}):
+            conditions = self._merge_filters(conditions, more)
+        # An exclusion is a projection of all other properties.
+        all_columns = self._catalog.all_selected and not self._rules.excluded
         stored = not self._settings.include_calculations
         return Query(
             filter=conditions,
-            projection=None if everything or stored else self._asked_keys(),
+            projection=None if all_columns or stored else self._projection(),
             linking=self.linking,
         )
 
-    def _asked_keys(self) -> list[str]:
-        catalogued = self._catalogued
+    def _projection(self) -> list[str]:
+        catalog = self._catalog
         return [
             column.key
-            for column in catalogued.columns
-            if column.name in catalogued.selected
-            and column.key not in self._gone
+            for column in catalog.columns
+            if column.name in catalog.selected
+            and column.key not in self._missing
             and not self._rules.is_excluded(self._stream, column.property)
         ]
 
-    def _both(self, conditions: Filter, more: Filter) -> Filter:
-        joined = dict(conditions)
+    def _merge_filters(self, conditions: Filter, more: Filter) -> Filter:
+        merged = dict(conditions)
         for key, condition in more.items():
-            present = joined.get(key, {})
+            present = merged.get(key, {})
             if not isinstance(present, dict) or present.keys() & condition.keys():
-                message = (
+                raise Misconfigured(
                     f"Stream '{self._stream}': its filter has a condition on {key!r}, on which the "
                     "tap sets one of its own here. Remove it from `filters`, replicate the full "
                     "table, or set another `export_mode`."
                 )
-                raise Misconfigured(message)
-            joined[key] = {**present, **condition}
-        return joined
+            merged[key] = {**present, **condition}
+        return merged
 
-    def _what_is_new(self) -> Filter:
+    def _incremental_filter(self) -> Filter:
         """The condition of an incremental stream: at least the bookmark."""
-        column = self.replication_column(self._catalogued.columns)
+        column = self.replication_column(self._catalog.columns)
         if column is None:
             return {}
         bookmarks = [self._settings.start_date]
@@ -206,6 +208,6 @@ class Questions:
         if not known:
             return {}
         since = max(known)
-        if column.kind is Kind.DATE:
+        if column.type is ColumnType.DATE:
             since = since.replace(hour=0, minute=0, second=0, microsecond=0)
         return {column.key: {"$gte": format_bound(since)}}

@@ -1,4 +1,4 @@
-"""The two streams that describe the datasets: a list of them, and the data dictionary."""
+"""The streams `orgvue_datasets` and `orgvue_properties`, made of metadata."""
 
 from __future__ import annotations
 
@@ -10,65 +10,67 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_orgvue.schema import naming
-from tap_orgvue.singer.deferred_versions import HeldVersions
-from tap_orgvue.streams.deletion_guard import let_go
-from tap_orgvue.streams.state import IN_STATE, Memory
+from tap_orgvue.singer.deferred_versions import DeferredVersionStream
+from tap_orgvue.streams.deletion_guard import activate_version_if_safe
+from tap_orgvue.streams.state import STATE_KEY, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_orgvue.orgvue.models import Dataset, Metadata
-    from tap_orgvue.tap import TapOrgvue
+    from tap_orgvue.streams.source import Source
 
 
-class DescriptionStream(HeldVersions):
-    """Rows that are made of the metadata of every dataset."""
+class MetadataStream(DeferredVersionStream):
+    """Rows made of the metadata of every dataset."""
 
     selected_by_default = False
 
-    def __init__(self, tap: TapOrgvue) -> None:
+    def __init__(self, tap: Tap, source: Source) -> None:
         """Make the stream."""
-        self._orgvue = tap
+        self._source = source
         super().__init__(tap)
 
     @abstractmethod
-    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
-        """The rows about one dataset."""
+    def rows_of(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """The rows of one dataset."""
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        """Ask for each dataset's metadata; then let the rows of those that are gone be removed."""
-        told, rows = 0, 0
-        for dataset, stream_name, metadata in self._orgvue.tenant.described():
-            told += 1
-            for record in self.describe(dataset, stream_name, metadata):
+        """Request each dataset's metadata; then activate the version, if all of it was there."""
+        discovery = self._source.discovery
+        datasets, rows = 0, 0
+        for dataset, stream_name, metadata in discovery.metadata():
+            datasets += 1
+            for record in self.rows_of(dataset, stream_name, metadata):
                 rows += 1
                 yield record
-        # What may not be read at the moment is left out, and is not gone.
-        if told == len(self._orgvue.tenant.datasets):
-            percent = self._orgvue.settings.delete_guard_percent
-            let_go(self, self._memory, rows, guard_percent=percent)
-            self.stream_state[IN_STATE] = self._memory.to_state()
+        # A dataset that may not be read today is skipped, but still exists.
+        if datasets == len(discovery.datasets):
+            percent = self._source.settings.delete_guard_percent
+            activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+            self.stream_state[STATE_KEY] = self._state.to_json()
 
     @cached_property
-    def _memory(self) -> Memory:
-        return Memory.from_state(self.stream_state)
+    def _state(self) -> StreamState:
+        return StreamState.from_bookmark(self.stream_state)
 
     @override
     def next_version(self, now: int) -> int:
-        """A version greater than all before."""
-        return self._memory.next_version(now)
+        """A version greater than every one before."""
+        return self._state.next_version(now)
 
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """Whether rows may be removed: not where `datasets` leaves some out.
+        """True if rows may be removed: not where `datasets` narrows the run.
 
-        Nor from batches, in which the SDK leaves no place for a version.
+        Nor in BATCH mode, where the SDK leaves no place for a version.
         """
-        settings = self._orgvue.settings
+        settings = self._source.settings
         return (
             settings.emit_activate_version_messages
             and not settings.datasets
@@ -76,8 +78,8 @@ class DescriptionStream(HeldVersions):
         )
 
 
-class DatasetsStream(DescriptionStream):
-    """One row for each dataset: what Orgvue says of it, and the stream it became."""
+class DatasetsStream(MetadataStream):
+    """One row per dataset: its list entry, its metadata, its stream."""
 
     name = naming.DATASETS_STREAM
     schema: ClassVar[dict[str, Any]] = th.PropertiesList(
@@ -101,8 +103,8 @@ class DatasetsStream(DescriptionStream):
     primary_keys = ("dataset_id",)
 
     @override
-    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
-        """One row: what the list and the metadata say."""
+    def rows_of(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """One row."""
         yield {
             "dataset_id": dataset.dataset_id,
             "name": dataset.name,
@@ -118,8 +120,8 @@ class DatasetsStream(DescriptionStream):
         }
 
 
-class PropertiesStream(DescriptionStream):
-    """The data dictionary: one row for each property of each dataset."""
+class PropertiesStream(MetadataStream):
+    """The data dictionary: one row per property of each dataset."""
 
     name = naming.PROPERTIES_STREAM
     schema: ClassVar[dict[str, Any]] = th.PropertiesList(
@@ -137,9 +139,9 @@ class PropertiesStream(DescriptionStream):
     primary_keys = ("dataset_id", "key")
 
     @override
-    def describe(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
-        """A row for each property that the metadata lists."""
-        names = self._orgvue.tenant.column_names(dataset, metadata)
+    def rows_of(self, dataset: Dataset, stream_name: str, metadata: Metadata) -> Iterator[Record]:
+        """One row per property of the metadata."""
+        names = self._source.discovery.column_names(dataset, metadata)
         for declared in metadata.properties:
             yield {
                 "dataset_id": dataset.dataset_id,

@@ -1,4 +1,4 @@
-"""Which request follows which: an export at once, by its next links, or in slices of `_id`."""
+"""The pages of an export: all at once, by next links, or in slices of `_id`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import BrokenAnswer, OrgvueError
+from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
 from tap_orgvue.orgvue.models import ID
 
 if TYPE_CHECKING:
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from tap_orgvue.orgvue.models import Filter
 
-
 _DIGITS = "-0123456789ABCDEFabcdef"
-"""What ids are made of, in the order of their code points: whichever case Orgvue uses and however
-it compares, the slices of a dataset leave no gap."""
+"""The characters of ids in the order of their code points: slices leave no gap, whichever case
+Orgvue uses and however it compares."""
 
-_FINEST_SLICE = 40
-"""Digits of a boundary; ids have 36."""
+_MAX_BOUND_LENGTH = 40
+"""Characters of a slice's bound; ids have 36."""
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -34,47 +33,45 @@ class Slice(msgspec.Struct, frozen=True):
     high: str | None = None
 
     def filter(self) -> Filter:
-        """The slice in Orgvue's filter language; empty for everything."""
+        """The slice as a filter; empty for all nodes."""
         bounds = {"$gte": self.low, "$lt": self.high}
         bounds = {operator: bound for operator, bound in bounds.items() if bound is not None}
         return {ID: bounds} if bounds else {}
 
     def halves(self) -> tuple[Slice, Slice]:
-        """Split it in two, which together hold exactly the same nodes.
+        """Two slices that together hold exactly the same nodes.
 
         Raises:
-            OrgvueError: It cannot be split any further.
+            OrgvueError: The slice cannot be split further.
         """
         middle = _between(self.low or "", self.high)
-        if len(middle) > _FINEST_SLICE:
-            message = (
-                "Even a single row of the dataset is too large for a synchronous answer. Set "
+        if len(middle) > _MAX_BOUND_LENGTH:
+            raise OrgvueError(
+                "Even a single row of the dataset is too large for a synchronous response. Set "
                 "`export_mode` to `async`, or select fewer columns."
             )
-            raise OrgvueError(message)
         return Slice(self.low, middle), Slice(middle, self.high)
 
 
 class Link(msgspec.Struct, frozen=True):
-    """The address of a next page, on the API's own origin."""
+    """The URL of a next page, on the API's own origin."""
 
     url: str
 
 
 Page = Slice | Link | None
+"""What to request next; None is everything at once."""
 
 
-class ExportPages(BaseAPIPaginator[Page]):
-    """Pages through one export.
-
-    Begins with all of it at once, which mostly is all there is.
-    """
+class ExportPaginator(BaseAPIPaginator[Page]):
+    """Pages through one export. The first page is everything at once, and mostly the only one."""
 
     def __init__(self, same_origin: Callable[[str | None, str], str | None]) -> None:
-        """Begin with everything.
+        """Start with everything.
 
         Args:
-            same_origin: Lets through links to the API alone; given a link and where it stood.
+            same_origin: Makes a link absolute and checks its origin; takes the link and the
+                address of the response that holds it.
         """
         super().__init__(None)
         self._same_origin = same_origin
@@ -83,46 +80,46 @@ class ExportPages(BaseAPIPaginator[Page]):
 
     @override
     def continue_if_empty(self, response: requests.Response) -> bool:
-        """A page without rows says nothing about the next."""
+        """True: a page without rows says nothing about the next."""
         return True
 
     @override
     def get_next(self, response: requests.Response) -> Page:
-        """The page after the one that was answered; None after the last."""
+        """The page after a response; None after the last."""
         rows = getattr(response, "rows", None)
         if rows is None:
             if isinstance(self.current_value, Link):
-                message = "A page of an export is too large for one answer and cannot be split."
-                raise OrgvueError(message)
+                raise OrgvueError(
+                    "A page of an export is too large for one response and cannot be split."
+                )
             low, high = (self.current_value or Slice()).halves()
             self._waiting.append(high)
             return low
         url = self._same_origin(rows.next_url, response.url)
         if url is not None:
             if url in self._seen:
-                message = "An export's pages lead in a circle: one links to a page before it."
-                raise BrokenAnswer(message)
+                raise MalformedResponse("The next links of an export lead in a circle.")
             self._seen.add(url)
             return Link(url)
         return self._waiting.pop() if self._waiting else None
 
 
 def _between(low: str, high: str | None) -> str:
-    """A boundary about half-way between two, seen as fractions."""
+    """A bound about half-way between two bounds, read as fractions in base 23."""
     base = len(_DIGITS)
     above = _digits(high) if high is not None else None
     below = _digits(low)
     middle: list[int] = []
-    carry_free = True
-    for i in range(_FINEST_SLICE + 1):
+    same_so_far = True
+    for i in range(_MAX_BOUND_LENGTH + 1):
         bottom = below[i] if i < len(below) else 0
-        top = (above[i] if i < len(above) else 0) if above is not None and carry_free else base
+        top = (above[i] if i < len(above) else 0) if above is not None and same_so_far else base
         if top - bottom > 1:
             middle.append((bottom + top) // 2)
             break
         middle.append(bottom)
         if top != bottom:
-            carry_free = False
+            same_so_far = False
     return "".join(_DIGITS[digit] for digit in middle)
 
 

@@ -1,4 +1,4 @@
-"""Exports fetched before their turn: several waits at once, results in the order of the streams."""
+"""Exports fetched before their turn: many waits at once, results in the order of the streams."""
 
 from __future__ import annotations
 
@@ -7,54 +7,71 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.thread_pool import Workers
+from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from tap_orgvue.exports.response import ExportAnswer
+    from tap_orgvue.exports.response import ExportResponse
 
 
 class Closable(Protocol):
-    """Something that holds disk until it is closed."""
+    """Holds disk until it is closed."""
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk."""
 
 
 T = TypeVar("T", bound=Closable)
 
 
-class FetchedAhead(Generic[T]):
+class PrefetchedExport(msgspec.Struct, frozen=True):
+    """The first page of a stream's export.
+
+    Attributes:
+        response: The page; None if the dataset is unchanged.
+        cache_key: The dataset's cache key before the export, with `skip_unchanged` only.
+    """
+
+    response: ExportResponse | None
+    cache_key: str | None
+
+    def close(self) -> None:
+        """Free the disk."""
+        if self.response is not None:
+            self.response.close()
+
+
+class Prefetcher(Generic[T]):
     """Keeps a bounded number of exports in flight or waiting on disk.
 
-    A stream's first page is fetched ahead; further pages are fetched when they are needed.
+    Only first pages are prefetched; further pages are fetched when they are needed.
     """
 
     def __init__(self, in_flight: int) -> None:
         """Fetch nothing yet.
 
         Args:
-            in_flight: How many exports may be fetched or wait for their turn at once.
+            in_flight: The most exports that are being fetched or wait for their turn.
         """
         self._in_flight = in_flight
-        self._workers = Workers(in_flight)
+        self._pool = DaemonThreadPool(in_flight)
         self._planned: deque[tuple[str, Callable[[], T]]] = deque()
         self._fetched: dict[str, Future[T]] = {}
 
-    def expect(self, name: str, fetch: Callable[[], T]) -> None:
-        """Plan a fetch; what is planned is fetched in that order."""
+    def plan(self, name: str, fetch: Callable[[], T]) -> None:
+        """Plan a fetch; fetches start in the order of their plans."""
         self._planned.append((name, fetch))
 
     def take(self, name: str) -> T | None:
-        """Wait for what was planned under a name, and hand it over.
+        """Wait for the fetch that was planned under a name, and hand over its result.
 
         Returns:
-            None where nothing was planned, or where it was taken before.
+            None if nothing was planned, or it was taken before.
 
         Raises:
-            OrgvueError: What the fetch raised.
+            OrgvueError: The fetch failed.
         """
         self._top_up()
         future = self._fetched.pop(name, None)
@@ -62,37 +79,20 @@ class FetchedAhead(Generic[T]):
         return future.result() if future is not None else None
 
     def close(self) -> None:
-        """Drop what nobody took."""
+        """Drop the exports that nobody took."""
         self._planned.clear()
         for future in self._fetched.values():
             if not future.cancel():
                 future.add_done_callback(_close_result)
         self._fetched.clear()
-        self._workers.close()
+        self._pool.close()
 
     def _top_up(self) -> None:
         while self._planned and len(self._fetched) < self._in_flight:
             name, fetch = self._planned.popleft()
-            self._fetched[name] = self._workers.submit(fetch)
+            self._fetched[name] = self._pool.submit(fetch)
 
 
 def _close_result(future: Future[T]) -> None:
     if not future.cancelled() and future.exception() is None:
         future.result().close()
-
-
-class First(msgspec.Struct, frozen=True):
-    """What was fetched ahead for a stream.
-
-    Attributes:
-        answer: Its first page; None where the dataset is unchanged.
-        cache_key: The dataset's cache key before it was exported, where that matters.
-    """
-
-    answer: ExportAnswer | None
-    cache_key: str | None
-
-    def close(self) -> None:
-        """Give the disk back."""
-        if self.answer is not None:
-            self.answer.close()

@@ -1,0 +1,145 @@
+"""Records as BATCH files of JSON lines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from singer_sdk.helpers._batch import SDKBatchMessage
+from singer_sdk.mapper import RemoveRecordTransform
+from typing_extensions import override
+
+from tap_orgvue.singer.batch_files import BatchWriter
+from tap_orgvue.singer.fast_stream import FastStream, cut
+from tap_orgvue.singer.output import ENCODER, lines_with
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.mapper import StreamMap
+
+
+class BatchStream(FastStream):
+    """A stream that writes BATCH files with the records that RECORD messages would hold.
+
+    The SDK's own files hold records before stream maps, and are compressed slowly.
+    """
+
+    _batch_map: StreamMap | None = None
+
+    @override
+    def get_batches(
+        self, batch_config: BatchConfig, context: Context | None = None
+    ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Write the files; encodings other than JSON lines are the SDK's."""
+        if batch_config.encoding.format != "jsonl":
+            yield from super().get_batches(batch_config, context)
+        else:
+            for stream_map, address in self._batch_files(batch_config, context):
+                self._batch_map = stream_map
+                yield batch_config.encoding, [address]
+        if self._prepared:
+            self._end()
+
+    def _batch_files(
+        self, batch_config: BatchConfig, context: Context | None
+    ) -> Iterator[tuple[StreamMap, str]]:
+        writers = [
+            (
+                stream_map,
+                BatchWriter(
+                    batch_config.storage,
+                    f"{self.tap_name}--{stream_map.stream_alias}",
+                    size=batch_config.batch_size,
+                    compress=batch_config.encoding.compression == "gzip",
+                ),
+            )
+            for stream_map in self.stream_maps
+            if not isinstance(stream_map, RemoveRecordTransform)
+        ]
+        try:
+            if self._writes_rows(context):
+                [(stream_map, writer)] = writers
+                yield from ((stream_map, address) for address in self._write_rows(writer))
+            else:
+                yield from self._write_records(writers, context)
+            for stream_map, writer in writers:
+                if address := writer.finish():
+                    yield stream_map, address
+        except BaseException:
+            for _, writer in writers:
+                writer.discard()
+            raise
+
+    def _write_rows(self, writer: BatchWriter) -> Iterator[str]:
+        """Write lines by the block.
+
+        Yields:
+            The address of each file that is full.
+        """
+        # The JSON members without their brackets.
+        members = ENCODER.encode(self._loader_columns())[1:-1]
+        for rows in self._sync_rows():
+            for part in cut(rows, writer.room, writer.size):
+                if address := writer.add(lines_with(part, members), len(part)):
+                    yield address
+
+    def _write_records(
+        self, writers: list[tuple[StreamMap, BatchWriter]], context: Context | None
+    ) -> Iterator[tuple[StreamMap, str]]:
+        """Write a line for each record that a stream map makes.
+
+        Yields:
+            Stream map and address of each file that is full.
+        """
+        loader_columns = self._loader_columns()
+        for record in super()._sync_records(context, write_messages=False):
+            for stream_map, writer in writers:
+                mapped = self._mapped(stream_map, record)
+                if mapped is None:
+                    continue
+                line = ENCODER.encode_lines([{**mapped, **loader_columns}])
+                if address := writer.add(line, 1):
+                    yield stream_map, address
+
+    def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
+        try:
+            return stream_map.transform(dict(record))
+        except Exception as error:  # noqa: BLE001 - whatever an expression raises
+            failed = error
+        raise self.map_error(failed)
+
+    def _loader_columns(self) -> Record:
+        """The columns that a loader adds to RECORD messages, but not to the lines of a BATCH.
+
+        Without the version, a loader that activates it deletes every row.
+        """
+        if self._stream_version is None:
+            return {}
+        now = datetime.now(timezone.utc)
+        return {
+            "_sdc_extracted_at": now.isoformat(),
+            "_sdc_received_at": now.isoformat(),
+            "_sdc_batched_at": now.isoformat(),
+            "_sdc_deleted_at": None,
+            "_sdc_sequence": int(now.timestamp() * 1000),
+            "_sdc_table_version": self._stream_version,
+            "_sdc_sync_started_at": self._initialized_at,
+        }
+
+    @override
+    def _generate_batch_messages(
+        self, encoding: BaseBatchFileEncoding, manifest: list[str]
+    ) -> Generator[SDKBatchMessage, None, None]:
+        """Announce a file for the stream map that wrote it.
+
+        Private: the SDK would announce it for every map.
+        """
+        if self._batch_map is None:
+            yield from super()._generate_batch_messages(encoding, manifest)
+            return
+        yield SDKBatchMessage(
+            stream=self._batch_map.stream_alias, encoding=encoding, manifest=manifest
+        )

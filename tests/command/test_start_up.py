@@ -1,0 +1,91 @@
+"""The start of the command: what a tap does not need is not waited for, and nothing is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+NOT_NEEDED = ("joblib", "psutil", "sqlalchemy", "tap_orgvue.simulator")
+"""Modules that take time to import and serve no sync."""
+
+
+def told_by(program: str) -> str:
+    """What a program prints, run in a Python of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+STARTED = """
+import sys
+sys.argv = ["tap-orgvue", "--version"]
+from tap_orgvue.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+"""
+
+
+def test_what_is_not_needed_is_not_loaded() -> None:
+    """Modules that no sync needs are not loaded when the command starts."""
+    loaded = told_by(
+        STARTED + "print([n for n, m in sys.modules.items() if getattr(m, '__spec__', None)])"
+    )
+    for name in NOT_NEEDED:
+        assert f"'{name}'" not in loaded
+
+
+def test_what_is_put_off_is_there_when_it_is_called() -> None:
+    """A module that is put off works as ever for whoever calls it, here the SDK's targets."""
+    told = told_by(
+        STARTED
+        + "from singer_sdk import target_base\n"
+        + "from operator import neg\n"
+        + "calls = (target_base.delayed(neg)(number) for number in (1, 2))\n"
+        + "with target_base.parallel_config(backend='threading', n_jobs=2):\n"
+        + "    print(target_base.Parallel()(calls))\n"
+        + "import joblib\n"
+        + "print(joblib.__version__ > '0', joblib.__spec__ is not None)"
+    )
+    assert told.splitlines()[-2:] == ["[-1, -2]", "True True"]
+
+
+def test_garbage_is_collected_once_started() -> None:
+    """The garbage collector rests while modules are imported, and not longer."""
+    told = told_by(STARTED + "import gc\nprint(gc.isenabled(), gc.get_freeze_count() > 0)")
+    assert told.splitlines()[-1] == "True True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe grow")
+def test_the_pipe_to_the_loader_is_widened() -> None:
+    """Tap and loader wait for one another less often; as far as this system lets a user."""
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    ends = os.pipe(), os.pipe()
+    try:
+        (tried, _), (piped, into) = ends
+        with suppress(PermissionError):
+            fcntl.fcntl(tried, fcntl.F_SETPIPE_SZ, 1024 * 1024)
+        allowed = fcntl.fcntl(tried, fcntl.F_GETPIPE_SZ)
+        subprocess.run([sys.executable, "-c", STARTED], stdout=into, check=True)
+        assert fcntl.fcntl(piped, fcntl.F_GETPIPE_SZ) == allowed
+    finally:
+        for end in (*ends[0], *ends[1]):
+            os.close(end)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    ["sys.modules['fcntl'] = None", "import fcntl; del fcntl.F_SETPIPE_SZ", "sys.stdout = None"],
+    ids=["Windows", "macOS", "no output"],
+)
+def test_where_pipes_do_not_grow_the_tap_starts_as_well(lacking: str) -> None:
+    """What only Linux has is not needed."""
+    told_by(f"import sys\n{lacking}\nfrom tap_orgvue.singer import output\noutput.widen_output()")

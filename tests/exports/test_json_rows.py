@@ -1,0 +1,246 @@
+"""Reading jsonRows as it arrives: the same rows however they are cut, and never fewer silently."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_orgvue.exports import json_rows as module
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.errors import MalformedResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READ = msgspec.json.Decoder(list[list[Any]]).decode
+HEADERS = [
+    {"key": "_id", "name": "Id", "type": "text"},
+    {"key": "x", "name": "Größe", "type": "number"},
+]
+
+cells = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=12)
+    | st.sampled_from(["],[", '"],["', "]", "[", "\\", '\\"],["', "]}", "é🎉", "\u2028"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+tables = st.lists(st.lists(cells, min_size=2, max_size=2), max_size=25)
+styles = st.sampled_from(
+    [
+        {"separators": (",", ":")},
+        {"separators": (", ", ": ")},
+        {"indent": 2},
+        {"indent": "\t", "ensure_ascii": False},
+        {"separators": (",\r\n", ":"), "ensure_ascii": False},
+    ]
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_blocks() -> Iterator[None]:
+    """Decode blocks of a few bytes, so that small documents are cut in many places."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", 40)
+        yield
+
+
+def in_chunks(document: bytes, size: int) -> Iterator[bytes]:
+    """A document as it arrives."""
+    for start in range(0, len(document), size):
+        yield document[start : start + size]
+
+
+def read(document: bytes, size: int = 7) -> list[Any]:
+    """All rows of a document."""
+    found = JsonRows(in_chunks(document, size))
+    assert [header.key for header in found.headers] == ["_id", "x"]
+    return [row for block in found.blocks(READ) for row in block]
+
+
+def written(rows: list[Any], **more: Any) -> bytes:
+    """A document, as compact as Orgvue writes it."""
+    document = {"headers": HEADERS, "rows": rows, **more}
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@given(tables, styles, st.integers(1, 400))
+def test_rows_survive_whatever_the_chunks_are(
+    rows: list[Any], style: dict[str, Any], size: int
+) -> None:
+    """Any rows are read as they were written, whatever the chunks and the white space."""
+    document = json.dumps({"headers": HEADERS, "rows": rows}, **style).encode()
+    assert read(document, size) == rows
+
+
+@given(tables, st.data())
+@settings(max_examples=60)
+def test_no_prefix_of_a_document_passes_for_the_whole(rows: list[Any], data: st.DataObject) -> None:
+    """A document that ends early is an error, wherever it ends."""
+    document = written(rows)
+    length = data.draw(st.integers(0, len(document) - 1))
+    with pytest.raises(MalformedResponse):
+        read(document[:length])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        written([["a", 1], ["b", None], ["é],[", 2.5]]),
+        written([["a", 1]], _links={"next": {"url": "https://x/y?z=1"}}),
+        written([]),
+        json.dumps({"headers": HEADERS, "rows": [["a", [1]], ["b", {}]]}, indent=1).encode(),
+    ],
+)
+def test_truncation_at_every_byte_is_an_error(document: bytes) -> None:
+    """Cut after any of its bytes, a document is an error."""
+    assert read(document) == json.loads(document)["rows"]
+    for length in range(len(document)):
+        with pytest.raises(MalformedResponse):
+            read(document[:length])
+
+
+def test_the_error_says_how_far_it_went() -> None:
+    """A broken document's error says after which row it broke."""
+    document = written([[f"row {i}", i] for i in range(5000)])
+    found = JsonRows(in_chunks(document[:-9], 1000))
+    count = 0
+    with pytest.raises(MalformedResponse, match="broken after row") as caught:  # noqa: PT012
+        for block in found.blocks(READ):
+            count += len(block)
+    assert f"after row {count}:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"   ",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"<html></html>",
+        b"{}",
+        b'{"headers":[]}',
+        b'{"rows":[]}',
+        b'{"headers":null,"rows":[]}',
+        b'{"headers":{},"rows":[]}',
+        b'{"headers":[{"name":"x"}],"rows":[]}',
+        b'{"headers":["x"],"rows":[]}',
+        b'{"headers":[{"key":"x"},{"key":"x"}],"rows":[]}',
+        b'{"headers":[],"rows":{}}',
+        b'{"headers":[],"rows":null}',
+        b'{"errors":[{"code":"500"}]}',
+        b"\xff\xfe{\x00",
+    ],
+)
+def test_a_document_of_another_shape_is_told(document: bytes) -> None:
+    """What is not headers and rows is one clear error."""
+    with pytest.raises(MalformedResponse):
+        list(JsonRows(iter([document])).blocks(READ))
+
+
+@pytest.mark.parametrize("tail", [b"x", b"}", b",", b'{"headers":[]}', b"\x00"])
+def test_what_follows_a_document_is_an_error(tail: bytes) -> None:
+    """Something behind the end of a document means that it is not what it seems."""
+    with pytest.raises(MalformedResponse):
+        read(written([["a", 1]]) + tail)
+
+
+@pytest.mark.parametrize("gap", [b"\x0b,", b",\x0c"])
+def test_no_other_sign_is_white_space_between_rows(gap: bytes) -> None:
+    """A sign that JSON has no place for is an error, also where a block of rows ends."""
+    document = json.dumps({"headers": HEADERS, "rows": [["a", 1], ["b", 2]]})
+    assert read(document.encode()) == [["a", 1], ["b", 2]]
+    with pytest.raises(MalformedResponse):
+        read(document.encode().replace(b"], [", b"]%b[" % gap))
+
+
+def test_white_space_around_a_document_is_nothing() -> None:
+    """White space before and after a document does not matter."""
+    assert read(b"\r\n  " + written([["a", 1]]) + b"\n\n") == [["a", 1]]
+
+
+def test_members_may_stand_in_any_order() -> None:
+    """Headers behind the rows, and members that nobody knows, are read as well."""
+    document = {"version": {"a": [1]}, "rows": [["a", 1]], "headers": HEADERS, "more": "],["}
+    assert read(json.dumps(document).encode()) == [["a", 1]]
+
+
+def test_the_link_to_the_next_page_is_known_after_the_rows() -> None:
+    """`_links.next.url` is told, wherever it stands."""
+    link = {"_links": {"next": {"url": "/next"}}}
+    for document in (
+        {"headers": HEADERS, "rows": [["a", 1]], **link},
+        {**link, "headers": HEADERS, "rows": [["a", 1]]},
+    ):
+        found = JsonRows(iter([json.dumps(document).encode()]))
+        assert [row for block in found.blocks(READ) for row in block] == [["a", 1]]
+        assert found.next_url == "/next"
+
+
+@pytest.mark.parametrize(
+    "links", [None, 5, [], {}, {"next": None}, {"next": {}}, {"next": {"url": None}}, {"next": ""}]
+)
+def test_no_link_is_the_end(links: object) -> None:
+    """`_links` without a next url mean that this is the last page."""
+    found = JsonRows(iter([written([["a", 1]], _links=links)]))
+    assert [row for block in found.blocks(READ) for row in block] == [["a", 1]]
+    assert found.next_url is None
+
+
+@pytest.mark.parametrize("link", [{"href": "/next"}, {"url": {"a": 1}}, ["/next"], True])
+def test_a_next_page_that_cannot_be_found_is_told(link: object) -> None:
+    """A next page in a form that nobody knows is an error: these rows are not all."""
+    found = JsonRows(iter([written([["a", 1]], _links={"next": link})]))
+    with pytest.raises(MalformedResponse, match="has a next page"):
+        list(found.blocks(READ))
+
+
+def test_headers_need_only_the_beginning() -> None:
+    """The headers are known before most of the document has arrived."""
+    taken = 0
+
+    def iter_raw() -> Iterator[bytes]:
+        nonlocal taken
+        for chunk in in_chunks(written([["a" * 50, i] for i in range(50_000)]), 4096):
+            taken += len(chunk)
+            yield chunk
+
+    assert len(JsonRows(iter_raw()).headers) == 2
+    assert taken < 100_000
+
+
+def test_a_row_may_be_larger_than_a_block() -> None:
+    """Cells of a megabyte, full of what looks like the end of a row, are read whole."""
+    large = ["],[" * 300_000, 1]
+    assert read(written([["a", 1], large, ["b", 2], large]), 50_000) == [
+        ["a", 1],
+        large,
+        ["b", 2],
+        large,
+    ]
+
+
+def test_many_columns_are_read() -> None:
+    """Five thousand columns are headers and cells like a few."""
+    headers = [{"key": f"k{i}", "name": "n" * 20, "type": "text"} for i in range(5000)]
+    document = json.dumps({"headers": headers, "rows": [[str(i) for i in range(5000)]] * 3})
+    found = JsonRows(in_chunks(document.encode(), 8192))
+    assert len(found.headers) == 5000
+    assert [len(row) for block in found.blocks(READ) for row in block] == [5000] * 3
+
+
+def test_a_row_that_is_no_json_is_told() -> None:
+    """Bytes that are not UTF-8, and words that JSON does not know, are told with their place."""
+    for cell in (b'"\xff"', b"NaN", b"undefined"):
+        document = written([["a", 1], ["b", 2]]).replace(b'"b"', cell)
+        with pytest.raises(MalformedResponse, match="after row"):
+            read(document)

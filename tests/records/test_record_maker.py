@@ -1,0 +1,268 @@
+"""Rows to records: the quick way and the careful way agree, and no cell is lost on either."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
+from tap_orgvue.orgvue.models import Property
+from tap_orgvue.records.record_maker import RecordMaker
+from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.schema.columns import Column
+from tests.trials.fuzz import as_written
+
+KINDS = {
+    "_id": ColumnType.TEXT,
+    "t": ColumnType.TEXT,
+    "n": ColumnType.NUMBER,
+    "b": ColumnType.BOOLEAN,
+    "d": ColumnType.DATE,
+    "_m": ColumnType.DATE_TIME,
+}
+HEADERS = [Property(key, key, kind.value) for key, kind in KINDS.items()]
+COLUMNS = [Column(key, key, kind) for key, kind in KINDS.items()]
+MISFITS = b'[["poison",5,"x","x",5,5]]'
+
+literals = st.one_of(
+    st.sampled_from(
+        [
+            "null",
+            "true",
+            "false",
+            '"true"',
+            '""',
+            "0",
+            "-0",
+            "-0.0",
+            "1.0",
+            "1.10",
+            "1e2",
+            "1E-7",
+            "1e-400",
+            "1e400",
+            "12345678901234567",
+            "0.12345678901234567890",
+            "123456789012345678901234567890.5",
+            "9" * 400,
+            '"12.50"',
+            '"007"',
+            '"NaN"',
+            '"1e5"',
+            '"2022-01-02"',
+            '"2022-01-02T00:00:00.000Z"',
+            '"2022-01-02T23:30:00-05:00"',
+            '"2022-01-02T01:02:03.123456789Z"',
+            '"2022-02-30"',
+            '"10000-01-01"',
+            '"0001-01-01T00:00:00+14:00"',
+            '"9999-12-31T23:00:00-05:00"',
+            r'"a\u0000b"',
+            r'"\u0000"',
+            r'"\\u0000"',
+            r'"\ud83c\udf89"',
+            '{"a":[1,2.50,null]}',
+            r'[["],[","\u0000"]]',
+            "[]",
+        ]
+    ),
+    st.text(max_size=8).map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.integers().map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.dates().map(lambda date: f'"{date.isoformat()}"'),
+    st.datetimes().map(lambda moment: f'"{moment.isoformat()}Z"'),
+)
+rows_of_literals = st.lists(st.lists(literals, min_size=5, max_size=5), max_size=8)
+
+
+def maker(**options: Any) -> RecordMaker:
+    """A maker of records with a column of each kind."""
+    return RecordMaker(HEADERS, COLUMNS, ["_id"], **options)
+
+
+def block_of(rows: list[list[str]]) -> bytes:
+    """Rows of literals, each with an id, as they come."""
+    written = [",".join([f'"ID{i}"', *row]) for i, row in enumerate(rows)]
+    return f"[{','.join(f'[{row}]' for row in written)}]".encode()
+
+
+def told(records: list[dict[str, Any]]) -> list[str]:
+    """Records as texts that tell 1 from 1.0 and True, and 0.0 from -0.0; in any order of keys."""
+    for record in records:
+        if record["_rescued_data"]:
+            record["_rescued_data"] = sorted(record["_rescued_data"].items())
+    return [repr(sorted(record.items())) for record in records]
+
+
+@given(rows_of_literals)
+def test_the_quick_way_and_the_careful_way_agree(rows: list[list[str]]) -> None:
+    """Once a column held what it should not, it is read carefully: with the same outcome."""
+    quick, careful = maker(), maker()
+    careful.records(MISFITS)
+    assert told(quick.records(block_of(rows))) == told(careful.records(block_of(rows)))
+    assert quick.counts.nul_characters == careful.counts.nul_characters
+
+
+@given(rows_of_literals)
+def test_blocks_make_no_difference(rows: list[list[str]]) -> None:
+    """Rows make the same records in one block as each in a block of its own."""
+    together = maker().records(block_of(rows))
+    alone = maker()
+    one_by_one = []
+    for i, row in enumerate(rows):
+        one_by_one += alone.records(f'[["ID{i}",{",".join(row)}]]'.encode())
+    assert told(together) == told(one_by_one)
+    assert alone.counts.rows == len(rows)
+
+
+@given(rows_of_literals)
+def test_rows_encode_as_their_records(rows: list[list[str]]) -> None:
+    """What is written without looking at single values is what the records say, block for block."""
+    quick, plain, later = maker(), maker(), maker()
+    records = as_written(plain.records(block_of(rows)))
+    assert as_written(quick.rows(block_of(rows))) == records
+    one_by_one = [later.rows(f'[["ID{i}",{",".join(row)}]]'.encode()) for i, row in enumerate(rows)]
+    assert [row for block in one_by_one for row in as_written(block)] == records
+    assert quick.counts.misfits == plain.counts.misfits
+
+
+@pytest.mark.parametrize("name", ["d", "_m"])
+def test_the_latest_of_a_column_is_found_as_text(name: str) -> None:
+    """A bookmark is a text, whatever a column of dates or instants is read as."""
+    made = maker()
+    day, instant = '"2022-01-02"', '"2022-01-02T10:00:00.000Z"'
+    rows = made.rows(block_of([["null", "null", "null", day, instant], ["null"] * 5]))
+    assert list(made.latest(rows, name)) == [json.loads(day if name == "d" else instant)]
+
+
+@given(rows_of_literals, st.integers(1, 60))
+def test_no_row_and_no_cell_is_lost(rows: list[list[str]], size: int) -> None:
+    """Every row is a record with every column; what is null in it was null or is rescued."""
+    headers = [{"key": header.key, "type": header.type} for header in HEADERS]
+    document = b'{"headers":%b,"rows":%b}' % (json.dumps(headers).encode(), block_of(rows))
+    chunks = (document[i : i + size] for i in range(0, len(document), size))
+    made = maker()
+    records = [record for block in JsonRows(chunks).blocks(made.records) for record in block]
+    assert [record["_id"] for record in records] == [f"ID{i}" for i in range(len(rows))]
+    for record, row in zip(records, rows, strict=True):
+        assert set(record) == {*KINDS, "_rescued_data"}
+        rescued = record["_rescued_data"] or {}
+        for key, literal in zip(list(KINDS)[1:], row, strict=True):
+            assert record[key] is not None or literal == "null" or key in rescued
+
+
+def test_a_column_the_export_lacks_is_null() -> None:
+    """A column without a header is null in every record."""
+    made = RecordMaker(HEADERS[:2], COLUMNS[:3], ["_id"])
+    assert made.records(b'[["A","x"]]') == [
+        {"_id": "A", "t": "x", "n": None, "_rescued_data": None}
+    ]
+
+
+def test_a_stranger_called_as_a_column_is_rescued_beside_its_misfit() -> None:
+    """A new property whose key is the name of another's column takes no place from it."""
+    headers = [Property("FTE", "FTE", "number"), Property("fte", "fte")]
+    made = RecordMaker(headers, [Column("fte", "FTE", ColumnType.NUMBER)], rescued_keys={"fte"})
+    assert made.records(b'[["N/A","new"]]') == [
+        {"fte": None, "_rescued_data": {"fte": "N/A", "fte (property)": "new"}}
+    ]
+
+
+def test_a_cell_that_no_column_shows_is_left_out() -> None:
+    """A header without a column leaves nothing in the record, whatever its cells hold."""
+    made = RecordMaker(HEADERS, COLUMNS[:2], ["_id"])
+    assert made.records(b'[["A","x",{"secret":1},[],"y",null]]') == [
+        {"_id": "A", "t": "x", "_rescued_data": None}
+    ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [b'[["A"]]', b'[["A",null,null,null,null,null,1]]', b"[[]]", b'[{"_id":"A"}]', b"[5]"],
+)
+def test_a_row_of_another_length_is_told(block: bytes) -> None:
+    """A row without a cell for each header is an error that says which row it is."""
+    made = maker()
+    made.records(b'[["A",null,null,null,null,null],["B",null,null,null,null,null]]')
+    with pytest.raises(MalformedResponse, match="Row 3 "):
+        made.records(block)
+
+
+@pytest.mark.parametrize("after", [b"", MISFITS])
+def test_a_key_without_a_value_is_told(after: bytes) -> None:
+    """A null key is an error: no table can hold it."""
+    made = maker()
+    if after:
+        made.records(after)
+    with pytest.raises(MalformedResponse, match="key '_id'"):
+        made.records(b"[[null,null,null,null,null,null]]")
+
+
+def test_a_block_that_is_cut_is_refused() -> None:
+    """A block that ends within a row is not taken for a shorter one."""
+    for block in (b'[["A",null', b'[["A",null]', b"[", b""):
+        with pytest.raises(msgspec.DecodeError):
+            maker().records(block)
+
+
+def test_misfits_are_counted_by_column() -> None:
+    """How many values did not fit is known for each column."""
+    made = maker()
+    made.records(b'[["A",null,"x","x",null,null],["B",null,"y",null,null,null]]')
+    assert made.counts.misfits == {"n": 2, "b": 1}
+
+
+def test_without_rescue_a_misfit_is_an_error_without_its_value() -> None:
+    """With `rescue_data` false the error names column and row, and not the value."""
+    with pytest.raises(OrgvueError, match=r"'n'.*row A") as caught:
+        maker(rescue=False).records(b'[["A",null,"very private",null,null,null]]')
+    assert "private" not in str(caught.value)
+
+
+def test_a_value_that_is_not_utf8_is_told() -> None:
+    """Bytes that are no text are an error that names the column."""
+    made = maker()
+    made.records(MISFITS)
+    with pytest.raises((MalformedResponse, msgspec.DecodeError, UnicodeDecodeError)):
+        made.records(b'[["A","\xff",null,null,null,null]]')
+
+
+def test_numbers_that_json_does_not_know_are_rescued() -> None:
+    """NaN and Infinity, which some servers write, are values that do not fit."""
+    for word in ("NaN", "Infinity", "-Infinity"):
+        (record,) = maker().records(f'[["A",null,{word},null,null,null]]'.encode())
+        assert record["n"] is None
+        assert record["_rescued_data"] == {"n": word}
+
+
+def test_half_a_character_is_rescued() -> None:
+    """A lone surrogate, which no database stores, leaves the rest of its text."""
+    (record,) = maker().records(rb'[["A","a\ud800b",null,null,null,null]]')
+    assert record["t"] == "a?b"
+    assert "t" in record["_rescued_data"]
+    json.dumps(record).encode()
+
+
+def test_nul_characters_are_taken_out_and_counted() -> None:
+    """NUL, which no database stores in text, is taken out of cells, and how often is known."""
+    made = maker()
+    (record,) = made.records(rb'[["A","a\u0000b\u0000",null,null,null,null]]')
+    assert record["t"] == "ab"
+    assert record["_rescued_data"] is None
+    assert made.counts.nul_characters == 2
+
+
+def test_many_different_dates_are_fitted() -> None:
+    """Dates beyond what is remembered are fitted like the first."""
+    made = RecordMaker(HEADERS[4:5], COLUMNS[4:5])
+    texts = [
+        f"{1000 + i // 336:04d}-{i // 28 % 12 + 1:02d}-{i % 28 + 1:02d}" for i in range(100_500)
+    ]
+    records = made.records(json.dumps([[text] for text in texts]).encode())
+    assert [record["d"] for record in records] == texts

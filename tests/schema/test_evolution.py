@@ -1,0 +1,195 @@
+"""Properties that come and go between discovery and sync: the export's headers are the truth."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.simulator import Orgvue, Property
+from tests.support.datasets import people
+from tests.support.runs import command, discover, select, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Serve = Callable[..., Orgvue]
+
+MODES = ["sync", "async", "paged"]
+
+
+def warnings(log: pytest.LogCaptureFixture, *words: str) -> list[str]:
+    """The warnings that hold all of these words."""
+    lines = [r.getMessage() for r in log.records if r.levelno == logging.WARNING]
+    return [line for line in lines if all(word in line for word in words)]
+
+
+def grown(orgvue: Orgvue) -> dict[str, Any]:
+    """A catalog from before two properties were added."""
+    catalog = discover(orgvue.config)
+    people_ = orgvue.dataset("People")
+    people_.add_property(Property("Bonus %", "number", name="Bonus"), [1, 2, 3, 4, "N/A"])
+    people_.add_property(Property("reviewed", "date"), ["2022-01-02", None, None, None, None])
+    return catalog
+
+
+# --- that come
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_new_properties_are_added(
+    orgvue: Orgvue, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By default the one SCHEMA, before the first record, has the new columns, of their types."""
+    run = sync({**orgvue.config, "export_mode": mode}, grown(orgvue))
+    kinds = [message["type"] for message in run.messages]
+    assert kinds.count("SCHEMA") == 1
+    assert kinds.index("SCHEMA") < kinds.index("RECORD")
+    schema = run.schemas["people"]["schema"]["properties"]
+    assert schema["bonus"]["type"] == ["number", "null"]
+    assert (schema["reviewed"]["type"], schema["reviewed"]["format"]) == (
+        ["string", "null"],
+        "date",
+    )
+    first, *_, last = run.records["people"]
+    assert (first["bonus"], first["reviewed"]) == (1, "2022-01-02")
+    assert last["_rescued_data"] == {"bonus": "N/A"}
+    (line,) = warnings(caplog, "'people'", "new_properties", "--refresh-catalog")
+    assert "'Bonus %'" in line
+
+
+def test_new_properties_take_no_name_that_is_taken(orgvue: Orgvue) -> None:
+    """A new key that folds to an existing column's name gets a name of its own, always the same."""
+    catalog = discover(orgvue.config)
+    orgvue.dataset("People").add_property(Property("Salary", "text"), ["a", "b", "c", "d", "e"])
+    first, second = (sync(orgvue.config, catalog) for _ in range(2))
+    assert first.records == second.records
+    record = first.records["people"][0]
+    assert record["salary"] == 1000
+    (other,) = [name for name in record if name.startswith("salary_")]
+    assert record[other] == "a"
+
+
+def test_new_properties_in_batches(orgvue: Orgvue, tmp_path: Any) -> None:
+    """In BATCH mode the SCHEMA has the new columns as well."""
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+    }
+    run = sync({**orgvue.config, "batch_config": batches}, grown(orgvue))
+    assert "bonus" in run.schemas["people"]["schema"]["properties"]
+    assert len(run.of_type("BATCH")) == 1
+
+
+def test_new_properties_can_be_rescued(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+    """`rescue` keeps their values, by key, in `_rescued_data`, and adds no column."""
+    run = sync({**orgvue.config, "new_properties": "rescue"}, grown(orgvue))
+    assert "bonus" not in run.schemas["people"]["schema"]["properties"]
+    rescued = [record["_rescued_data"] for record in run.records["people"]]
+    assert rescued == [
+        {"Bonus %": 1, "reviewed": "2022-01-02"},
+        {"Bonus %": 2},
+        {"Bonus %": 3},
+        {"Bonus %": 4},
+        {"Bonus %": "N/A"},
+    ]
+    assert len(warnings(caplog, "'people'", "rescue", "'Bonus %'")) == 1
+
+
+def test_new_properties_can_be_ignored(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+    """`ignore` leaves them out, and says so."""
+    run = sync({**orgvue.config, "new_properties": "ignore"}, grown(orgvue))
+    before = run.schemas["people"]["schema"]["properties"]
+    assert not {"bonus", "reviewed"} & set(before)
+    assert {record["_rescued_data"] is None for record in run.records["people"]} == {True}
+    assert len(warnings(caplog, "'people'", "ignore", "'Bonus %'")) == 1
+
+
+def test_new_properties_can_fail_their_stream(serve: Serve) -> None:
+    """`fail` ends the stream before anything of it is sent; the error names the property."""
+    orgvue = serve(people())
+    catalog = grown(orgvue)
+    run = command({**orgvue.config, "new_properties": "fail"}, catalog=catalog)
+    assert run.code == 1
+    assert not run.of_type("RECORD")
+    assert not run.schemas
+    assert "'Bonus %'" in run.stderr
+    assert "--refresh-catalog" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("choice", ["add", "rescue", "fail"])
+def test_strangers_are_kept_out_where_columns_are_deselected(orgvue: Orgvue, choice: str) -> None:
+    """Who deselected a column gets what the catalog names: the projection asks for no more."""
+    catalog = select(grown(orgvue), "people", "salary", selected=False)
+    run = sync({**orgvue.config, "new_properties": choice}, catalog)
+    assert set(run.records["people"][0]) == {
+        "_id",
+        "id",
+        "full_name",
+        "on_leave",
+        "start_date",
+        "_modified_at",
+        "_rescued_data",
+    }
+    projection = orgvue.requests[-1].body["query"]["output"]["projection"]  # type: ignore[index]
+    assert not {"Bonus %", "reviewed", "salary"} & set(projection)
+
+
+def test_a_new_property_can_be_pinned(orgvue: Orgvue) -> None:
+    """`property_types` counts for properties that the catalog does not have."""
+    config = {**orgvue.config, "property_types": {"bonus*": "text"}}
+    run = sync(config, grown(orgvue))
+    assert [record["bonus"] for record in run.records["people"]] == ["1", "2", "3", "4", "N/A"]
+
+
+# --- that go
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("unknown", ["ignore", "refuse"])
+@pytest.mark.parametrize("deselecting", [False, True])
+def test_a_property_that_is_gone_is_null(
+    orgvue: Orgvue,
+    mode: str,
+    unknown: str,
+    deselecting: bool,  # noqa: FBT001 - one of the cases
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is null in every record, with one warning, also where the projection is refused for it."""
+    catalog = discover(orgvue.config)
+    if deselecting:
+        select(catalog, "people", "full_name", selected=False)
+    orgvue.dataset("People").remove_property("salary")
+    orgvue.unknown_projection = unknown
+    run = sync({**orgvue.config, "export_mode": mode}, catalog)
+    assert run.schemas["people"]["schema"]["properties"]["salary"]["type"] == ["number", "null"]
+    assert [record["salary"] for record in run.records["people"]] == [None] * 5
+    assert [record["id"] for record in run.records["people"]] == ["P0", "P1", "P2", "P3", "P4"]
+    assert ("full_name" in run.records["people"][0]) == (not deselecting)
+    assert len(warnings(caplog, "'people'", "'salary'")) == 1
+
+
+def test_a_refusal_for_another_reason_is_not_hidden(orgvue: Orgvue) -> None:
+    """A 400 that is not about a gone property is told as it is, and not asked again for ever."""
+    catalog = select(discover(orgvue.config), "people", "full_name", selected=False)
+    orgvue.refuse("400607", on=("export", "job"), times=None)
+    with pytest.raises(OrgvueError, match="400607"):
+        sync(orgvue.config, catalog)
+
+
+def test_a_renamed_property_is_one_gone_and_one_new(
+    orgvue: Orgvue, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old column is null, the new one has the values, and the log tells of both."""
+    catalog = discover(orgvue.config)
+    people_ = orgvue.dataset("People")
+    people_.remove_property("salary")
+    people_.add_property(Property("Base Pay", "number"), [1, 2, 3, 4, 5])
+    run = sync(orgvue.config, catalog)
+    found = [(record["salary"], record["base_pay"]) for record in run.records["people"]]
+    assert found == [(None, 1), (None, 2), (None, 3), (None, 4), (None, 5)]
+    assert len(warnings(caplog, "'salary'")) == 1
+    assert len(warnings(caplog, "'Base Pay'")) == 1

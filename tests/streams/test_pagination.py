@@ -1,0 +1,162 @@
+"""Exports in slices and in pages: each row exactly once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tests.support.datasets import people
+from tests.support.exports import assert_complete, by_mode
+from tests.support.runs import command, discover, select, sync
+from tests.support.schemas import assert_satisfied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Serve = Callable[..., Orgvue]
+
+
+# --- in slices
+
+
+@pytest.mark.parametrize("status", [413, 502, 504])
+def test_slices_that_are_too_large_split_themselves(serve: Serve, status: int) -> None:
+    """In the mode paged a dataset is read in slices of `_id`, small enough, each row once."""
+    orgvue = serve(people(200))
+    catalog = discover(orgvue.config)
+    orgvue.sync_limit_bytes, orgvue.too_large_status = 8000, status
+    run = sync(by_mode(orgvue, "paged"), catalog)
+    assert_complete(orgvue, run)
+    assert orgvue.requests_to("job") == []
+    bodies: list[Any] = [r.body for r in orgvue.requests if is_slice(r.body)]
+    filters = [body["query"]["output"]["filter"] for body in bodies]
+    assert filters
+    operators = {operator for found in filters for operator in found["_id"]}
+    assert operators <= {"$gt", "$gte", "$lt", "$lte"}
+
+
+def is_slice(body: object) -> bool:
+    """Whether a request asks for a range of ids."""
+    if not isinstance(body, dict):
+        return False
+    bounds = body["query"]["output"].get("filter", {}).get("_id")
+    return isinstance(bounds, dict)
+
+
+def with_ids(ids: list[str]) -> Dataset:
+    """People with these ids."""
+    return Dataset(
+        "People",
+        properties=[Property("note")],
+        rows=[{"_id": node_id, "note": "x" * 100} for node_id in ids],
+    )
+
+
+IDS = {
+    "upper case": [f"{i:08X}-1111-4111-8111-{i * 7919:012X}" for i in range(0, 2**32, 2**25)],
+    "lower case": [f"{i:08x}-1111-4111-8111-{i * 7919:012x}" for i in range(0, 2**32, 2**25)],
+    "of both cases": [
+        f"{i:08x}-aaaa-4aaa-8aaa-00000000000f" if i % 3 else f"{i:08X}-AAAA-4AAA-8AAA-00000000000F"
+        for i in range(0, 2**32, 2**26 + 1)
+    ],
+    "close together": [f"AAAAAAAA-AAAA-4AAA-8AAA-{i:012X}" for i in range(16)],
+    "at the ends": ["0", "00000000-0000-4000-8000-000000000000", "FFFFFFFF", "ffffffff", "~", " "],
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_every_id_is_in_exactly_one_slice(serve: Serve, kind: str) -> None:
+    """Whatever ids look like, no row falls between two slices and none is in both."""
+    orgvue = serve(with_ids(IDS[kind]))
+    catalog = discover(orgvue.config)
+    orgvue.sync_limit_bytes = max(700, 50 * len(IDS[kind]))
+    run = sync(by_mode(orgvue, "paged"), catalog)
+    assert_complete(orgvue, run)
+    assert len(orgvue.requests_to("export")) > 3
+
+
+def test_slices_ask_for_the_selected_columns_only(serve: Serve) -> None:
+    """Each slice has the projection of the selected columns."""
+    orgvue = serve(people(60))
+    catalog = select(discover(orgvue.config), "people", "salary", selected=False)
+    orgvue.sync_limit_bytes = 3000
+    before = len(orgvue.requests)
+    run = sync(by_mode(orgvue, "paged"), catalog)
+    assert_complete(orgvue, run)
+    assert all("salary" not in record for record in run.records["people"])
+    slices = [request.body for request in orgvue.requests[before:] if is_slice(request.body)]
+    assert slices
+    for body in slices:
+        assert isinstance(body, dict)
+        assert "salary" not in body["query"]["output"]["projection"]
+
+
+def test_a_slice_that_breaks_is_asked_for_again(serve: Serve) -> None:
+    """A connection that breaks within a slice costs a retry, and no row."""
+    orgvue = serve(people(60))
+    catalog = discover(orgvue.config)
+    orgvue.sync_limit_bytes = 5000
+    orgvue.hang_up(on="export", after=-1, times=1)
+    orgvue.refuse(503, on="export", times=1)
+    assert_complete(orgvue, sync(by_mode(orgvue, "paged"), catalog))
+
+
+def test_a_row_too_large_for_any_answer_is_told(serve: Serve) -> None:
+    """Where even one row is too large, the run ends with an error instead of splitting forever."""
+    orgvue = serve(people(3))
+    catalog = discover(orgvue.config)
+    orgvue.sync_limit_bytes = 50
+    with pytest.raises(OrgvueError, match="export_mode"):
+        sync(by_mode(orgvue, "paged"), catalog)
+
+
+def test_a_dataset_without_ids_cannot_be_sliced(serve: Serve) -> None:
+    """Where the export has no `_id`, a too large answer is an error that says so."""
+    dataset = Dataset(
+        "People", properties=[Property("x")], rows=[{"x": "y" * 50}] * 40, generated=()
+    )
+    orgvue = serve(dataset)
+    catalog = discover(orgvue.config)
+    orgvue.sync_limit_bytes = 500
+    with pytest.raises(OrgvueError, match="_id"):
+        sync(by_mode(orgvue, "paged"), catalog)
+
+
+# --- in pages
+
+
+def test_next_links_are_followed(serve: Serve) -> None:
+    """Where list and exports come in pages, all pages are read, and each row is sent once."""
+    orgvue = serve(people(25), people(0, "Nobody"), people(4, "Some"))
+    orgvue.page_rows = 2
+    run = sync(orgvue.config)
+    for name, stream in (("People", "people"), ("Some", "some")):
+        sent = [record["_id"] for record in run.records[stream]]
+        assert sent == [row["_id"] for row in orgvue.dataset(name).rows]
+    assert set(run.schemas) == {"people", "nobody", "some"}
+
+
+def test_next_links_of_a_projection_are_followed(serve: Serve) -> None:
+    """The pages of a projected export hold the projected columns, each row once."""
+    orgvue = serve(people(7))
+    catalog = select(discover(orgvue.config), "people", "salary", selected=False)
+    orgvue.page_rows = 3
+    run = sync(orgvue.config, catalog)
+    sent = [record["_id"] for record in run.records["people"]]
+    assert sent == [row["_id"] for row in orgvue.dataset("People").rows]
+    assert_satisfied(run)
+
+
+def test_links_to_another_origin_are_not_followed(serve: Serve) -> None:
+    """A next link that leads elsewhere ends the run; the token goes nowhere else."""
+    orgvue, elsewhere = serve(people(5)), serve(people(5))
+    catalog = discover(orgvue.config)
+    orgvue.page_rows, orgvue.next_origin = 2, elsewhere.api_url
+    run = command(orgvue.config, catalog=catalog)
+    assert run.code != 0
+    assert "another server" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert elsewhere.requests == []
