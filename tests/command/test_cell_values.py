@@ -115,7 +115,7 @@ WAYS: dict[str, Way] = {
     "misfits are errors": Way({"rescue_data": False}, "does not fit its column"),
     "a key does not fit": Way(told="A value of the key 'born'", arrange=key("born")),
     "answers break off": Way(told="broke off", arrange=broken),
-    "results break off": Way({"export_mode": "async"}, "could not be fetched whole", broken),
+    "results break off": Way({"export_mode": "async"}, "could not be fetched completely", broken),
     "items break off": Way({"include_calculations": False}, "broke off", broken),
     "items do not fit": Way(
         {"include_calculations": False, "rescue_data": False}, "does not fit its column"
@@ -133,7 +133,7 @@ WAYS: dict[str, Way] = {
     "what has changed": Way(told="METRIC", arrange=incremental, code=0),
     "in slices": Way({"export_mode": "paged"}, "METRIC", code=0),
     "a new property is not wanted": Way({"new_properties": "fail"}, "has new properties", grown),
-    "a new property is rescued": Way({"new_properties": "rescue"}, "handled as", grown, 0),
+    "a new property is rescued": Way({"new_properties": "rescue"}, "`new_properties` is", grown, 0),
     "columns are hashed": Way(
         {"hash_properties": ["name", "pay"], "hash_key": "k" * 16}, "METRIC", code=0
     ),

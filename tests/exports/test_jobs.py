@@ -150,10 +150,10 @@ def test_a_ticket_that_has_expired_is_asked_for_again(serve: Serve) -> None:
 @pytest.mark.parametrize(
     "ticket,told",
     [
-        ([], "not a job ticket"),
-        ({"jobStatus": "created"}, "does not say where"),
-        ({"jobStatus": "completed"}, "not where the result is"),
-        ({"jobStatus": "completed", "_links": {"result": {"url": "ftp://x/y"}}}, "not followed"),
+        ([], "is no job ticket"),
+        ({"jobStatus": "created"}, "no link to itself"),
+        ({"jobStatus": "completed"}, "no result link"),
+        ({"jobStatus": "completed", "_links": {"result": {"url": "ftp://x/y"}}}, "not follow it"),
         ({"jobStatus": "failed"}, "no reason"),
         ({"jobStatus": "failed", "errors": ["broken"]}, "broken"),
     ],

@@ -230,7 +230,7 @@ def test_a_file_that_is_not_at_https_is_not_fetched(network: Network, url: str, 
     status = "created" if link == "self" else "completed"
     ticket = f'{{"jobStatus": "{status}", "_links": {{"{link}": {{"url": "{url}"}}}}}}'
     orgvue.answer(on="job", status=202, body=ticket.encode(), times=None)
-    with pytest.raises(MalformedResponse, match="is not https; it is not followed"):
+    with pytest.raises(MalformedResponse, match="is not https; the tap does not follow it"):
         sync(asynchronously(orgvue), catalog)
     assert [request for request in orgvue.requests if request.origin == "files"] == []
 
@@ -254,7 +254,7 @@ def test_a_simulators_files_are_on_this_machine(orgvue: Orgvue) -> None:
     """Even where the API is a simulator, plain http leads to no other machine."""
     catalog = discover(orgvue.config)
     orgvue.files_url = "http://files.orgvue.test"
-    with pytest.raises(MalformedResponse, match="is not https; it is not followed"):
+    with pytest.raises(MalformedResponse, match="is not https; the tap does not follow it"):
         sync(asynchronously(orgvue), catalog)
 
 
@@ -303,7 +303,7 @@ def test_a_certificate_that_is_not_accepted(
     )
     assert advice in str(caught.value)
     assert orgvue.requests == []
-    assert "Asking again" not in caplog.text
+    assert "Retrying in" not in caplog.text
 
 
 def test_a_proxy_that_looks_inside_unknown(network: Network) -> None:
@@ -336,7 +336,7 @@ def test_a_file_host_whose_certificate_is_not_accepted(
     else:
         with pytest.raises(FileHostUnreachable, match="made for another address"):
             sync(config, catalog)
-    assert "Asking again" not in caplog.text
+    assert "Retrying in" not in caplog.text
     assert [request for request in orgvue.requests if request.origin == "files"] == []
 
 
@@ -370,9 +370,9 @@ PROXIES: dict[str, Trouble] = {
     # (HTTPS_PROXY, where {port} is that of a proxy; what is told; how often it is asked)
     "407": ("http://me:{password}@localhost:{port}", "407: it wants a user name and a password", 1),
     "403": ("http://me:{password}@localhost:{port}", "403: it does not allow this host", 1),
-    "301": ("http://me:{password}@localhost:{port}", "the proxy answered 301", 1),
-    "502": ("http://me:{password}@localhost:{port}", "the proxy answered 502", 2),
-    "hangs up": ("http://me:{password}@localhost:{port}", "the answer broke off", 2),
+    "301": ("http://me:{password}@localhost:{port}", "the proxy responded with 301", 1),
+    "502": ("http://me:{password}@localhost:{port}", "the proxy responded with 502", 2),
+    "hangs up": ("http://me:{password}@localhost:{port}", "the response broke off", 2),
     "is down": ("http://me:{password}@127.0.0.1:9", "the proxy cannot be reached", 2),
     "is unknown": ("http://me:{password}@proxy.invalid:3128", "the proxy cannot be reached", 2),
     "is none": ("http://me:{password}@localhost:port", "HTTPS_PROXY is not a proxy's address", 1),
@@ -404,7 +404,7 @@ def test_a_proxy_that_does_not_let_through(
     assert told in sentence
     assert "\n" not in sentence
     assert PASSWORD not in sentence + caplog.text
-    assert caplog.text.count("Asking again") == tries - 1
+    assert caplog.text.count("Retrying in") == tries - 1
     assert orgvue.requests == []
 
 
@@ -444,7 +444,7 @@ def test_the_check_through_a_proxy(network: Network) -> None:
     network.says(HTTPS_PROXY=proxy.url, SSL_CERT_FILE="orgvue")
     run = command(orgvue.config, "--test")
     assert run.code == 0, run.stdout
-    assert "✓ TLS and proxy: the server answers" in run.stdout
+    assert "✓ TLS and proxy: the server responds" in run.stdout
     assert proxy.hosts == BOTH
 
 
