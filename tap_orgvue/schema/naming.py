@@ -1,31 +1,32 @@
-"""How Orgvue's free-text names become stream and column names that every loader stores.
+"""Stream and column names that every loader stores, from Orgvue's free-text names and keys.
 
-`a-z`, `0-9` and `_`, at most 63 bytes, never beginning with a digit or `_sdc_`, unique. What
-loaders do with other names was measured: they split on `-`, fold case, cut and fail.
+A name has `a-z`, `0-9` and `_` only, at most 62 bytes, no leading digit, no leading `_sdc_`, and
+is unique in any case. Loaders were measured with other names: they split at `-`, fold case,
+truncate, or fail.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import re
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 
 from anyascii import anyascii
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tap_orgvue.orgvue.models import Dataset
 
-
-MAX_BYTES = 63
-"""Postgres cuts longer identifiers."""
+MAX_BYTES = 62
+"""Postgres truncates names over 63 bytes; some loaders abbreviate at 63."""
 
 DATASETS_STREAM = "orgvue_datasets"
-
 PROPERTIES_STREAM = "orgvue_properties"
-
 RESERVED_STREAMS = (DATASETS_STREAM, PROPERTIES_STREAM)
 
 RESCUED = "_rescued_data"
@@ -33,15 +34,29 @@ RESCUED = "_rescued_data"
 
 LOADERS_OWN_PREFIX = "_sdc_"
 
-_NOT_LETTER_OR_DIGIT = re.compile(r"[^a-z0-9]+")
-
-_WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-_ID_DIGITS = 8
-
-_KEY_DIGITS = 6
-
 _SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NOT_LETTER_OR_DIGIT = re.compile(r"[^A-Za-z0-9]+")
+
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+# Elements of formatted text only: in `Cost <GBP>` the brackets hold a word.
+_TAG = re.compile(
+    r"</?(?:a|b|big|br|center|code|div|em|font|h[1-6]|hr|i|img|li|mark|ol|p|pre|s|script|small"
+    r"|span|strike|strong|style|su[bp]|table|tbody|td|th|thead|tr|u|ul)(?:\s[^<>]*)?/?>|<!--.*?-->",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_SIGNS = {"%": "pct", "#": "number", "$": "usd"}
+
+# Unicode categories by what they do at a word's end: capital, small, caseless, mark, digit.
+_KINDS = {"Lu": "A", "Lt": "A", "Ll": "a", "Lo": "c", "Lm": "'"}
+_KINDS |= {"Mn": "'", "Mc": "'", "Me": "'", "Nd": "0", "Nl": "0", "No": "0"}
+_SYLLABLE, _SIGN = "S", " "
+_WORD_END = re.compile(
+    "[ac0]'*(?=A)"  # start|Date, q1|Total
+    "|A'*(?=A'*a)"  # HR|Name
+    "|[Aa]'*(?=c)|c'*(?=a)"  # scripts with and without case meet
+    "|[Aac0S]'*(?=S)|S'*(?=[Aac])"  # a syllable such as 部 is a word
+)
 
 
 def is_safe_name(name: str) -> bool:
@@ -53,103 +68,168 @@ def is_safe_name(name: str) -> bool:
     )
 
 
+# -- one name
+
+
 def fold(text: str) -> str:
-    """A name reduced to `a-z0-9_`; may be empty, and may be too long."""
-    name = _NOT_LETTER_OR_DIGIT.sub("_", anyascii(text).lower()).strip("_")
+    """Reduce a dataset's name to `a-z0-9_`; may be empty, and may be too long."""
+    return _words(_displayed(text))
+
+
+def fold_key(key: str) -> str:
+    """Reduce a key alike; the leading underscore of Orgvue's generated properties stays."""
+    text = _displayed(key)
+    name = _words(text)
+    generated = text.startswith("_") and name and not name.startswith("_")
+    return f"_{name}" if generated and f"{name}_"[:4] != "sdc_" else name
+
+
+def _displayed(text: str) -> str:
+    """The text without markup and format characters, in normal form NFKC."""
+    text = _TAG.sub(" ", _ENTITY.sub(lambda entity: html.unescape(entity[0]), text))
+    if text.isascii():
+        return text
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFKC", visible)
+
+
+def _words(text: str) -> str:
+    """Join the words of a text; they end where the original shows it: `Ж` is one capital."""
+    characters = [_transliterate(char) for char in text]
+    ends = {end.end() for end in _WORD_END.finditer("".join(kind for kind, _ in characters))}
+    parts = (f"_{part}" if i in ends else part for i, (_, part) in enumerate(characters))
+    name = _NOT_LETTER_OR_DIGIT.sub("_", "".join(parts)).strip("_").lower()
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def stream_names(datasets: Iterable[Dataset], pinned: Mapping[str, str]) -> dict[str, str]:
+@cache
+def _transliterate(char: str) -> tuple[str, str]:
+    """Return a character's kind and its ASCII form; a sign is a word of its own."""
+    kind, ascii_form = _KINDS.get(unicodedata.category(char), _SIGN), anyascii(char)
+    if kind == _SIGN:
+        return kind, f"_{_SIGNS.get(char, ascii_form)}_"
+    if kind == "c" and ascii_form[:1].isupper():
+        kind = _SYLLABLE
+    if kind == "a" and len(char.upper()) > 1:
+        kind = "'"  # ß has no capital of its own, so it ends no word in GRÖßE
+    return kind, _NOT_LETTER_OR_DIGIT.sub("", ascii_form)
+
+
+# -- the names of all
+
+
+def stream_names(
+    datasets: Collection[Dataset],
+    pinned: Mapping[str, str],
+    owners: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Name a stream for each dataset.
 
     Args:
-        datasets: All datasets of the tenant that are looked at.
-        pinned: Dataset id (upper case) to the name that the user chose; wins over all.
+        datasets: All datasets of the tenant, whichever the settings select.
+        pinned: Dataset id in upper case to the name that the user chose.
+        owners: Dataset id in upper case to the name that an earlier run gave, with the datasets
+            that are gone.
 
     Returns:
-        Dataset id to stream name. Where names collide, every one of them carries a part of its
-        dataset's id, so that the outcome does not depend on the order of the list.
+        Dataset id, as listed, to stream name. Pins win over owners, owners over fresh names; a
+        pinned or owned name is never given to another dataset. Fresh names that collide all
+        carry a part of the dataset's id, so the order of the list does not matter.
     """
-    taken = {name.casefold() for name in pinned.values()} | set(RESERVED_STREAMS)
-    folded = {
-        dataset.dataset_id: fold(dataset.name)
-        for dataset in datasets
-        if dataset.dataset_id.upper() not in pinned
-    }
-    wanted = {
-        dataset_id: name or f"dataset_{_short(dataset_id)}" for dataset_id, name in folded.items()
-    }
-    counts = Counter(wanted.values())
-    names = {}
-    for dataset_id, name in wanted.items():
-        clear = name not in taken and counts[name] == 1 and len(name) <= MAX_BYTES
-        names[dataset_id] = name if clear else _with_suffix(name, _short(dataset_id))
-    _settle_leftover_collisions(names, taken)
-    for dataset in datasets:
-        if dataset.dataset_id.upper() in pinned:
-            names[dataset.dataset_id] = pinned[dataset.dataset_id.upper()]
-    return names
+    wanted = {dataset.dataset_id.upper(): fold(dataset.name) for dataset in datasets}
+    names = _assign(wanted, pinned, owners or {}, RESERVED_STREAMS, _with_id)
+    return {dataset.dataset_id: names[dataset.dataset_id.upper()] for dataset in datasets}
 
 
-def _settle_leftover_collisions(names: dict[str, str], taken: set[str]) -> None:
-    """Lengthen what still collides: a dataset may be called as another's suffixed name is."""
-    counts = Counter(names.values())
-    for dataset_id, name in names.items():
-        if counts[name] > 1 or name in taken:
-            names[dataset_id] = _with_suffix(name, dataset_id.replace("-", "").lower())
-
-
-def column_names(keys: Sequence[str], taken: Mapping[str, str] | None = None) -> dict[str, str]:
+def column_names(
+    keys: Collection[str],
+    owners: Mapping[str, str] | None = None,
+    pins: Mapping[str, str] | None = None,
+    reserved: Iterable[str] = (),
+) -> dict[str, str]:
     """Name a column for each property key of one dataset.
 
     Args:
         keys: The keys, unique.
-        taken: Keys that already have a column name, from a catalog; they keep it.
+        owners: Key to the name that an earlier run or a catalog gave, with the keys that are gone.
+        pins: Key to the name that the user chose.
+        reserved: Names that no key is newly given.
 
     Returns:
-        Key to column name. Of keys that fold to the same name, the one that already is in that
-        form keeps it, the others carry a part of a hash of their key: stable, whatever is added.
+        Key to column name. Pins and owners win as in `stream_names`. Of fresh names that
+        collide, a key that already has that form keeps it; the others carry a part of a hash.
     """
-    names = dict(taken or {})
-    used = set(names.values())
-    fresh = [key for key in keys if key not in names]
-    folded = {key: _fold_key(key) for key in fresh}
-    counts = Counter(folded.values())
-    # Keys in the right form first, so that they keep it whatever the order is.
-    for key in sorted(fresh, key=lambda key: folded[key] != key):
-        name = folded[key]
-        clear = name and (counts[name] == 1 or name == key)
-        if not clear or name in used or name == RESCUED or len(name) > MAX_BYTES:
-            name = _hashed(name or "property", key, used)
-        names[key] = name
-        used.add(name)
+    wanted = {key: fold_key(key) for key in keys}
+    names = _assign(wanted, pins or {}, owners or {}, (RESCUED, *reserved), _with_hash)
     return {key: names[key] for key in keys}
 
 
-def _fold_key(key: str) -> str:
-    ascii_key = anyascii(key)
-    # Orgvue's generated properties begin with one underscore: it tells them from the user's own.
-    generated = ascii_key.startswith("_")
-    name = fold(_WORD_BREAK.sub("_", ascii_key))
-    if generated and name and not name.startswith("_") and f"{name}_"[:4] != "sdc_":
-        return f"_{name}"
-    return name
+def own_stream_name(dataset: Dataset) -> str:
+    """The name of a dataset's stream where no pin, owner or other dataset interferes."""
+    return stream_names([dataset], {})[dataset.dataset_id]
 
 
-def _hashed(name: str, key: str, used: set[str]) -> str:
+def own_column_name(key: str) -> str:
+    """The name of a key's column where no pin, owner or other key interferes."""
+    return column_names([key])[key]
+
+
+def shared_names(names: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, list[str]]:
+    """Find the names that newcomers share with each other or with an earlier owner.
+
+    Args:
+        names: Dataset id to stream name, or key to column name, with the owners that are gone.
+        wanted: The newcomers, which have neither a pin nor an owned name, to their folded names.
+
+    Returns:
+        Folded name to all that have it or wanted it, at least two, in the order of `names`.
+    """
+    claims = defaultdict(list)
+    for holder, name in names.items():
+        claims[wanted.get(holder, name.casefold())].append(holder)
+    return {name: holders for name, holders in claims.items() if name and len(holders) > 1}
+
+
+def _assign(
+    wanted: Mapping[str, str],
+    pins: Mapping[str, str],
+    owners: Mapping[str, str],
+    reserved: Iterable[str],
+    suffixed: Callable[[str, str], Iterator[str]],
+) -> dict[str, str]:
+    """Holder to name: pinned, else owned, else as wanted, else the first free one with a suffix."""
+    names = {**_still_owned(owners, pins), **pins}
+    used = {name.casefold() for name in (*names.values(), *owners.values(), *reserved)}
+    fresh = {holder: name for holder, name in wanted.items() if holder not in names}
+    counts = Counter(fresh.values())
+    for holder, name in fresh.items():
+        alone = counts[name] == 1 or name == holder
+        if alone and name not in used and 0 < len(name) <= MAX_BYTES:
+            names[holder] = name
+    used.update(names.values())
+    for holder in sorted(fresh.keys() - names.keys()):
+        names[holder] = next(name for name in suffixed(holder, fresh[holder]) if name not in used)
+        used.add(names[holder])
+    return names
+
+
+def _still_owned(owners: Mapping[str, str], pins: Mapping[str, str]) -> dict[str, str]:
+    """Owned names that no pin takes; of two owners of one name the first in order has it."""
+    pinned = {name.casefold() for name in pins.values()}
+    owner_of = {name: owner for owner, name in sorted(owners.items(), reverse=True)}
+    return {owner: name for name, owner in owner_of.items() if name.casefold() not in pinned}
+
+
+def _with_id(dataset_id: str, name: str) -> Iterator[str]:
+    return _with_suffix(name or "dataset", dataset_id.replace("-", "").lower(), shortest=8)
+
+
+def _with_hash(key: str, name: str) -> Iterator[str]:
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    for digits in range(_KEY_DIGITS, len(digest) + 1):
-        candidate = _with_suffix(name, digest[:digits])
-        if candidate not in used:
-            return candidate
-    return digest[:MAX_BYTES]  # pragma: no cover - needs 59 equal suffixes
+    return _with_suffix(name or "property", digest, shortest=6)
 
 
-def _with_suffix(name: str, suffix: str) -> str:
-    if name.endswith(f"_{suffix}"):
-        return name
-    return f"{name[: MAX_BYTES - len(suffix) - 1].rstrip('_')}_{suffix}"
-
-
-def _short(dataset_id: str) -> str:
-    return dataset_id.lower()[:_ID_DIGITS]
+def _with_suffix(name: str, digits: str, shortest: int) -> Iterator[str]:
+    """The name, cut where it must be, with ever more of the digits."""
+    for count in range(shortest, 33):
+        yield f"{name[: MAX_BYTES - count - 1].rstrip('_')}_{digits[:count]}"

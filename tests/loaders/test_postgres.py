@@ -148,8 +148,11 @@ def test_odd_keys_that_appear_later_are_added(
     load_postgres(orgvue, database)
     orgvue.dataset("People").add_property(Property('bonus %s "net"', "number"), [1, 2.5])
     load_postgres(orgvue, database)
-    assert database.columns("people")["bonus_s_net"] == "numeric"
-    assert database.ask("select bonus_s_net from people order by id") == [(1,), (Decimal("2.5"),)]
+    assert database.columns("people")["bonus_pct_s_net"] == "numeric"
+    assert database.ask("select bonus_pct_s_net from people order by id") == [
+        (1,),
+        (Decimal("2.5"),),
+    ]
 
 
 def instants() -> Dataset:

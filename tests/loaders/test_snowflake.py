@@ -188,8 +188,8 @@ def test_every_stream_is_a_table(loads: Loads) -> None:
         "ORGVUE_DATASETS",
         "ORGVUE_PROPERTIES",
         "PEOPLE",
-        "STRASSE_50_A_B_…",
-        "STRASSE_50_A_B_…",
+        "STRASSE_50_PCT_A_B_…",
+        "STRASSE_50_PCT_A_B_…",
         "VALUES",
         "WIDE",
     ]
@@ -251,9 +251,9 @@ def test_a_second_run_updates_rows_by_their_key(loads: Loads) -> None:
     count = "select count(*), count(distinct _id), count(_sdc_deleted_at) from people"
     assert loads.first.ask(count) == [(PEOPLE, PEOPLE, 0)]
     assert loads.second.ask(count) == [(PEOPLE + 1, PEOPLE + 1, 1)]
-    assert loads.second.tables()["PEOPLE"]["BONUS_50_NET"] == "FLOAT"
+    assert loads.second.tables()["PEOPLE"]["BONUS_50_PCT_NET"] == "FLOAT"
     query = (
-        "select id, full_name, salary, bonus_50_net, _rescued_data:salary::varchar, "
+        "select id, full_name, salary, bonus_50_pct_net, _rescued_data:salary::varchar, "
         "_sdc_deleted_at is not null from people where id in ('P0', 'P1', 'P2', 'P4', 'NEW')"
     )
     assert sorted(loads.second.ask(query)) == [

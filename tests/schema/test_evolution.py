@@ -48,14 +48,14 @@ def test_new_properties_are_added(
     assert kinds.count("SCHEMA") == 1
     assert kinds.index("SCHEMA") < kinds.index("RECORD")
     schema = run.schemas["people"]["schema"]["properties"]
-    assert schema["bonus"]["type"] == ["number", "null"]
+    assert schema["bonus_pct"]["type"] == ["number", "null"]
     assert (schema["reviewed"]["type"], schema["reviewed"]["format"]) == (
         ["string", "null"],
         "date",
     )
     first, *_, last = run.records["people"]
-    assert (first["bonus"], first["reviewed"]) == (1, "2022-01-02")
-    assert last["_rescued_data"] == {"bonus": "N/A"}
+    assert (first["bonus_pct"], first["reviewed"]) == (1, "2022-01-02")
+    assert last["_rescued_data"] == {"bonus_pct": "N/A"}
     (line,) = warnings(caplog, "'people'", "new_properties", "--refresh-catalog")
     assert "'Bonus %'" in line
 
@@ -79,14 +79,14 @@ def test_new_properties_in_batches(orgvue: Orgvue, tmp_path: Any) -> None:
         "storage": {"root": tmp_path.as_uri()},
     }
     run = sync({**orgvue.config, "batch_config": batches}, grown(orgvue))
-    assert "bonus" in run.schemas["people"]["schema"]["properties"]
+    assert "bonus_pct" in run.schemas["people"]["schema"]["properties"]
     assert len(run.of_type("BATCH")) == 1
 
 
 def test_new_properties_can_be_rescued(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """`rescue` keeps their values, by key, in `_rescued_data`, and adds no column."""
     run = sync({**orgvue.config, "new_properties": "rescue"}, grown(orgvue))
-    assert "bonus" not in run.schemas["people"]["schema"]["properties"]
+    assert "bonus_pct" not in run.schemas["people"]["schema"]["properties"]
     rescued = [record["_rescued_data"] for record in run.records["people"]]
     assert rescued == [
         {"Bonus %": 1, "reviewed": "2022-01-02"},
@@ -102,7 +102,7 @@ def test_new_properties_can_be_ignored(orgvue: Orgvue, caplog: pytest.LogCapture
     """`ignore` leaves them out, and says so."""
     run = sync({**orgvue.config, "new_properties": "ignore"}, grown(orgvue))
     before = run.schemas["people"]["schema"]["properties"]
-    assert not {"bonus", "reviewed"} & set(before)
+    assert not {"bonus_pct", "reviewed"} & set(before)
     assert {record["_rescued_data"] is None for record in run.records["people"]} == {True}
     assert len(warnings(caplog, "'people'", "ignore", "'Bonus %'")) == 1
 
@@ -142,7 +142,7 @@ def test_a_new_property_can_be_pinned(orgvue: Orgvue) -> None:
     """`property_types` counts for properties that the catalog does not have."""
     config = {**orgvue.config, "property_types": {"bonus*": "text"}}
     run = sync(config, grown(orgvue))
-    assert [record["bonus"] for record in run.records["people"]] == ["1", "2", "3", "4", "N/A"]
+    assert [record["bonus_pct"] for record in run.records["people"]] == ["1", "2", "3", "4", "N/A"]
 
 
 # --- that go
