@@ -240,7 +240,7 @@ def test_a_long_stream_name_is_cut() -> None:
 
 def test_a_dataset_loses_its_leading_underscore() -> None:
     """Only Orgvue's generated keys have a meaning of their own with an underscore before them."""
-    assert streams("DecodePlan") == ["plan"]
+    assert streams("_Plan") == ["plan"]
 
 
 def test_every_one_of_colliding_datasets_carries_its_id() -> None:
