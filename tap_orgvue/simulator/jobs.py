@@ -14,9 +14,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from tap_orgvue.simulator.instants import instant
 from tap_orgvue.simulator.messages import JSON, Answer, Content, Request
 from tap_orgvue.simulator.refusals import RefusalError
-from tap_orgvue.simulator.tenant import instant
 
 if TYPE_CHECKING:
     from tap_orgvue.simulator.behaviour import Behaviour

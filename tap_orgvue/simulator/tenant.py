@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import uuid
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta, timezone
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from tap_orgvue.simulator.ids import made_id, made_token
+from tap_orgvue.simulator.instants import instant, moment_of
 from tap_orgvue.simulator.tree import GENERATED_TYPES, flat_cells, tree_cells
 
 if TYPE_CHECKING:
@@ -21,31 +18,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, object]
 
-_NAMESPACE = uuid.UUID("2e9a1c64-51c3-5d0b-9d2b-6f0f4c1d7a10")
 _FIRST_CHANGE = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _FAR_AWAY = datetime(2100, 1, 1, tzinfo=timezone.utc)
-
-
-def instant(moment: datetime) -> str:
-    """Write a moment as Orgvue does: `2022-06-29T20:28:04.274Z`."""
-    text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def moment_of(value: object) -> datetime | None:
-    """Read a date in either documented form as a moment in UTC; `None` where it is neither."""
-    if not isinstance(value, str) or not value[:4].isdigit():
-        return None
-    try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _made_id(*parts: object) -> str:
-    """Make a UUID, upper case, that is always the same for the same parts."""
-    return str(uuid.uuid5(_NAMESPACE, json.dumps(parts))).upper()
 
 
 @dataclass(frozen=True)
@@ -159,7 +133,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Fill in what was left out."""
-        self.dataset_id = self.dataset_id or _made_id("dataset", self.name)
+        self.dataset_id = self.dataset_id or made_id("dataset", self.name)
         self.properties = list(self.properties)
         self._lock = RLock()
         self._version = 0
@@ -228,7 +202,7 @@ class Dataset:
     @property
     def cache_key(self) -> str:
         """A text that is another one after every change."""
-        return _made_id("version", self.dataset_id, self._version)
+        return made_id("version", self.dataset_id, self._version)
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -289,7 +263,7 @@ class Dataset:
         given = moment_of(row.get("_modifiedAt"))
         self._clock = max(self._clock, given) if given else self._clock
         self._made += 1
-        filled: Row = {"_id": _made_id("row", self.dataset_id, self._made), **row}
+        filled: Row = {"_id": made_id("row", self.dataset_id, self._made), **row}
         if "_modifiedAt" not in filled:
             filled["_modifiedAt"] = self._tick()
         self._rows.append(filled)
@@ -307,10 +281,6 @@ class Dataset:
 
     def _changed(self) -> None:
         self._version += 1
-
-
-def _segment(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 @dataclass(eq=False)
@@ -364,16 +334,6 @@ class Tenant:
 
     @property
     def token(self) -> str:
-        """A token of a JWT's shape, whose `nbf` and `exp` are the token's dates."""
+        """The token, whose claims hold both dates."""
         starts = self.token_starts or _FIRST_CHANGE
-        claims = {
-            "sub": "user",
-            "tenant": self.tenant_id,
-            "iat": int(starts.timestamp()),
-            "nbf": int(starts.timestamp()),
-            "exp": int((self.token_expires or _FAR_AWAY).timestamp()),
-        }
-        head = json.dumps({"alg": "HS256", "typ": "JWT"}).encode()
-        signed = f"{_segment(head)}.{_segment(json.dumps(claims).encode())}"
-        digest = hmac.new(_NAMESPACE.bytes, signed.encode(), hashlib.sha256).digest()
-        return f"{signed}.{_segment(digest)}"
+        return made_token(self.tenant_id, starts, self.token_expires or _FAR_AWAY)

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tap_orgvue.simulator import demo_tenant
-from tap_orgvue.simulator.tenant import moment_of
+from tap_orgvue.simulator.instants import moment_of
 
 if TYPE_CHECKING:
     from tap_orgvue.simulator import Dataset
