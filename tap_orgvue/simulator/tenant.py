@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_orgvue.simulator.ids import made_id, made_token
 from tap_orgvue.simulator.instants import instant, moment_of
@@ -14,6 +14,7 @@ from tap_orgvue.simulator.tree import GENERATED_TYPES, flat_cells, tree_cells
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.refusals import Error
 
 Row = dict[str, object]
@@ -117,6 +118,7 @@ class Dataset:
         tags: Said in the metadata.
         body: Served as it is for every export, whatever was asked.
         hidden_because: Why everything but the listing of this dataset is refused.
+        listed: Whether the list has it.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Dataset:
     tags: Sequence[str] = ()
     body: bytes | None = field(default=None, repr=False)
     hidden_because: Error | None = None
+    listed: bool = True
 
     def __post_init__(self) -> None:
         """Fill in what was left out."""
@@ -177,6 +180,22 @@ class Dataset:
             for number, value in enumerate(values or ()):
                 self.update(number, **{added.key: value})
             self._changed()
+
+    def change_property(self, key: str, /, **changes: Any) -> None:
+        """Change what a property is called or declared as; its values stay.
+
+        Args:
+            key: The property's key until now.
+            **changes: Attributes of `Property`: `key`, `name`, `type`…
+        """
+        with self._lock:
+            found = next(each for each in self.properties if each.key == key)
+            changed = replace(found, **changes)
+            self._rows[:] = [
+                {changed.key if name == key else name: cell for name, cell in row.items()}
+                for row in self._rows
+            ]
+            self.replace_property(key, changed)
 
     def replace_property(self, key: str, replacement: Property) -> None:
         """Put another property, say one of another type, in a property's place."""
@@ -285,16 +304,18 @@ class Dataset:
 
 @dataclass(eq=False)
 class Tenant:
-    """Datasets, and the token that opens them.
+    """Datasets, drafts, and the token that opens them.
 
     Attributes:
         datasets: What the list shows, in order. To be changed through the methods alone.
+        drafts: What the list of drafts shows, likewise.
         tenant_id: The id in every path.
         token_starts: When the token becomes active; without one it always was.
         token_expires: When it ends; without one, in the year 2100.
     """
 
     datasets: Sequence[Dataset] = ()
+    drafts: Sequence[Draft] = ()
     _: KW_ONLY
     tenant_id: str = "DEMO"
     token_starts: datetime | None = None
@@ -317,9 +338,19 @@ class Tenant:
             raise ValueError(message)
         self.datasets = [*self.datasets, dataset]
 
-    def remove(self, dataset: Dataset) -> None:
-        """Delete a dataset."""
-        self.datasets = [each for each in self.datasets if each is not dataset]
+    def remove(self, dataset: Dataset | str) -> None:
+        """Delete a dataset, given itself or its name or id."""
+        gone = self.dataset(dataset) if isinstance(dataset, str) else dataset
+        self.datasets = [each for each in self.datasets if each is not gone]
+
+    def add_draft(self, draft: Draft) -> None:
+        """Add a draft at the end."""
+        self.drafts = [*self.drafts, draft]
+
+    def remove_draft(self, draft: Draft | str) -> None:
+        """Delete a draft, given itself or its name or id."""
+        gone = self.draft(draft) if isinstance(draft, str) else draft
+        self.drafts = [each for each in self.drafts if each is not gone]
 
     def dataset(self, name_or_id: str) -> Dataset:
         """Find a dataset by its name or its id, the latter in any case.
@@ -330,6 +361,17 @@ class Tenant:
         for dataset in self.datasets:
             if name_or_id == dataset.name or name_or_id.upper() == dataset.dataset_id.upper():
                 return dataset
+        raise KeyError(name_or_id)
+
+    def draft(self, name_or_id: str) -> Draft:
+        """Find a draft by its name or its id, the latter in any case.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for draft in self.drafts:
+            if name_or_id == draft.name or name_or_id.upper() == draft.draft_id.upper():
+                return draft
         raise KeyError(name_or_id)
 
     @property

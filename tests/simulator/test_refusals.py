@@ -132,6 +132,13 @@ def test_hidden_datasets(
     assert client.error(client.job("Hidden")) == expected
 
 
+def test_datasets_that_are_not_listed(serve: Callable[[Tenant], Client]) -> None:
+    """A dataset can be kept out of the list, refused or not."""
+    client = serve(Tenant([Dataset("Shown"), Dataset("Quiet", listed=False)]))
+    assert [each["name"] for each in client.get().json()] == ["Shown"]
+    assert client.get("", "Quiet").status_code == 200
+
+
 def test_synchronous_post_can_be_missing(client: Client) -> None:
     """With `post_export` off a query is not accepted synchronously, a plain GET is."""
     client.orgvue.post_export = False
