@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,10 @@ from tap_orgvue.simulator import demo_tenant
 from tap_orgvue.simulator.instants import moment_of
 
 if TYPE_CHECKING:
-    from tap_orgvue.simulator import Dataset
+    from collections.abc import Mapping, Sequence
+
+    from tap_orgvue.simulator import Dataset, Draft
+    from tap_orgvue.simulator.tenant import Row
 
 COMMAND = [sys.executable, "-m", "tap_orgvue.simulator"]
 AWKWARD = 'Café – Löhne & "Boni" 100% (2026)'  # noqa: RUF001  # a dash that names do hold
@@ -95,6 +100,101 @@ def test_there_are_an_empty_and_an_awkward_dataset() -> None:
     dates = {*column(awkward, "date-of-birth")}
     assert {"2022-01-02", "2022-01-02T00:00:00.000Z", None} < dates
     assert {"k": {"deep": ["ü"]}} in column(awkward, "custom list")
+
+
+def test_its_datasets_stay_what_they_are() -> None:
+    """The cells of each dataset are the same in every version: documents show their figures."""
+    digests = {
+        dataset.name: hashlib.sha256(json.dumps(dataset.rows).encode()).hexdigest()[:16]
+        for dataset in demo_tenant().datasets
+    }
+    assert digests == {
+        "People": "4fa564631754b96c",
+        "Positions": "1f54a6f30d3f7d37",
+        "People to Positions": "0798808f4f608669",
+        "Open Requisitions": "4f53cda18c2baa0c",
+        AWKWARD: "b3e839d2474ac612",
+    }
+
+
+def test_another_seed_is_another_tenant() -> None:
+    """A seed makes people of its own, with the same ids."""
+    first, second = demo_tenant(9, 3), demo_tenant(9, 3, seed=1)
+    assert column(first.dataset("People"), "id") == column(second.dataset("People"), "id")
+    assert column(first.dataset("People"), "name") != column(second.dataset("People"), "name")
+
+
+def applied(dataset: Dataset, actions: Sequence[Mapping[str, object]]) -> list[Row]:
+    """Apply item actions to the rows of a dataset, in their order."""
+    rows = {str(row["_id"]): dict(row) for row in dataset.rows}
+    for number, action in enumerate(actions):
+        cells = {key: cell for key, cell in action.items() if key != "_action"}
+        item = str(action.get("_id", number))
+        if action["_action"] == "delete":
+            del rows[item]
+        elif action["_action"] == "create":
+            assert item not in rows
+            rows[item] = cells
+        else:
+            rows[item].update(cells)
+    return list(rows.values())
+
+
+def in_departments(rows: Sequence[Mapping[str, object]]) -> Counter[object]:
+    """Count those who have not left by department."""
+    return Counter(row["department"] for row in rows if not row["leaver"])
+
+
+def layer(draft: Draft, key: str = "default") -> list[Mapping[str, object]]:
+    """Give a layer's actions."""
+    actions = draft.layer(key)
+    return [*(actions() if callable(actions) else actions)]
+
+
+def test_drafts_fit_the_people() -> None:
+    """Actions name stored properties with values of their types, and nobody who is not there."""
+    tenant = demo_tenant()
+    people = tenant.dataset("People")
+    stored = {each.key: each.type for each in people.snapshot().stored}
+    taken = {*column(people, "id")}
+    for draft in tenant.drafts:
+        assert draft.base is people
+        for action in (each for key in ("default", *draft.layers) for each in layer(draft, key)):
+            cells = {key: cell for key, cell in action.items() if not key.startswith("_")}
+            assert {*cells} <= {*stored}
+            assert all(fits(cell, stored[key]) for key, cell in cells.items())
+            assert action["_action"] != "create" or cells["id"] not in taken
+            taken |= {cells["id"]} if action["_action"] == "create" else set()
+        assert all(applied(people, layer(draft, key)) for key in ("default", *draft.layers))
+
+
+def test_the_reorganisation_moves_one_department() -> None:
+    """Technology loses people to a new department with a head and to another; some roles end."""
+    people = demo_tenant().dataset("People")
+    (draft, _) = demo_tenant().drafts
+    today, rows = in_departments(people.rows), applied(people, layer(draft))
+    then = in_departments(rows)
+    assert {name for name in then if then[name] != today[name]} == {
+        "Technology",
+        "Data & AI",
+        "Operations",
+    }
+    assert then["Technology"] < today["Technology"] / 2
+    ended = sum(action["_action"] == "delete" for action in layer(draft))
+    assert then.total() == today.total() - ended < today.total()
+    (head,) = (row for row in rows if row["jobTitle"] == "Head of Data & AI")
+    assert (head["department"], head["salary"]) == ("Data & AI", 138_000)
+
+
+def test_the_hiring_plan_hires() -> None:
+    """Two departments grow, in two steps; some hires have an id already, most do not."""
+    people = demo_tenant().dataset("People")
+    (_, draft) = demo_tenant().drafts
+    today = in_departments(people.rows)
+    then = in_departments(applied(people, [*layer(draft), *layer(draft, "2027")]))
+    assert then - today == {"Sales": 18, "Technology": 18}
+    creates = [each for each in layer(draft) if each["_action"] == "create"]
+    assert [len(creates), sum("_id" in each for each in creates)] == [24, 6]
 
 
 def test_it_can_be_small() -> None:
