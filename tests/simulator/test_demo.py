@@ -1,18 +1,11 @@
-"""The demo tenant is believable and the same every time, and `python -m` serves it."""
+"""The demo tenant is believable and the same every time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import signal
-import socket
-import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
-
-import pytest
-import requests
 
 from tap_orgvue.simulator import demo_tenant
 from tap_orgvue.simulator.instants import moment_of
@@ -23,7 +16,6 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Dataset, Draft
     from tap_orgvue.simulator.tenant import Row
 
-COMMAND = [sys.executable, "-m", "tap_orgvue.simulator"]
 AWKWARD = 'Café – Löhne & "Boni" 100% (2026)'  # noqa: RUF001  # a dash that names do hold
 
 
@@ -202,42 +194,3 @@ def test_it_can_be_small() -> None:
     sizes = [len(dataset.rows) for dataset in demo_tenant(people=0, positions=0).datasets]
     assert sizes == [0, 0, 0, 0, 144]
     assert len(demo_tenant(people=5, positions=0).dataset("People to Positions").rows) == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serving(number: signal.Signals) -> None:
-    """The command prints a config that works, and ends with 0 when it is told to stop."""
-    with subprocess.Popen(COMMAND, stdout=-1, stderr=-1, text=True) as process:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "}\n")
-        config = json.loads("".join(lines) + "}")
-        headers = {
-            "Authorization": f"Bearer {config['api_token']}",
-            "Content-Type": "application/json; charset=UTF-8",
-        }
-        url = f"{config['api_url']}/api/v1/{config['tenant_id']}/datasets"
-        listed = requests.get(url, headers=headers, timeout=20).json()
-        process.send_signal(number)
-        out, hints = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert out == ""
-    assert [each["name"] for each in listed][:2] == ["People", "Positions"]
-    assert config["api_url"] in hints
-    assert "config.json" in hints
-
-
-@pytest.mark.parametrize("option", ["--port", "--files-port"])
-@pytest.mark.parametrize("too_high", [False, True])
-def test_serving_on_given_ports(option: str, *, too_high: bool) -> None:
-    """Ports can be chosen; one that is taken, or is none, is one clear line and exit code 1."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = "65536" if too_high else str(taken.getsockname()[1])
-        done = subprocess.run(
-            [*COMMAND, option, port], capture_output=True, text=True, check=False, timeout=60
-        )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("The simulator cannot start: ")
-    assert len(done.stderr.splitlines()) == 1
