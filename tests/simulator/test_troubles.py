@@ -74,6 +74,25 @@ def test_some_requests_alone(client: Client) -> None:
     assert client.get("", "Empty").status_code == 200
 
 
+def test_trouble_below_one_dataset(client: Client) -> None:
+    """One dataset can fail in every way while the list and the others are fine."""
+    client.orgvue.refuse(500, dataset="People")
+    client.orgvue.refuse("400606", dataset="People", retry_after=3600)
+    client.orgvue.answer(body=b'{"datasetId": ', dataset="People")
+    client.orgvue.answer(json={"errors": []}, dataset="People")
+    found = []
+    for _ in range(4):
+        assert (client.get().status_code, client.get("", "Empty").status_code) == (200, 200)
+        answer = client.get("", "People")
+        found.append((answer.status_code, answer.content[:14], answer.headers.get("Retry-After")))
+    assert found == [
+        (500, b"", None),
+        (400, b'{"errors": [{"', "3600"),
+        (200, b'{"datasetId": ', None),
+        (200, b'{"errors": []}', None),
+    ]
+
+
 def test_the_file_store_is_spared_unless_named(client: Client) -> None:
     """Trouble on every route is trouble of the API; files have theirs by name."""
     ticket = client.completed()
