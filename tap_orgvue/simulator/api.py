@@ -9,27 +9,34 @@ from datetime import datetime, timezone
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from tap_orgvue.simulator.drafts import encoded_actions, named_drafts, wanted_layers
 from tap_orgvue.simulator.formats import CONTENT_TYPES, SYNCHRONOUS, encode
-from tap_orgvue.simulator.messages import JSON, Answer, Content, Request
+from tap_orgvue.simulator.jobs import Job
+from tap_orgvue.simulator.messages import JSON, Answer, Content, Request, Target
+from tap_orgvue.simulator.pages import Pages
 from tap_orgvue.simulator.query import Query, read_query
 from tap_orgvue.simulator.refusals import RefusalError
+from tap_orgvue.simulator.trouble import JobPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tap_orgvue.simulator.behaviour import Behaviour
+    from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.jobs import FileStore
-    from tap_orgvue.simulator.tenant import Dataset, Property, Row, Tenant
+    from tap_orgvue.simulator.tenant import Dataset, Tenant
+    from tap_orgvue.simulator.trouble import Troubles
 
-_DATASETS = r"/api/v1/(?P<tenant>[^/]+)/datasets"
+_TENANT = r"/api/v1/(?P<tenant>[^/]+)"
+_DATASET = _TENANT + r"/datasets/(?P<dataset>[^/]+)"
 _ROUTES = {
-    "list": re.compile(_DATASETS),
-    "metadata": re.compile(_DATASETS + r"/(?P<dataset>[^/]+)"),
-    "export": re.compile(_DATASETS + r"/(?P<dataset>[^/]+)/export/(?P<format>[^/]+)"),
-    "job": re.compile(_DATASETS + r"/(?P<dataset>[^/]+)/export"),
-    "items": re.compile(_DATASETS + r"/(?P<dataset>[^/]+)/items"),
+    "list": re.compile(_TENANT + r"/datasets"),
+    "metadata": re.compile(_DATASET),
+    "export": re.compile(_DATASET + r"/export/(?P<format>[^/]+)"),
+    "job": re.compile(_DATASET + r"/export"),
+    "items": re.compile(_DATASET + r"/items"),
+    "drafts": re.compile(_TENANT + r"/drafts"),
+    "draft_actions": re.compile(_TENANT + r"/drafts/actions"),
 }
 _METHODS = {
     "list": {"GET"},
@@ -37,6 +44,8 @@ _METHODS = {
     "export": {"GET", "POST"},
     "job": {"POST"},
     "items": {"GET", "POST"},
+    "drafts": {"GET"},
+    "draft_actions": {"POST"},
 }
 #: A page says where the next one is, and only these formats have room for that.
 _PAGED = {"jsonRows", "jsonColumns"}
@@ -47,29 +56,32 @@ class Api:
 
     name = "api"
 
-    def __init__(self, tenant: Tenant, behaviour: Behaviour, files: FileStore) -> None:
-        """Serve a tenant; results of asynchronous exports go to `files`."""
+    def __init__(
+        self, tenant: Tenant, behaviour: Behaviour, files: FileStore, troubles: Troubles
+    ) -> None:
+        """Serve a tenant; results of jobs go to `files`, what they tell is as ordered."""
         self._tenant = tenant
         self._behaviour = behaviour
         self._files = files
+        self._troubles = troubles
+        self._pages = Pages(behaviour)
         self._lock = Lock()
         self._whole: dict[tuple[str, str], tuple[int, Content]] = {}
-        self._pages: dict[str, tuple[Sequence[Property], Sequence[Row]]] = {}
         self._traces = itertools.count(1)
 
     def trace_id(self) -> str:
         """Make the trace id of the next answer."""
         return f"Root=1-62bcb5d4-{next(self._traces):024x}"
 
-    def route(self, method: str, path: str) -> tuple[str, str | None]:
-        """Say which route a path is, and which dataset it names."""
-        del method
+    def target(self, path: str, body: object) -> Target:
+        """Say which route a path is, which dataset it names, and which drafts the body names."""
         for name, pattern in _ROUTES.items():
             match = pattern.fullmatch(path)
             if match:
                 dataset = match.groupdict().get("dataset")
-                return name, unquote(dataset) if dataset else None
-        return "unknown", None
+                drafts = named_drafts(body) if name == "draft_actions" else ()
+                return Target(name, unquote(dataset) if dataset else None, drafts)
+        return Target("unknown")
 
     def answer(self, request: Request) -> Answer:
         """Answer a request.
@@ -89,16 +101,24 @@ class Api:
             raise RefusalError("400602", pathParameter="tenantId")
         if request.raw and request.body is None:
             raise RefusalError("400601", message="The body is not JSON.")
+        if request.dataset_id is None:
+            return self._of_tenant(request)
+        dataset = self._dataset(request.dataset_id)
+        if request.route == "export":
+            return self._export(dataset, unquote(parts["format"]), request)
+        return self._of_dataset(dataset, request)
+
+    def _of_tenant(self, request: Request) -> Answer:
+        """Answer a request that names no dataset."""
         if request.route == "list":
             return self._list(request)
-        dataset = self._dataset(request.dataset_id or "")
+        return self._drafts(request) if request.route == "drafts" else self._draft_actions(request)
+
+    def _of_dataset(self, dataset: Dataset, request: Request) -> Answer:
+        """Answer any other than a synchronous export."""
         if request.route == "metadata":
             return Answer.of_json(dataset.metadata)
-        if request.route == "items":
-            return self._items(dataset, request)
-        if request.route == "job":
-            return self._job(dataset, request)
-        return self._export(dataset, unquote(parts["format"]), request)
+        return (self._items if request.route == "items" else self._job)(dataset, request)
 
     def _check_token(self, request: Request) -> None:
         given = request.header("Authorization")
@@ -117,7 +137,8 @@ class Api:
 
     def _check_method(self, request: Request) -> None:
         behaviour = self._behaviour
-        if request.route == "job" and not behaviour.async_export:
+        missing = not behaviour.async_export and request.route == "job"
+        if missing or (not behaviour.drafts and request.route in {"drafts", "draft_actions"}):
             raise RefusalError("404602")
         methods = _METHODS[request.route]
         if request.route == "export" and not behaviour.post_export:
@@ -126,10 +147,8 @@ class Api:
             raise RefusalError("405601")
 
     def _dataset(self, dataset_id: str) -> Dataset:
-        try:
-            uuid.UUID(dataset_id)
-        except ValueError:
-            raise RefusalError("400603", pathParameter="datasetId") from None
+        if not _is_uuid(dataset_id):
+            raise RefusalError("400603", pathParameter="datasetId")
         wanted = dataset_id.upper()
         for dataset in self._tenant.datasets:
             if dataset.dataset_id.upper() == wanted:
@@ -139,15 +158,39 @@ class Api:
         raise RefusalError("404601", datasetId=dataset_id)
 
     def _list(self, request: Request) -> Answer:
-        entries = [self._entry(each) for each in self._tenant.datasets]
-        size = self._behaviour.page_rows
-        if size is None:
-            return Answer.of_json(entries)
-        start = _offset(request)
-        links = {}
-        if start + size < len(entries):
-            links = self._next_link(f"{request.path}?offset={start + size}")
-        return Answer.of_json({"items": entries[start : start + size], "_links": links})
+        shown = [each for each in self._tenant.datasets if each.listed]
+        return self._pages.of_list(request, [self._entry(each) for each in shown])
+
+    def _drafts(self, request: Request) -> Answer:
+        url = f"{self._behaviour.api_url}/api/v1/{self._tenant.tenant_id}/drafts/actions"
+        return self._pages.of_list(request, [each.entry(url) for each in self._tenant.drafts])
+
+    def _draft_actions(self, request: Request) -> Answer:
+        """Export the actions of layers, in the order in which they are named."""
+        gzipped = _is_gzip(request)
+        layers = []
+        for draft_id, key in wanted_layers(request.body):
+            draft = self._draft(draft_id)
+            try:
+                layers.append(draft.layer(key))
+            except KeyError:
+                raise RefusalError("404604", draftId=draft_id, layerKey=key) from None
+        content = encoded_actions(layers)
+        if self._behaviour.draft_answer == "array":
+            return Answer(200, content, {"Content-Type": JSON})
+        job = Job(content, JSON, gzipped, self.trace_id(), draft_ids=request.draft_ids)
+        return self._opened(request, job, is_completed=self._behaviour.draft_answer == "completed")
+
+    def _draft(self, draft_id: str) -> Draft:
+        if not _is_uuid(draft_id):
+            raise RefusalError("400601", message="A draftId must be a UUID string.")
+        try:
+            draft = self._tenant.draft(draft_id)
+        except KeyError:
+            raise RefusalError("404603", draftId=draft_id) from None
+        if draft.hidden_because is not None:
+            raise RefusalError(draft.hidden_because)
+        return draft
 
     def _entry(self, dataset: Dataset) -> dict[str, object]:
         path = f"/api/v1/{self._tenant.tenant_id}/datasets/{dataset.dataset_id}"
@@ -175,20 +218,18 @@ class Api:
 
     def _job(self, dataset: Dataset, request: Request) -> Answer:
         (format_,) = request.query.get("exportFormat", ["jsonRows"])[-1:]
-        (encoding,) = request.query.get("resultEncoding", ["identity"])[-1:]
         if format_ not in CONTENT_TYPES:
             raise RefusalError("400604", exportFormat=format_)
-        if encoding not in {"gzip", "identity"}:
-            raise RefusalError("400605", queryParameter="resultEncoding")
+        gzipped = _is_gzip(request)
         query = read_query(request.body, asynchronous=True)
-        ticket = self._files.open_job(
-            dataset.dataset_id,
-            self._content(dataset, format_, query),
-            CONTENT_TYPES[format_],
-            self.trace_id(),
-            gzipped=encoding == "gzip",
-        )
-        return Answer.of_json(ticket, 202)
+        content = self._content(dataset, format_, query)
+        type_ = CONTENT_TYPES[format_]
+        job = Job(content, type_, gzipped, self.trace_id(), dataset_id=dataset.dataset_id)
+        return self._opened(request, job)
+
+    def _opened(self, request: Request, job: Job, *, is_completed: bool = False) -> Answer:
+        plan = self._troubles.take(request, JobPlan)
+        return Answer.of_json(self._files.open(job, plan, is_completed=is_completed), 202)
 
     def _export(self, dataset: Dataset, format_: str, request: Request) -> Answer:
         if format_ not in SYNCHRONOUS:
@@ -196,7 +237,7 @@ class Api:
         query = read_query(request.body, asynchronous=False)
         paged = self._behaviour.page_rows is not None and format_ in _PAGED
         if paged and dataset.body is None:
-            content = self._page(dataset, format_, query, request)
+            content = self._pages.of_export(dataset, format_, query, request)
         else:
             content = self._content(dataset, format_, query)
         limit = self._behaviour.sync_limit_bytes
@@ -230,31 +271,18 @@ class Api:
                 self._whole[dataset_id, "raw"] = -1, content
             return content
 
-    def _page(self, dataset: Dataset, format_: str, query: Query, request: Request) -> Content:
-        """Write a page; the cursor in the link to the next one stands for the query's outcome."""
-        cursor = request.query.get("cursor", [""])[0]
-        start = _offset(request)
-        with self._lock:
-            if cursor not in self._pages:
-                snapshot, manners = dataset.snapshot(), self._behaviour.manners
-                cursor = f"{len(self._pages) + 1:08x}"
-                rows = query.rows(snapshot, manners)
-                self._pages[cursor] = query.columns(snapshot, manners), rows
-            columns, rows = self._pages[cursor]
-        stop = start + (self._behaviour.page_rows or len(rows))
-        links = {}
-        if stop < len(rows):
-            links = self._next_link(f"{request.path}?cursor={cursor}&offset={stop}")
-        return Content(encode(format_, columns, rows[start:stop], next_page=links))
 
-    def _next_link(self, target: str) -> dict[str, object]:
-        origin = self._behaviour.next_origin or self._behaviour.api_url
-        return {"next": {"url": origin + quote(target, safe="/?&=%"), "method": "GET"}}
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _offset(request: Request) -> int:
-    """Read where a page starts."""
-    text = request.query.get("offset", ["0"])[0]
-    if not text.isdecimal():
-        raise RefusalError("400605", queryParameter="offset")
-    return int(text)
+def _is_gzip(request: Request) -> bool:
+    """Read whether a result is to be compressed."""
+    (encoding,) = request.query.get("resultEncoding", ["identity"])[-1:]
+    if encoding not in {"gzip", "identity"}:
+        raise RefusalError("400605", queryParameter="resultEncoding")
+    return encoding == "gzip"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tap_orgvue.simulator.query import Manners
 
@@ -29,11 +29,20 @@ class Behaviour:
         ignores_filters: Filters are checked but not applied.
         page_rows: The list and synchronous exports answer in pages of so many items.
         next_origin: The origin of links to the next page; the API's own without one.
+        strict_pages: The next page of an export has to be asked for by the method and the body
+            of the first, else 405 or 400; without it a GET will do.
+        next_method: Whether a link to the next page tells the method.
+        live_pages: A page shows the dataset as it is by then, not as it was at the first page.
+        page_end: What follows the last row: `stop`; `empty` pages without end; or `loop`, a last
+            page that names itself as the next.
         job_polls: The status a ticket tells at each poll; the last one repeats.
         job_seconds: Until then `completed` is told as `running`.
         fail_jobs: So many of the next jobs end `failed`.
         fail_first_jobs: The first job of each dataset ends `failed`.
         job_status_word: Told instead of every status.
+        drafts: Whether the endpoints of drafts are there, else 404.
+        draft_answer: How `POST /drafts/actions` answers: with a `ticket`, with one that is
+            `completed` already, or with the `array` of actions itself.
         file_lifetime: Seconds after which a job's ticket and result are refused as expired.
         expire_results: So many of the next result URLs have expired when they are told.
         result_content_encoding: A gzip result comes with `Content-Encoding: gzip`, not as a bare
@@ -45,6 +54,8 @@ class Behaviour:
         seconds: Server time of each API request.
         seconds_of: Server time by route, of the file store's routes too; it wins over `seconds`.
         trickle: Bytes a second at which bodies are sent.
+        date_header: How many seconds the `Date` header is ahead of this machine's clock; a text
+            is told as it is; with `None` there is no such header.
     """
 
     api_url: str = ""
@@ -58,11 +69,17 @@ class Behaviour:
     ignores_filters: bool = False
     page_rows: int | None = None
     next_origin: str | None = None
+    strict_pages: bool = False
+    next_method: bool = True
+    live_pages: bool = False
+    page_end: Literal["stop", "empty", "loop"] = "stop"
     job_polls: Sequence[str] = ("created", "running", "completed")
     job_seconds: float = 0.0
     fail_jobs: int = 0
     fail_first_jobs: bool = False
     job_status_word: str | None = None
+    drafts: bool = True
+    draft_answer: Literal["ticket", "completed", "array"] = "ticket"
     file_lifetime: float = 900.0
     expire_results: int = 0
     result_content_encoding: bool = False
@@ -73,6 +90,7 @@ class Behaviour:
     seconds: float = 0.0
     seconds_of: dict[str, float] = field(default_factory=dict)
     trickle: float | None = None
+    date_header: float | str | None = 0.0
 
     @property
     def manners(self) -> Manners:

@@ -6,6 +6,8 @@ import random
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from tap_orgvue.simulator.demo_drafts import demo_drafts
+from tap_orgvue.simulator.demo_names import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, LOCATIONS
 from tap_orgvue.simulator.tenant import Dataset, Property, Row, Tenant
 
 if TYPE_CHECKING:
@@ -13,65 +15,45 @@ if TYPE_CHECKING:
 
 _LINKS_ID = "5C1A7D52-6F0E-4B7B-9C55-2E8A41D90B13"
 
-_FIRST_NAMES = (  # noqa: SIM905  # so many words read best as words
-    "Ada Aisha Akira Alba Amara Andrzej Anna Arjun Ben Björn Carla Chen Chloé Clara Daniel Deniz "
-    "Diego Elena Emma Erik Fatima Felix Femi Grace Hana Hugo Ines Ivan Jamal Jana Jonas José "
-    "Karim Kofi Lars Layla Leah Lucía Maja Marco Mei Mia Milan Nadia Nia Noah Olga Omar Priya "
-    "Ravi Rosa Sam Sara Sofia Søren Tariq Tom Uma Vera Wei Yara Yuki Zainab Zoë"
-).split()
-_LAST_NAMES = (  # noqa: SIM905  # likewise
-    "Adeyemi Ali Andersson Bauer Berg Brown Chen Clarke Cohen Costa Diaz Dubois Evans Fischer "
-    "Garcia Green Haddad Hansen Ivanova Jansen Johnson Kaya Khan Kim Kowalski Kumar Larsen Lee "
-    "Lopez Martin Mensah Meyer Moreau Müller Nakamura Nguyen Novak O'Brien Okafor Park Patel "
-    "Petrov Quinn Ricci Rossi Santos Sato Schmidt Silva Singh Smith Tanaka Taylor Weber Williams "
-    "Wójcik Yilmaz Zhang"
-).split()
-_LOCATIONS = ("London", "Leeds", "Berlin", "München", "Zürich", "Paris", "New York", "Sydney")
-_DEPARTMENTS = {
-    "Finance": ("Accountant", "Controller", "Payroll Specialist"),
-    "Human Resources": ("HR Partner", "Recruiter", "Workforce Planner"),
-    "Operations": ("Logistics Planner", "Plant Technician", "Shift Lead"),
-    "Sales": ("Account Manager", "Sales Engineer", "Sales Representative"),
-    "Technology": ("Data Engineer", "Developer", "Support Engineer"),
-    "Legal & Compliance": ("Compliance Officer", "Counsel", "Paralegal"),
-}
 _TODAY = date(2026, 6, 30)
 _LONG_KEY = "Anteil der variablen Vergütung am Zielgehalt im laufenden Geschäftsjahr (brutto)"
 
 
-def demo_tenant(people: int = 3000, positions: int = 1200) -> Tenant:
+def demo_tenant(people: int = 3000, positions: int = 1200, seed: int = 2026) -> Tenant:
     """Make the tenant.
 
     Args:
         people: How many people there are.
         positions: How many positions there are for them.
+        seed: What chance begins with; the same seed makes the same tenant.
 
     Returns:
         A tenant of five datasets: People, Positions (a tree), the links between the two, an empty
-        one, and one with awkward names and cells. Every cell is of its property's declared type.
+        one, and one with awkward names and cells; every cell is of its property's declared type.
+        Two drafts change People: a reorganisation of a department, and a hiring plan.
     """
-    dice = random.Random(2026)
+    dice = random.Random(seed)
     position_rows = _position_rows(dice, positions)
     people_rows = _people_rows(dice, people, position_rows)
     link_rows = _link_rows(dice, people_rows, position_rows)
-    return Tenant(
-        [
-            _people(people_rows),
-            _positions(position_rows, link_rows),
-            _links(link_rows),
-            Dataset(
-                "Open Requisitions",
-                type="ROLES",
-                properties=[
-                    Property("requisition_id", "text", name="Requisition Id", auto_id=True),
-                    Property("title", "text", name="Title", label_id=True),
-                    Property("opened", "date", name="Opened"),
-                    Property("budget", "number", name="Budget"),
-                ],
-            ),
-            _awkward(dice),
-        ]
-    )
+    everybody = _people(people_rows)
+    datasets = [
+        everybody,
+        _positions(position_rows, link_rows),
+        _links(link_rows),
+        Dataset(
+            "Open Requisitions",
+            type="ROLES",
+            properties=[
+                Property("requisition_id", "text", name="Requisition Id", auto_id=True),
+                Property("title", "text", name="Title", label_id=True),
+                Property("opened", "date", name="Opened"),
+                Property("budget", "number", name="Budget"),
+            ],
+        ),
+        _awkward(dice),
+    ]
+    return Tenant(datasets, demo_drafts(everybody, random.Random(seed)))
 
 
 def _people(rows: Sequence[Row]) -> Dataset:
@@ -141,14 +123,14 @@ def _links(rows: Sequence[Row]) -> Dataset:
 
 def _position_rows(dice: random.Random, count: int) -> list[Row]:
     """Make a tree: one head, a head of each department, teams of about seven below."""
-    departments = list(_DEPARTMENTS)
+    departments = list(DEPARTMENTS)
     rows: list[Row] = []
     for number in range(count):
         above = max(0, (number - 1) // 7)
         department = departments[number % len(departments)]
         if above:
             department = str(rows[above]["department"])
-        title = dice.choice(_DEPARTMENTS[department])
+        title = dice.choice(DEPARTMENTS[department])
         grade = 12
         if number:
             grade = max(1, 12 - 2 * _level(number) - dice.randrange(2))
@@ -179,8 +161,8 @@ def _level(number: int) -> int:
 def _people_rows(dice: random.Random, count: int, positions: Sequence[Row]) -> list[Row]:
     rows: list[Row] = []
     for number in range(count):
-        first, last = dice.choice(_FIRST_NAMES), dice.choice(_LAST_NAMES)
-        department = dice.choice(list(_DEPARTMENTS))
+        first, last = dice.choice(FIRST_NAMES), dice.choice(LAST_NAMES)
+        department = dice.choice(list(DEPARTMENTS))
         if positions:
             department = str(positions[number % len(positions)]["department"] or department)
         hours = dice.choice((40, 40, 40, 37.5, 32, 30, 20))
@@ -195,8 +177,8 @@ def _people_rows(dice: random.Random, count: int, positions: Sequence[Row]) -> l
                 "last name": last,
                 "email": f"p{number + 1:05}@example.com",
                 "department": department,
-                "jobTitle": dice.choice(_DEPARTMENTS[department]),
-                "location": dice.choice(_LOCATIONS),
+                "jobTitle": dice.choice(DEPARTMENTS[department]),
+                "location": dice.choice(LOCATIONS),
                 "salary": salary + dice.choice((0, 0, 0, 0.5, 0.99)),
                 "currency": dice.choice(("GBP", "EUR", "EUR", "CHF", "USD", "AUD")),
                 "weekly hours": hours,

@@ -8,18 +8,22 @@ import math
 import secrets
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from tap_orgvue.simulator.messages import JSON, Answer, Content, Request
+from tap_orgvue.simulator.instants import instant
+from tap_orgvue.simulator.messages import JSON, Answer, Request, Target
 from tap_orgvue.simulator.refusals import RefusalError
-from tap_orgvue.simulator.tenant import instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_orgvue.simulator.behaviour import Behaviour
+    from tap_orgvue.simulator.messages import Body
+    from tap_orgvue.simulator.trouble import JobPlan
 
 _PARTS = {"ticket.json": "ticket", "result": "result"}
 
@@ -29,28 +33,33 @@ class Job:
     """An asynchronous export.
 
     Attributes:
-        job_id: Its part of the URLs.
-        dataset_id: What is exported.
-        content: The finished export: the dataset as it was when it was asked for.
+        content: The finished export: the data as it was when it was asked for.
         content_type: What a plain result says it is.
         gzipped: Whether the result is a gzip file.
         trace_id: The trace id of the request that made it.
-        fails: Whether it ends `failed`.
+        dataset_id: The dataset that is exported, if one is.
+        draft_ids: The drafts whose actions are exported.
+        job_id: Its part of the URLs.
+        statuses: The status to tell at each poll, the last one repeating; those of `Behaviour`
+            without any.
+        errors: Told with the last status.
         made: When it was made.
         created: The same, in seconds of `time.monotonic`.
         polls: How often its ticket was read.
         result_expired: Whether its result's URL had expired when it was told; `None` before.
     """
 
-    job_id: str
-    dataset_id: str
-    content: Content
+    content: Body
     content_type: str
     gzipped: bool
     trace_id: str
-    fails: bool
-    made: datetime
-    created: float
+    dataset_id: str | None = None
+    draft_ids: tuple[str, ...] = ()
+    job_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    statuses: Sequence[str] = ()
+    errors: Sequence[object] = ()
+    made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    created: float = field(default_factory=time.monotonic)
     polls: int = 0
     result_expired: bool | None = None
 
@@ -73,42 +82,42 @@ class FileStore:
         self.failed = 0
         self._key = secrets.token_bytes()
 
-    def open_job(
-        self, dataset_id: str, content: Content, content_type: str, trace_id: str, *, gzipped: bool
+    def open(
+        self, job: Job, plan: JobPlan | None, *, is_completed: bool = False
     ) -> dict[str, object]:
-        """Make a job of a finished export and give its first ticket, `created`."""
-        with self._lock:
-            fails = self._fails(dataset_id)
-            job = Job(
-                job_id=uuid.uuid4().hex,
-                dataset_id=dataset_id,
-                content=content,
-                content_type=content_type,
-                gzipped=gzipped,
-                trace_id=trace_id,
-                fails=fails,
-                made=datetime.now(timezone.utc),
-                created=time.monotonic(),
-            )
-            self._jobs[job.job_id] = job
-            return self._ticket(job, self._behaviour.job_status_word or "created")
+        """Take a job and give its first ticket, which is `created`, or `completed` already.
 
-    def _fails(self, dataset_id: str) -> bool:
+        Args:
+            job: The job.
+            plan: What it will tell, where that was ordered.
+            is_completed: Whether its first ticket is a completed one.
+        """
+        with self._lock:
+            if plan:
+                job.statuses, job.errors = plan.statuses, plan.errors
+                self.failed += int("failed" in plan.statuses)
+            elif self._fails(job.dataset_id or "".join(job.draft_ids)):
+                job.errors = [RefusalError("500601").error]
+            self._jobs[job.job_id] = job
+            first = "completed" if is_completed else "created"
+            return self._ticket(job, self._behaviour.job_status_word or first)
+
+    def _fails(self, exported: str) -> bool:
         """Whether the next job is one of those that end `failed`."""
         ordered = self._behaviour.fail_jobs > 0
         self._behaviour.fail_jobs -= int(ordered)
-        first = dataset_id not in self._exported
-        self._exported.add(dataset_id)
+        first = exported not in self._exported
+        self._exported.add(exported)
         fails = ordered or (first and self._behaviour.fail_first_jobs)
         self.failed += int(fails)
         return fails
 
-    def route(self, _method: str, path: str) -> tuple[str, str | None]:
-        """Say which route a path is, and which dataset it belongs to."""
+    def target(self, path: str, _body: object) -> Target:
+        """Say which route a path is, and what the job exports."""
         _, _, rest = path.partition("/exports/")
         job_id, _, part = rest.partition("/")
-        job = self._jobs.get(job_id)
-        return _PARTS.get(part, "unknown"), job.dataset_id if job else None
+        job, route = self._jobs.get(job_id), _PARTS.get(part, "unknown")
+        return Target(route, job.dataset_id, job.draft_ids) if job else Target(route)
 
     def answer(self, request: Request) -> Answer:
         """Answer like an object store: XML where it refuses."""
@@ -133,33 +142,34 @@ class FileStore:
 
     def _status(self, job: Job, age: float) -> str:
         """Give the status to tell at this poll."""
-        polls = self._behaviour.job_polls
-        word = polls[min(job.polls, len(polls) - 1)]
+        behaviour = self._behaviour
+        words = job.statuses or behaviour.job_polls
+        word = words[min(job.polls, len(words) - 1)]
         job.polls += 1
-        if self._behaviour.job_status_word is not None:
-            return self._behaviour.job_status_word
-        if word == "completed" and age < self._behaviour.job_seconds:
+        if job.statuses:
+            return word
+        if behaviour.job_status_word is not None:
+            return behaviour.job_status_word
+        if word == "completed" and age < behaviour.job_seconds:
             return "running"
-        return "failed" if word == "completed" and job.fails else word
+        return "failed" if word == "completed" and job.errors else word
 
     def _ticket(self, job: Job, status: str) -> dict[str, object]:
         links = {"self": self._link(job, "ticket.json", JSON)}
-        errors: dict[str, object] = {}
         if status == "completed":
             if job.result_expired is None:
                 job.result_expired = self._behaviour.expire_results > 0
                 self._behaviour.expire_results -= int(job.result_expired)
             kind = "application/octet-stream" if job.gzipped else job.content_type
             links["result"] = self._link(job, "result", kind)
-        if status == "failed":
-            errors = {"errors": [RefusalError("500601").error]}
+        tells_errors = job.errors and status in {"completed", "failed"}
         return {
             "_links": links,
             "jobStatus": status,
             "_createdAt": instant(job.made),
             "_createdBy": "user",
             "X-Amzn-Trace-Id": job.trace_id,
-            **errors,
+            **({"errors": list(job.errors)} if tells_errors else {}),
         }
 
     def _result(self, job: Job) -> Answer:
@@ -170,7 +180,7 @@ class FileStore:
         headers = {"Content-Type": "application/octet-stream"}
         if self._behaviour.result_content_encoding:
             headers = {"Content-Type": job.content_type, "Content-Encoding": "gzip"}
-        return Answer(200, Content(job.content.gzipped), headers, compressible=False)
+        return Answer(200, job.content.packed, headers, compressible=False)
 
     def _link(self, job: Job, part: str, content_type: str) -> dict[str, str]:
         """Presign the URL of a job's file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from threading import Lock
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from tap_orgvue.simulator.refusals import RefusalError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_orgvue.simulator.behaviour import Behaviour
     from tap_orgvue.simulator.messages import Request
 
@@ -56,7 +59,8 @@ class Ledger:
         with self._lock:
             if request.ended is not None:
                 return
-            request.status, request.ended = status, time.monotonic()
+            request.status = request.status if status is None else status
+            request.ended = time.monotonic()
             if request.origin == "api":
                 self._at_once -= 1
 
@@ -82,3 +86,11 @@ def _recent(moments: deque[float], now: float) -> int:
 def _add(moments: deque[float], now: float) -> int:
     moments.append(now)
     return _recent(moments, now)
+
+
+def most_at_once(requests: Sequence[Request]) -> int:
+    """Count the most of these requests that were under way at one moment."""
+    steps = [(request.started, 1) for request in requests]
+    steps += [(request.ended, -1) for request in requests if request.ended is not None]
+    # An end and a beginning at one moment were not at once: ends sort first.
+    return max(itertools.accumulate((step for _, step in sorted(steps)), initial=0))

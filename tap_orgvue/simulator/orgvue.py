@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from tap_orgvue.simulator.api import Api
 from tap_orgvue.simulator.behaviour import Behaviour
+from tap_orgvue.simulator.instants import instant
 from tap_orgvue.simulator.jobs import FileStore
-from tap_orgvue.simulator.ledger import Ledger
+from tap_orgvue.simulator.ledger import Ledger, most_at_once
+from tap_orgvue.simulator.messages import KINDS
+from tap_orgvue.simulator.orders import Orders
 from tap_orgvue.simulator.server import Origin, Shared
 from tap_orgvue.simulator.tenant import Dataset, Tenant
-from tap_orgvue.simulator.trouble import HangUp, Lie, Pause, Refuse, Reply, Trouble, Troubles
+from tap_orgvue.simulator.trouble import Troubles
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.messages import Request
-    from tap_orgvue.simulator.refusals import Reason
-
-    Routes = str | Collection[str] | None
 
 
-class Orgvue(Behaviour):
+class Orgvue(Behaviour, Orders):
     """A tenant of Orgvue on the loopback address.
 
     Serves from `start` to `stop`, or within a `with` block. Its settings are those of
-    `Behaviour`, its trouble is ordered through the methods below, both at any time and from any
-    thread. For trouble, `on` is a route (`list`, `metadata`, `export`, `job`, `items`, `ticket`,
-    `result`), several, or every route of the API with `None`; `dataset` a name or an id; `times`
-    how many requests it meets, `None` for all. Of several orders that fit a request the first
-    is taken, so they come true one after another; pauses are taken besides.
+    `Behaviour`, its trouble is ordered through the methods of `Orders`, both at any time and from
+    any thread.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Orgvue(Behaviour):
             OverflowError: A port is above 65535.
         """
         files = self._files = FileStore(self)
-        api = Api(self.tenant, self, files)
+        api = Api(self.tenant, self, files, self._troubles)
         shared = Shared(self, self._ledger, self._troubles, api.trace_id)
         self._origins.append(Origin(api, self._ports[0], shared, self._tls))
         try:
@@ -115,6 +115,15 @@ class Orgvue(Behaviour):
         """Find a dataset; KeyError when there is none."""
         return self.tenant.dataset(name_or_id)
 
+    def draft(self, name_or_id: str) -> Draft:
+        """Find a draft; KeyError when there is none."""
+        return self.tenant.draft(name_or_id)
+
+    def now(self, seconds: float = 0.0) -> str:
+        """The instant that `Date` tells, as `_modifiedAt` would; so many seconds later."""
+        ahead = self.date_header if isinstance(self.date_header, float | int) else 0.0
+        return instant(datetime.now(timezone.utc) + timedelta(seconds=ahead + seconds))
+
     @property
     def requests(self) -> list[Request]:
         """Every request so far, in order of arrival, those to the file store included."""
@@ -123,6 +132,18 @@ class Orgvue(Behaviour):
     def requests_to(self, route: str) -> list[Request]:
         """The requests to one route."""
         return [request for request in self.requests if request.route == route]
+
+    def requests_of(self, *kinds: str, since: int = 0) -> list[Request]:
+        """The requests of these kinds, see `KINDS`, leaving out the first so many of all."""
+        return [request for request in self.requests[since:] if request.kind in kinds]
+
+    def counts(self, since: int = 0) -> Counter[str]:
+        """The number of requests by kind, leaving out the first so many of all."""
+        return Counter(request.kind for request in self.requests[since:])
+
+    def most_at_once_of(self, *kinds: str) -> int:
+        """The most requests of these kinds that were under way at once; of all without any."""
+        return most_at_once(self.requests_of(*(kinds or KINDS)))
 
     @property
     def most_at_once(self) -> int:
@@ -134,98 +155,7 @@ class Orgvue(Behaviour):
         """The most requests to the API that arrived within any second."""
         return self._ledger.most_in_a_second
 
-    def refuse(
-        self,
-        reason: Reason,
-        *,
-        times: int | None = 1,
-        on: Routes = None,
-        dataset: str | None = None,
-        retry_after: str | float | None = None,
-    ) -> None:
-        """Refuse with a code of Orgvue, an error of your own, or a bare HTTP status."""
-        self._order(Refuse(reason, retry_after), on, dataset, times)
-
-    def answer(  # noqa: PLR0913  # an answer's three parts, and whom it meets
-        self,
-        *,
-        on: Routes = None,
-        status: int = 200,
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        times: int | None = 1,
-        dataset: str | None = None,
-    ) -> None:
-        """Answer with these bytes; as `text/html` unless the headers say another type."""
-        self._order(Reply(status, body, headers or {}), on, dataset, times)
-
-    def hang_up(
-        self,
-        *,
-        on: Routes = None,
-        after: int = 0,
-        times: int | None = 1,
-        dataset: str | None = None,
-        reset: bool = False,
-    ) -> None:
-        """Break the connection after so many bytes of the (encoded) body.
-
-        Args:
-            on: See the class.
-            after: 0 is before the status line; negative so many bytes before the end.
-            times: See the class.
-            dataset: See the class.
-            reset: Reset the connection rather than close it.
-        """
-        self._order(HangUp(after, reset), on, dataset, times)
-
-    def lie_about_length(
-        self,
-        *,
-        on: Routes = None,
-        by: int = 10,
-        times: int | None = 1,
-        dataset: str | None = None,
-    ) -> None:
-        """Tell a Content-Length that many bytes off, and close the connection afterwards."""
-        self._order(Lie(by), on, dataset, times)
-
-    def pause(
-        self,
-        *,
-        on: Routes = None,
-        seconds: float = 1.0,
-        times: int | None = 1,
-        dataset: str | None = None,
-    ) -> None:
-        """Wait before answering."""
-        self._order(Pause(seconds), on, dataset, times)
-
-    def chance(
-        self,
-        *,
-        refuse: float = 0.0,
-        hang_up: float = 0.0,
-        slow: float = 0.0,
-        seconds: float = 1.0,
-        seed: int = 0,
-    ) -> None:
-        """Refuse a share of all requests, hang up on some, answer some so many seconds late.
-
-        The API refuses with 42901, the file store with 503; connections are closed or reset
-        somewhere. All by dice, for each request anew.
-        """
-        self._troubles.chance(refuse, hang_up, (slow, seconds), seed)
-
     @property
     def faults(self) -> dict[str, int]:
         """How much trouble requests met so far, by its kind: jobs that were failed included."""
         return {**self._troubles.met, "failed jobs": self._files.failed if self._files else 0}
-
-    def calm(self) -> None:
-        """Forget all trouble that was ordered."""
-        self._troubles.clear()
-
-    def _order(self, trouble: Trouble, on: Routes, dataset: str | None, times: int | None) -> None:
-        dataset_id = None if dataset is None else self.dataset(dataset).dataset_id
-        self._troubles.order(trouble, on, dataset_id, times)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_orgvue.simulator.instants import moment_of
 from tap_orgvue.simulator.refusals import RefusalError
-from tap_orgvue.simulator.tenant import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from tap_orgvue.simulator.instants import instant
+from tap_orgvue.simulator.messages import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +42,11 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "400606": ("FilterIsNotValid", "The filter is not valid."),
     "400607": ("ProjectionIsNotValid", "The projection is not valid."),
     "403601": ("DatasetAccessDenied", "The user may not read the dataset."),
+    "403602": ("DraftAccessDenied", "The user may not read drafts."),
     "404601": ("DatasetNotFound", "There is no such dataset."),
     "404602": ("ResourceNotFound", "There is no such resource."),
+    "404603": ("DraftNotFound", "There is no such draft."),
+    "404604": ("LayerNotFound", "The draft has no such layer."),
     "405601": ("MethodIsNotAllowed", "The method is not allowed on this resource."),
     "413601": ("ResponseIsTooLarge", "The result is too large for a synchronous response."),
     "415001": ("ContentTypeIsNotImplemented", "The content type is not implemented."),
@@ -73,3 +80,23 @@ class RefusalError(Exception):
     def body(self) -> bytes:
         """Give the documented error body, `{"errors": [{name, code, message, …}]}`."""
         return json.dumps({"errors": [self.error]}, ensure_ascii=False).encode()
+
+
+def failed_ticket(reason: Reason, trace_id: str) -> Answer:
+    """Refuse with a job ticket in the failed state, with the error and its trace id in it."""
+    if isinstance(reason, int):
+        status, errors = reason, []
+    else:
+        refusal = RefusalError(reason)
+        status, errors = refusal.status, [refusal.error]
+    ticket = {
+        "_links": {},
+        "jobStatus": "failed",
+        "_createdAt": instant(datetime.now(timezone.utc)),
+        "_createdBy": "user",
+        "X-Amzn-Trace-Id": trace_id,
+        "errors": errors,
+    }
+    answer = Answer.of_json(ticket, status)
+    answer.headers["X-Amzn-Trace-Id"] = trace_id
+    return answer

@@ -1,12 +1,12 @@
-"""The sockets: takes requests off the wire and puts answers on it, whole or broken as ordered."""
+"""The sockets: reads requests, and sends answers whole or in whatever trouble was ordered."""
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
+import itertools
 import sys
+import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,20 +14,21 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
-from tap_orgvue.simulator.messages import JSON, Answer, Content, Request, parsed
-from tap_orgvue.simulator.refusals import RefusalError
-from tap_orgvue.simulator.trouble import HangUp, Lie, Refuse, Reply
+from tap_orgvue.simulator.edits import edited
+from tap_orgvue.simulator.messages import JSON, Answer, Content, Request, Target, parsed
+from tap_orgvue.simulator.refusals import RefusalError, failed_ticket
+from tap_orgvue.simulator.sending import CHUNK, dripping, packaged, reset, shut
+from tap_orgvue.simulator.trouble import After, Before, Drip, HangUp, Lie, Refuse, Reply
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable
 
     from tap_orgvue.simulator.behaviour import Behaviour
     from tap_orgvue.simulator.ledger import Ledger
-    from tap_orgvue.simulator.refusals import Reason
-    from tap_orgvue.simulator.trouble import Trouble, Troubles
-
-_CHUNK = 65536
+    from tap_orgvue.simulator.messages import Body
+    from tap_orgvue.simulator.trouble import Instead, Troubles
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Site(Protocol):
     #: `api` or `files`.
     name: str
 
-    def route(self, method: str, path: str) -> tuple[str, str | None]:
-        """Give a request's route and dataset."""
+    def target(self, path: str, body: object) -> Target:
+        """Say what a request is for."""
 
     def answer(self, request: Request) -> Answer:
         """Answer a request, or raise `RefusalError`."""
@@ -101,7 +102,7 @@ class Origin(ThreadingHTTPServer):
         with self._lock:
             self._cut = True
             for connection in self._connections:
-                _shut(connection)
+                shut(connection)
         self.closing.set()
 
     def connected(self, connection: socket.socket) -> None:
@@ -109,7 +110,7 @@ class Origin(ThreadingHTTPServer):
         with self._lock:
             self._connections.add(connection)
             if self._cut:
-                _shut(connection)
+                shut(connection)
 
     def disconnected(self, connection: socket.socket) -> None:
         """Forget a connection."""
@@ -129,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     # Head and body of a small answer leave in one packet.
-    wbufsize = _CHUNK
+    wbufsize = CHUNK
     server: Origin
 
     @override
@@ -163,27 +164,30 @@ class Handler(BaseHTTPRequestHandler):
         try:
             shared.ledger.enter(request)
         except RefusalError as refusal:
-            self._send(request, _refused(refusal, shared.behaviour.retry_after), None)
+            self._send(request, _refused(refusal, shared.behaviour.retry_after))
             return
         self._wait(request)
-        trouble = shared.troubles.take(request)
-        self._send(request, self._answer(request, trouble), trouble)
+        trouble = shared.troubles.instead(request)
+        answer = self._answer(request, trouble)
+        self._send(request, answer, trouble, shared.troubles.take(request, Drip))
 
     def _read(self) -> Request:
         """Read the request off the wire."""
-        target = urlsplit(self.path)
+        url = urlsplit(self.path)
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        route, dataset_id = self.server.site.route(self.command, target.path)
+        body = parsed(raw)
+        meant = self.server.site.target(url.path, body)
         return Request(
             origin=self.server.site.name,
-            route=route,
+            route=meant.route,
             method=self.command,
-            path=target.path,
-            query=parse_qs(target.query, keep_blank_values=True),
+            path=url.path,
+            query=parse_qs(url.query, keep_blank_values=True),
             headers=list(self.headers.items()),
-            body=parsed(raw),
+            body=body,
             raw=raw,
-            dataset_id=dataset_id,
+            dataset_id=meant.dataset_id,
+            draft_ids=meant.draft_ids,
         )
 
     def _wait(self, request: Request) -> None:
@@ -193,80 +197,130 @@ class Handler(BaseHTTPRequestHandler):
         seconds = shared.behaviour.seconds_of.get(request.route, usual)
         self.server.closing.wait(seconds + shared.troubles.pause(request))
 
-    def _answer(self, request: Request, trouble: Trouble | None) -> Answer:
+    def _answer(self, request: Request, trouble: Instead | None) -> Answer:
+        """Make the answer; what was ordered to change meanwhile changes before and after that."""
+        troubles = self.server.shared.troubles
+        before = troubles.take(request, Before)
+        if before:
+            before.change()
+        answer = self._made(request, trouble)
+        after = troubles.take(request, After)
+        if after:
+            after.change()
+        return answer
+
+    def _made(self, request: Request, trouble: Instead | None) -> Answer:
+        shared = self.server.shared
         if isinstance(trouble, Refuse):
-            return _refusal(trouble.reason, trouble.retry_after)
+            return _refusal(trouble, shared.trace_id())
         if isinstance(trouble, Reply):
             headers = {"Content-Type": "text/html", **trouble.headers}
             return Answer(trouble.status, Content(trouble.body), headers, compressible=False)
         try:
-            return self.server.site.answer(request)
+            answer = self.server.site.answer(request)
         except RefusalError as refusal:
             return _refused(refusal)
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            for edit in shared.troubles.edits(request):
+                answer = edited(answer, edit)
+        return answer
 
-    def _send(self, request: Request, answer: Answer, trouble: Trouble | None) -> None:
+    def _send(
+        self,
+        request: Request,
+        answer: Answer,
+        trouble: Instead | None = None,
+        drip: Drip | None = None,
+    ) -> None:
         """Send an answer, or as much of it as the trouble lets through."""
-        headers, body = answer.encoded(request.header("Accept-Encoding"))
-        cut = _cut(trouble, len(body))
-        if cut != 0:
-            length = len(body) + (trouble.by if isinstance(trouble, Lie) else 0)
-            self._send_head(answer.status, {"Content-Length": str(length), **headers})
-            self._send_body(request, answer.status, body[:cut])
+        accepted = request.header("Accept-Encoding")
+        headers, body, cut = packaged(answer, accepted, trouble, drip)
+        if drip and cut is None:
+            request.status = answer.status
+            self._drip(answer.status, headers, body, drip)
+        elif cut != 0:
+            self._send_head(answer.status, headers)
+            self._send_body(request, answer.status, body, cut)
         self.server.shared.ledger.leave(request, None)
         if cut is not None or isinstance(trouble, Lie):
-            self._break_off(reset=isinstance(trouble, HangUp) and trouble.reset)
+            self._break_off(is_reset=isinstance(trouble, HangUp) and trouble.reset)
 
     def _send_head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
         # The documented header stands in every answer of the API; object stores have their own.
         trace = "X-Amzn-Trace-Id" if self.server.site.name == "api" else "x-amz-request-id"
-        for name, value in {trace: self.server.shared.trace_id(), **headers}.items():
-            self.send_header(name, value)
+        told = {"Server": self.version_string(), "Date": self._date()}
+        told.update({trace: self.server.shared.trace_id(), **headers})
+        self.send_response_only(status)
+        for name, value in told.items():
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
 
-    def _send_body(self, request: Request, status: int, body: bytes) -> None:
+    def _date(self) -> str | None:
+        """Give the `Date` header."""
+        told = self.server.shared.behaviour.date_header
+        return self.date_time_string(time.time() + told) if isinstance(told, float | int) else told
+
+    def _send_body(self, request: Request, status: int, body: Body, cut: int | None) -> None:
         """Send the body, and count the request as ended before its last bytes leave.
 
         The client may ask again the moment it has them: counted later, the two would look as if
         they had been made at once.
         """
         rate = self.server.shared.behaviour.trickle
-        chunk = _CHUNK if rate is None else max(1, int(rate / 20))
-        for start in range(0, max(len(body), 1), chunk):
-            if start + chunk >= len(body):
+        left = len(body) if cut is None else cut
+        if not left:
+            self.server.shared.ledger.leave(request, status)
+        for piece in body.pieces(CHUNK if rate is None else max(1, int(rate / 20))):
+            if len(piece) >= left:
                 self.server.shared.ledger.leave(request, status)
-            self.wfile.write(body[start : start + chunk])
+            self.wfile.write(piece[:left])
+            left -= len(piece)
             if rate is not None:
                 self.wfile.flush()
-                self.server.closing.wait(chunk / rate)
+                self.server.closing.wait(len(piece) / rate)
+            if left <= 0:
+                break
         self.wfile.flush()
 
-    def _break_off(self, *, reset: bool) -> None:
+    def _drip(self, status: int, headers: dict[str, str], body: Body, drip: Drip) -> None:
+        """Send what is sent at once, then a byte at a time until either side goes away."""
+        self.close_connection = True
+        chunks = dripping(body, drip.after)
+        if drip.head:
+            self.wfile.write(b"HTTP/1.1 %d Slow\r\nX-Slow: " % status)
+            chunks = itertools.repeat(b".")
+        else:
+            self._send_head(status, headers)
+        if drip.seconds is None:
+            self.wfile.write(b"".join(body.pieces(CHUNK))[: drip.after])
+            self.wfile.flush()
+            self.rfile.read(1)  # returns when the client has gone, or this connection is shut
+            return
+        for chunk in chunks:
+            self.wfile.write(chunk)
+            self.wfile.flush()
+            if self.server.closing.wait(drip.seconds):
+                return
+
+    def _break_off(self, *, is_reset: bool) -> None:
         """End the connection."""
         self.close_connection = True
-        if not reset:
-            _shut(self.connection)
-            return
-        # Closed with a linger time of zero, TCP resets the connection. The buffers of http.server
-        # hold on to the socket object, so the descriptor itself is closed.
-        linger = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.server.disconnected(self.connection)
-        os.close(self.connection.detach())
+        if is_reset:
+            self.server.disconnected(self.connection)
+            reset(self.connection)
+        else:
+            shut(self.connection)
 
 
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
-
-
-def _refusal(reason: Reason, retry_after: str | float | None) -> Answer:
-    if not isinstance(reason, int):
-        return _refused(RefusalError(reason), retry_after)
-    answer = Answer.of_status(reason)
-    answer.headers.update(_retry(retry_after))
+def _refusal(trouble: Refuse, trace_id: str) -> Answer:
+    if trouble.as_ticket:
+        answer = failed_ticket(trouble.reason, trace_id)
+    elif isinstance(trouble.reason, int):
+        answer = Answer.of_status(trouble.reason)
+    else:
+        return _refused(RefusalError(trouble.reason), trouble.retry_after)
+    answer.headers.update(_retry(trouble.retry_after))
     return answer
 
 
@@ -277,11 +331,3 @@ def _refused(refusal: RefusalError, retry_after: str | float | None = None) -> A
 
 def _retry(after: str | float | None) -> dict[str, str]:
     return {} if after is None else {"Retry-After": str(after)}
-
-
-def _cut(trouble: Trouble | None, length: int) -> int | None:
-    """Say how much of a body is sent; `None` for all of it, 0 for not even the status line."""
-    if not isinstance(trouble, HangUp):
-        return None
-    after = trouble.after if trouble.after >= 0 else length + trouble.after
-    return max(0, min(after, length - 1))

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import uuid
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tap_orgvue.simulator.ids import made_id, made_token
+from tap_orgvue.simulator.instants import instant, moment_of
 from tap_orgvue.simulator.tree import GENERATED_TYPES, flat_cells, tree_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.refusals import Error
 
 Row = dict[str, object]
 
-_NAMESPACE = uuid.UUID("2e9a1c64-51c3-5d0b-9d2b-6f0f4c1d7a10")
 _FIRST_CHANGE = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _FAR_AWAY = datetime(2100, 1, 1, tzinfo=timezone.utc)
-
-
-def instant(moment: datetime) -> str:
-    """Write a moment as Orgvue does: `2022-06-29T20:28:04.274Z`."""
-    text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def moment_of(value: object) -> datetime | None:
-    """Read a date in either documented form as a moment in UTC; `None` where it is neither."""
-    if not isinstance(value, str) or not value[:4].isdigit():
-        return None
-    try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _made_id(*parts: object) -> str:
-    """Make a UUID, upper case, that is always the same for the same parts."""
-    return str(uuid.uuid5(_NAMESPACE, json.dumps(parts))).upper()
 
 
 @dataclass(frozen=True)
@@ -143,6 +118,7 @@ class Dataset:
         tags: Said in the metadata.
         body: Served as it is for every export, whatever was asked.
         hidden_because: Why everything but the listing of this dataset is refused.
+        listed: Whether the list has it.
     """
 
     name: str
@@ -156,10 +132,11 @@ class Dataset:
     tags: Sequence[str] = ()
     body: bytes | None = field(default=None, repr=False)
     hidden_because: Error | None = None
+    listed: bool = True
 
     def __post_init__(self) -> None:
         """Fill in what was left out."""
-        self.dataset_id = self.dataset_id or _made_id("dataset", self.name)
+        self.dataset_id = self.dataset_id or made_id("dataset", self.name)
         self.properties = list(self.properties)
         self._lock = RLock()
         self._version = 0
@@ -204,6 +181,22 @@ class Dataset:
                 self.update(number, **{added.key: value})
             self._changed()
 
+    def change_property(self, key: str, /, **changes: Any) -> None:
+        """Change what a property is called or declared as; its values stay.
+
+        Args:
+            key: The property's key until now.
+            **changes: Attributes of `Property`: `key`, `name`, `type`…
+        """
+        with self._lock:
+            found = next(each for each in self.properties if each.key == key)
+            changed = replace(found, **changes)
+            self._rows[:] = [
+                {changed.key if name == key else name: cell for name, cell in row.items()}
+                for row in self._rows
+            ]
+            self.replace_property(key, changed)
+
     def replace_property(self, key: str, replacement: Property) -> None:
         """Put another property, say one of another type, in a property's place."""
         with self._lock:
@@ -228,7 +221,7 @@ class Dataset:
     @property
     def cache_key(self) -> str:
         """A text that is another one after every change."""
-        return _made_id("version", self.dataset_id, self._version)
+        return made_id("version", self.dataset_id, self._version)
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -289,7 +282,7 @@ class Dataset:
         given = moment_of(row.get("_modifiedAt"))
         self._clock = max(self._clock, given) if given else self._clock
         self._made += 1
-        filled: Row = {"_id": _made_id("row", self.dataset_id, self._made), **row}
+        filled: Row = {"_id": made_id("row", self.dataset_id, self._made), **row}
         if "_modifiedAt" not in filled:
             filled["_modifiedAt"] = self._tick()
         self._rows.append(filled)
@@ -309,22 +302,20 @@ class Dataset:
         self._version += 1
 
 
-def _segment(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
 @dataclass(eq=False)
 class Tenant:
-    """Datasets, and the token that opens them.
+    """Datasets, drafts, and the token that opens them.
 
     Attributes:
         datasets: What the list shows, in order. To be changed through the methods alone.
+        drafts: What the list of drafts shows, likewise.
         tenant_id: The id in every path.
         token_starts: When the token becomes active; without one it always was.
         token_expires: When it ends; without one, in the year 2100.
     """
 
     datasets: Sequence[Dataset] = ()
+    drafts: Sequence[Draft] = ()
     _: KW_ONLY
     tenant_id: str = "DEMO"
     token_starts: datetime | None = None
@@ -347,9 +338,19 @@ class Tenant:
             raise ValueError(message)
         self.datasets = [*self.datasets, dataset]
 
-    def remove(self, dataset: Dataset) -> None:
-        """Delete a dataset."""
-        self.datasets = [each for each in self.datasets if each is not dataset]
+    def remove(self, dataset: Dataset | str) -> None:
+        """Delete a dataset, given itself or its name or id."""
+        gone = self.dataset(dataset) if isinstance(dataset, str) else dataset
+        self.datasets = [each for each in self.datasets if each is not gone]
+
+    def add_draft(self, draft: Draft) -> None:
+        """Add a draft at the end."""
+        self.drafts = [*self.drafts, draft]
+
+    def remove_draft(self, draft: Draft | str) -> None:
+        """Delete a draft, given itself or its name or id."""
+        gone = self.draft(draft) if isinstance(draft, str) else draft
+        self.drafts = [each for each in self.drafts if each is not gone]
 
     def dataset(self, name_or_id: str) -> Dataset:
         """Find a dataset by its name or its id, the latter in any case.
@@ -362,18 +363,19 @@ class Tenant:
                 return dataset
         raise KeyError(name_or_id)
 
+    def draft(self, name_or_id: str) -> Draft:
+        """Find a draft by its name or its id, the latter in any case.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for draft in self.drafts:
+            if name_or_id == draft.name or name_or_id.upper() == draft.draft_id.upper():
+                return draft
+        raise KeyError(name_or_id)
+
     @property
     def token(self) -> str:
-        """A token of a JWT's shape, whose `nbf` and `exp` are the token's dates."""
+        """The token, whose claims hold both dates."""
         starts = self.token_starts or _FIRST_CHANGE
-        claims = {
-            "sub": "user",
-            "tenant": self.tenant_id,
-            "iat": int(starts.timestamp()),
-            "nbf": int(starts.timestamp()),
-            "exp": int((self.token_expires or _FAR_AWAY).timestamp()),
-        }
-        head = json.dumps({"alg": "HS256", "typ": "JWT"}).encode()
-        signed = f"{_segment(head)}.{_segment(json.dumps(claims).encode())}"
-        digest = hmac.new(_NAMESPACE.bytes, signed.encode(), hashlib.sha256).digest()
-        return f"{signed}.{_segment(digest)}"
+        return made_token(self.tenant_id, starts, self.token_expires or _FAR_AWAY)

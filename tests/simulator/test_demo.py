@@ -1,24 +1,21 @@
-"""The demo tenant is believable and the same every time, and `python -m` serves it."""
+"""The demo tenant is believable and the same every time."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import signal
-import socket
-import subprocess
-import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
-import requests
-
 from tap_orgvue.simulator import demo_tenant
-from tap_orgvue.simulator.tenant import moment_of
+from tap_orgvue.simulator.instants import moment_of
 
 if TYPE_CHECKING:
-    from tap_orgvue.simulator import Dataset
+    from collections.abc import Mapping, Sequence
 
-COMMAND = [sys.executable, "-m", "tap_orgvue.simulator"]
+    from tap_orgvue.simulator import Dataset, Draft
+    from tap_orgvue.simulator.tenant import Row
+
 AWKWARD = 'Café – Löhne & "Boni" 100% (2026)'  # noqa: RUF001  # a dash that names do hold
 
 
@@ -97,47 +94,103 @@ def test_there_are_an_empty_and_an_awkward_dataset() -> None:
     assert {"k": {"deep": ["ü"]}} in column(awkward, "custom list")
 
 
+def test_its_datasets_stay_what_they_are() -> None:
+    """The cells of each dataset are the same in every version: documents show their figures."""
+    digests = {
+        dataset.name: hashlib.sha256(json.dumps(dataset.rows).encode()).hexdigest()[:16]
+        for dataset in demo_tenant().datasets
+    }
+    assert digests == {
+        "People": "4fa564631754b96c",
+        "Positions": "1f54a6f30d3f7d37",
+        "People to Positions": "0798808f4f608669",
+        "Open Requisitions": "4f53cda18c2baa0c",
+        AWKWARD: "b3e839d2474ac612",
+    }
+
+
+def test_another_seed_is_another_tenant() -> None:
+    """A seed makes people of its own, with the same ids."""
+    first, second = demo_tenant(9, 3), demo_tenant(9, 3, seed=1)
+    assert column(first.dataset("People"), "id") == column(second.dataset("People"), "id")
+    assert column(first.dataset("People"), "name") != column(second.dataset("People"), "name")
+
+
+def applied(dataset: Dataset, actions: Sequence[Mapping[str, object]]) -> list[Row]:
+    """Apply item actions to the rows of a dataset, in their order."""
+    rows = {str(row["_id"]): dict(row) for row in dataset.rows}
+    for number, action in enumerate(actions):
+        cells = {key: cell for key, cell in action.items() if key != "_action"}
+        item = str(action.get("_id", number))
+        if action["_action"] == "delete":
+            del rows[item]
+        elif action["_action"] == "create":
+            assert item not in rows
+            rows[item] = cells
+        else:
+            rows[item].update(cells)
+    return list(rows.values())
+
+
+def in_departments(rows: Sequence[Mapping[str, object]]) -> Counter[object]:
+    """Count those who have not left by department."""
+    return Counter(row["department"] for row in rows if not row["leaver"])
+
+
+def layer(draft: Draft, key: str = "default") -> list[Mapping[str, object]]:
+    """Give a layer's actions."""
+    actions = draft.layer(key)
+    return [*(actions() if callable(actions) else actions)]
+
+
+def test_drafts_fit_the_people() -> None:
+    """Actions name stored properties with values of their types, and nobody who is not there."""
+    tenant = demo_tenant()
+    people = tenant.dataset("People")
+    stored = {each.key: each.type for each in people.snapshot().stored}
+    taken = {*column(people, "id")}
+    for draft in tenant.drafts:
+        assert draft.base is people
+        for action in (each for key in ("default", *draft.layers) for each in layer(draft, key)):
+            cells = {key: cell for key, cell in action.items() if not key.startswith("_")}
+            assert {*cells} <= {*stored}
+            assert all(fits(cell, stored[key]) for key, cell in cells.items())
+            assert action["_action"] != "create" or cells["id"] not in taken
+            taken |= {cells["id"]} if action["_action"] == "create" else set()
+        assert all(applied(people, layer(draft, key)) for key in ("default", *draft.layers))
+
+
+def test_the_reorganisation_moves_one_department() -> None:
+    """Technology loses people to a new department with a head and to another; some roles end."""
+    people = demo_tenant().dataset("People")
+    (draft, _) = demo_tenant().drafts
+    today, rows = in_departments(people.rows), applied(people, layer(draft))
+    then = in_departments(rows)
+    assert {name for name in then if then[name] != today[name]} == {
+        "Technology",
+        "Data & AI",
+        "Operations",
+    }
+    assert then["Technology"] < today["Technology"] / 2
+    ended = sum(action["_action"] == "delete" for action in layer(draft))
+    assert then.total() == today.total() - ended < today.total()
+    (head,) = (row for row in rows if row["jobTitle"] == "Head of Data & AI")
+    assert (head["department"], head["salary"]) == ("Data & AI", 138_000)
+
+
+def test_the_hiring_plan_hires() -> None:
+    """Two departments grow, in two steps; some hires have an id already, most do not."""
+    people = demo_tenant().dataset("People")
+    (_, draft) = demo_tenant().drafts
+    today = in_departments(people.rows)
+    then = in_departments(applied(people, [*layer(draft), *layer(draft, "2027")]))
+    assert then - today == {"Sales": 18, "Technology": 18}
+    creates = [each for each in layer(draft) if each["_action"] == "create"]
+    assert [len(creates), sum("_id" in each for each in creates)] == [24, 6]
+
+
 def test_it_can_be_small() -> None:
     """A tenant without people and positions is one, too."""
     sizes = [len(dataset.rows) for dataset in demo_tenant(people=0, positions=0).datasets]
     assert sizes == [0, 0, 0, 0, 144]
     assert len(demo_tenant(people=5, positions=0).dataset("People to Positions").rows) == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serving(number: signal.Signals) -> None:
-    """The command prints a config that works, and ends with 0 when it is told to stop."""
-    with subprocess.Popen(COMMAND, stdout=-1, stderr=-1, text=True) as process:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "}\n")
-        config = json.loads("".join(lines) + "}")
-        headers = {
-            "Authorization": f"Bearer {config['api_token']}",
-            "Content-Type": "application/json; charset=UTF-8",
-        }
-        url = f"{config['api_url']}/api/v1/{config['tenant_id']}/datasets"
-        listed = requests.get(url, headers=headers, timeout=20).json()
-        process.send_signal(number)
-        out, hints = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert out == ""
-    assert [each["name"] for each in listed][:2] == ["People", "Positions"]
-    assert config["api_url"] in hints
-    assert "config.json" in hints
-
-
-@pytest.mark.parametrize("option", ["--port", "--files-port"])
-@pytest.mark.parametrize("too_high", [False, True])
-def test_serving_on_given_ports(option: str, *, too_high: bool) -> None:
-    """Ports can be chosen; one that is taken, or is none, is one clear line and exit code 1."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = "65536" if too_high else str(taken.getsockname()[1])
-        done = subprocess.run(
-            [*COMMAND, option, port], capture_output=True, text=True, check=False, timeout=60
-        )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("The simulator cannot start: ")
-    assert len(done.stderr.splitlines()) == 1

@@ -154,6 +154,27 @@ def test_first_jobs_may_fail(client: Client) -> None:
     assert client.orgvue.faults["failed jobs"] == 2
 
 
+def test_jobs_that_never_end(client: Client) -> None:
+    """A job can be planned to run for ever; the next one is as usual."""
+    client.orgvue.plan_job("running", dataset="People")
+    endless, other, usual = (client.job(name).json() for name in ("People", "Empty", "People"))
+    told = [client.ticket(endless).json()["jobStatus"] for _ in range(5)]
+    assert told == ["running"] * 5
+    for ticket in (other, usual):
+        assert client.ticket(ticket).json()["jobStatus"] == "created"
+
+
+def test_jobs_that_fail_as_planned(client: Client) -> None:
+    """A job can be planned to fail with errors of its own; without a status it completes."""
+    client.orgvue.plan_job("failed", errors=[(500, "500777", "Odd", "It is odd.")])
+    client.orgvue.plan_job(errors="500601")
+    tickets = [client.ticket(client.job().json()).json() for _ in range(2)]
+    assert [each["jobStatus"] for each in tickets] == ["failed", "completed"]
+    assert [each["errors"][0]["code"] for each in tickets] == ["500777", "500601"]
+    assert "result" not in tickets[0]["_links"]
+    assert client.orgvue.faults["failed jobs"] == 1
+
+
 def test_jobs_take_their_time(client: Client) -> None:
     """Until `job_seconds` are over a job that would be completed is running."""
     client.orgvue.job_seconds = 3600

@@ -132,6 +132,29 @@ def test_hidden_datasets(
     assert client.error(client.job("Hidden")) == expected
 
 
+def test_datasets_that_are_not_listed(serve: Callable[[Tenant], Client]) -> None:
+    """A dataset can be kept out of the list, refused or not."""
+    client = serve(Tenant([Dataset("Shown"), Dataset("Quiet", listed=False)]))
+    assert [each["name"] for each in client.get().json()] == ["Shown"]
+    assert client.get("", "Quiet").status_code == 200
+
+
+def test_datasets_come_and_go(serve: Callable[[Tenant], Client]) -> None:
+    """Between two requests a dataset can be renamed, added, deleted or forbidden."""
+    client = serve(Tenant([Dataset("Old"), Dataset("Gone"), Dataset("Secret")]))
+    tenant, gone = client.orgvue.tenant, client.url("", "Gone")
+    client.orgvue.dataset("Old").rename("New")
+    client.orgvue.dataset("Secret").hidden_because = "403601"
+    tenant.remove("Gone")
+    tenant.add(Dataset("Gone", dataset_id="7918D0B4-0000-4000-8000-000000000000"))
+    listed = {each["name"]: each["datasetId"] for each in client.get().json()}
+    assert list(listed) == ["New", "Secret", "Gone"]
+    assert listed["New"] == Dataset("Old").dataset_id
+    assert listed["Gone"] not in gone
+    assert client.error(client.session.get(gone, timeout=20)) == (404, "404601")
+    assert client.error(client.get("", "Secret")) == (403, "403601")
+
+
 def test_synchronous_post_can_be_missing(client: Client) -> None:
     """With `post_export` off a query is not accepted synchronously, a plain GET is."""
     client.orgvue.post_export = False

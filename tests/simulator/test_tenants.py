@@ -94,6 +94,29 @@ def test_properties_come_and_go() -> None:
     assert "city" not in dataset.rows[0]
 
 
+def test_properties_are_renamed_and_retyped() -> None:
+    """A property changes its name, type or key and keeps place, values and other attributes."""
+    dataset = small()
+    before = [dict(row) for row in dataset.rows]
+    dataset.change_property("n", name="Number", type="text")
+    dataset.change_property("n", key="count", calculated=True)
+    assert dataset.properties[1] == Property("count", "text", "Number", calculated=True)
+    assert dataset.rows[0] == {
+        "_id": before[0]["_id"],
+        "id": "a",
+        "count": 1,
+        "_modifiedAt": before[0]["_modifiedAt"],
+    }
+
+
+def test_rows_without_an_instant() -> None:
+    """`_modifiedAt` can be null, from the beginning or by a change."""
+    dataset = small()
+    dataset.add({"id": "c", "_modifiedAt": None})
+    dataset.update(0, _modifiedAt=None)
+    assert [row["_modifiedAt"] is None for row in dataset.rows] == [True, False, True]
+
+
 def test_strangers_are_mistakes() -> None:
     """A cell of a property that the dataset does not have is an error that names it."""
     with pytest.raises(ValueError, match="Small has no property 'shoe'"):
@@ -110,6 +133,9 @@ def test_a_tenant_finds_datasets() -> None:
     tenant.remove(dataset)
     with pytest.raises(KeyError):
         tenant.dataset("Small")
+    tenant.add(dataset)
+    tenant.remove("Small")
+    assert tenant.datasets == []
 
 
 def test_ids_are_unique() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import time
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -72,6 +74,25 @@ def test_some_requests_alone(client: Client) -> None:
     assert client.get("", "Empty").status_code == 200
 
 
+def test_trouble_below_one_dataset(client: Client) -> None:
+    """One dataset can fail in every way while the list and the others are fine."""
+    client.orgvue.refuse(500, dataset="People")
+    client.orgvue.refuse("400606", dataset="People", retry_after=3600)
+    client.orgvue.answer(body=b'{"datasetId": ', dataset="People")
+    client.orgvue.answer(json={"errors": []}, dataset="People")
+    found = []
+    for _ in range(4):
+        assert (client.get().status_code, client.get("", "Empty").status_code) == (200, 200)
+        answer = client.get("", "People")
+        found.append((answer.status_code, answer.content[:14], answer.headers.get("Retry-After")))
+    assert found == [
+        (500, b"", None),
+        (400, b'{"errors": [{"', "3600"),
+        (200, b'{"datasetId": ', None),
+        (200, b'{"errors": []}', None),
+    ]
+
+
 def test_the_file_store_is_spared_unless_named(client: Client) -> None:
     """Trouble on every route is trouble of the API; files have theirs by name."""
     ticket = client.completed()
@@ -135,6 +156,24 @@ def test_resetting_in_the_body(client: Client) -> None:
     with pytest.raises(BROKEN):
         client.get("/export/jsonRows", "People")
     assert client.get("/export/jsonRows", "People").status_code == 200
+
+
+@pytest.mark.parametrize("place, end", [(0, b'"text"}'), (1, b'"text"}'), (-1, b'"date"}')])
+def test_cutting_behind_a_text(client: Client, place: int, end: bytes) -> None:
+    """A body can be cut right behind a text, plain although gzip was accepted."""
+    client.orgvue.hang_up(on="export", behind="}", place=place if place >= 0 else -2)
+    told, body = received(client)
+    assert body.endswith(end)
+    assert body.count(b"}") == (place + 1 if place >= 0 else 9)
+    assert len(body) < told
+
+
+def test_cutting_without_a_length(client: Client) -> None:
+    """Where no length is told, a body that is cut looks like a complete one."""
+    client.orgvue.hang_up(on="export", behind="}", tells_length=False)
+    cut = client.get("/export/jsonRows", "People")
+    assert "Content-Length" not in cut.headers
+    assert cut.text == '{"headers":[{"key":"_id","name":"_id","type":"text"}'
 
 
 @pytest.mark.parametrize("by", [10, -10])
@@ -213,6 +252,83 @@ def test_chance_makes_answers_late(client: Client) -> None:
     with pytest.raises(BROKEN):
         client.get()
     assert client.orgvue.faults == {"slow": 3, "refused": 1, "broken off": 1, "failed jobs": 0}
+
+
+def test_sparing_the_first(client: Client) -> None:
+    """Trouble can spare so many of the requests that fit before it begins."""
+    client.orgvue.refuse(500, on="list", skip=2)
+    assert [client.get().status_code for _ in range(4)] == [200, 200, 500, 200]
+
+
+def test_sparing_a_share(client: Client) -> None:
+    """Trouble can meet a share of the requests that fit, by dice."""
+    client.orgvue.rate_limit = 1000
+    client.orgvue.refuse(500, share=0.4, times=None)
+    found = [client.get().status_code for _ in range(60)]
+    assert 10 < found.count(500) < 40
+    assert {*found} == {200, 500}
+
+
+def test_requests_by_kind(client: Client) -> None:
+    """Trouble can be ordered for a kind of requests: exports that ask for no row, polls."""
+    client.orgvue.refuse(500, on="headers", times=None)
+    client.orgvue.refuse(503, on=["poll", "download"], dataset="People", times=None)
+    nobodies: list[object] = ["00000000-0000-0000-0000-000000000000", {"$in": []}]
+    for nobody in nobodies:
+        assert client.export(filter={"_id": nobody}).status_code == 500
+    assert client.export().status_code == 200
+    assert client.ticket(client.job().json()).status_code == 503
+
+
+def test_names_that_no_request_has(client: Client) -> None:
+    """Trouble for a route that does not exist is a mistake that is told at once."""
+    with pytest.raises(ValueError, match="no request is called exprot"):
+        client.orgvue.refuse(500, on=["list", "exprot"])
+    with pytest.raises(KeyError):
+        client.orgvue.refuse(500, dataset="Nobody")
+
+
+@pytest.mark.parametrize("status", [408, 425])
+def test_timeouts_of_the_server(client: Client, status: int) -> None:
+    """Statuses that only ask for another try are answered like any other."""
+    client.orgvue.refuse(status)
+    assert [client.get().status_code for _ in range(2)] == [status, 200]
+
+
+def test_changing_before_an_answer(client: Client) -> None:
+    """A change that is made after a request came is in its answer."""
+    people = client.orgvue.dataset("People")
+    stamp = client.orgvue.now()
+    client.orgvue.meanwhile(lambda: people.update(0, id="new", _modifiedAt=stamp), on="export")
+    first = client.get("/export/jsonRows", "People").json()["rows"][0]
+    assert (first[1], first[-1]) == ("new", stamp)
+
+
+def test_changing_after_an_answer(client: Client) -> None:
+    """A change that is made after an answer, before it arrives, is in the next one."""
+    people = client.orgvue.dataset("People")
+    client.orgvue.meanwhile(lambda: people.update(0, id="new"), after=True, on="export")
+    assert [client.ids()[0], client.ids()[0]] == ["a", "new"]
+
+
+def test_the_date(client: Client) -> None:
+    """The `Date` header can be ahead of this machine's clock, be no date, or be missing."""
+
+    def told() -> datetime | None:
+        text = client.get().headers.get("Date")
+        return parsedate_to_datetime(text) if text else None
+
+    true = told()
+    client.orgvue.date_header = 7200.0
+    ahead = told()
+    assert true is not None
+    assert ahead is not None
+    assert timedelta(hours=1) < ahead - true < timedelta(hours=3)
+    assert client.orgvue.now() > ahead.isoformat()[:16] > client.orgvue.now(-7000)
+    client.orgvue.date_header = None
+    assert told() is None
+    client.orgvue.date_header = "yesterday"
+    assert client.get().headers["Date"] == "yesterday"
 
 
 def test_clients_may_go_away(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
