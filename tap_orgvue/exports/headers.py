@@ -14,6 +14,8 @@ from tap_orgvue.orgvue.errors import (
     MalformedResponse,
     OrgvueError,
     Refusal,
+    RequestLimitReached,
+    Stopped,
     TenantRefusal,
 )
 from tap_orgvue.orgvue.models import ID, NO_NODE, Property, Query
@@ -35,6 +37,8 @@ NO_ROWS = Query(filter={ID: NO_NODE})
 
 _CHUNK_BYTES = 16 * 1024
 _WORTH_FINISHING_BYTES = 64 * 1024
+_ALIKE = 8
+"""Datasets that fail alike, from the first on, until discovery ends."""
 
 
 class DatasetHeaders(msgspec.Struct, frozen=True):
@@ -50,6 +54,29 @@ class DatasetHeaders(msgspec.Struct, frozen=True):
     key: str | None
 
 
+class SkippedDataset(msgspec.Struct, frozen=True):
+    """A dataset whose headers cannot be read.
+
+    Attributes:
+        dataset: The dataset.
+        error: Why.
+    """
+
+    dataset: Dataset
+    error: OrgvueError
+
+    @property
+    def forbidden(self) -> bool:
+        """True if the token's user may not read it, or it is gone (403, 404)."""
+        return isinstance(self.error, DatasetRefusal)
+
+    @property
+    def symptom(self) -> tuple[object, ...]:
+        """Equal for errors of one cause: their type, status and codes."""
+        refusal = self.error if isinstance(self.error, Refusal) else None
+        return type(self.error), refusal and (refusal.status, refusal.codes)
+
+
 class HeaderReader:
     """Reads the headers of exports, by POST where the server accepts that. Thread safe."""
 
@@ -60,7 +87,7 @@ class HeaderReader:
 
         Args:
             client: The tenant.
-            logger: Told of datasets that are skipped.
+            logger: Told of headers that lack generated properties.
             include_calculations: False if only the stored properties are wanted.
         """
         self._client = client
@@ -68,32 +95,38 @@ class HeaderReader:
         self._include_calculations = include_calculations
         self._post_accepted = True
 
-    def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders]:
+    def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders | SkippedDataset]:
         """Read the headers of many datasets, several at once.
 
         Yields:
-            The headers in the order of the datasets; one that may not be read is skipped with a
-            warning.
+            The headers, or why there are none, in the order of the datasets.
 
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
-            OrgvueError: A dataset's headers cannot be read.
+            RequestLimitReached: The user's own limit of requests is reached.
+            OrgvueError: The first datasets all fail alike: it is not one dataset's trouble.
         """
         pool = DaemonThreadPool(self._client.options.max_parallel_requests)
+        alike: list[SkippedDataset] = []
         try:
-            for found in pool.map(self._read_one, datasets):
-                if found is not None:
-                    yield found
+            for i, found in enumerate(pool.map(self._read_one, datasets)):
+                if isinstance(found, SkippedDataset) and not found.forbidden and i == len(alike):
+                    alike.append(found)
+                    same = len({each.symptom for each in alike}) == 1
+                    if len(alike) == _ALIKE and same:
+                        raise found.error
+                yield found
         finally:
             pool.close()
 
-    def _read_one(self, dataset: Dataset) -> DatasetHeaders | None:
+    def _read_one(self, dataset: Dataset) -> DatasetHeaders | SkippedDataset:
         try:
             headers = self.read(dataset.dataset_id)
             return DatasetHeaders(dataset, headers, self._key(dataset, headers))
-        except DatasetRefusal as refusal:
-            self._logger.warning("Dataset %s is skipped. %s", dataset, refusal)
-            return None
+        except (TenantRefusal, RequestLimitReached, Stopped):
+            raise
+        except OrgvueError as error:
+            return SkippedDataset(dataset, error)
 
     def _key(self, dataset: Dataset, headers: Sequence[Property]) -> str | None:
         keys = {header.key for header in headers}

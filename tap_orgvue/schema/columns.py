@@ -12,7 +12,7 @@ import msgspec
 
 from tap_orgvue.orgvue.models import Property
 from tap_orgvue.schema.column_types import ColumnType, from_json_schema, to_json_schema
-from tap_orgvue.schema.naming import RESCUED, column_names
+from tap_orgvue.schema.naming import RESCUED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -79,21 +79,16 @@ def columns_of(
     properties: Sequence[Property],
     rules: ColumnRules,
     stream: str,
-    *,
-    taken: Mapping[str, str] | None = None,
+    names: Mapping[str, str],
 ) -> list[Column]:
-    """Make a column for each property that is not excluded.
+    """Make a column for each property.
 
     Args:
         properties: In the export's order.
         rules: The user's rules for single properties.
         stream: The stream's name.
-        taken: Property key to the column name that it already has.
+        names: Property key to column name.
     """
-    keys = [declared.key for declared in properties]
-    names = column_names(keys, taken)
-    if rules.original_names:
-        names |= {key: key for key in keys if key != RESCUED}
     return [
         Column(
             names[declared.key],
@@ -103,7 +98,6 @@ def columns_of(
             rules.is_hashed(stream, declared),
         )
         for declared in properties
-        if not rules.is_excluded(stream, declared)
     ]
 
 

@@ -12,15 +12,16 @@ import msgspec
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.schema.column_rules import NewProperties
-from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tap_orgvue.orgvue.models import Property
     from tap_orgvue.schema.column_rules import ColumnRules
+    from tap_orgvue.schema.column_types import ColumnType
     from tap_orgvue.schema.columns import CatalogColumns, Column
+    from tap_orgvue.schema.ownership import ColumnNaming
 
 REFRESH = "`meltano run --refresh-catalog …`, or `tap-orgvue --discover` for a catalog of your own"
 
@@ -45,7 +46,7 @@ def reconcile(
     catalog: CatalogColumns,
     headers: Sequence[Property],
     rules: ColumnRules,
-    earlier_types: Mapping[str, str],
+    naming: ColumnNaming,
 ) -> ResolvedColumns:
     """Resolve the columns of a run, once the export's headers are known.
 
@@ -53,7 +54,7 @@ def reconcile(
         catalog: The stream's columns in the catalog.
         headers: The export's columns.
         rules: The user's rules for single properties.
-        earlier_types: Column name to the type that earlier runs emitted.
+        naming: How the stream's columns are named, with the columns of earlier runs.
 
     Raises:
         OrgvueError: There is a new property, and `new_properties` is `fail`.
@@ -72,14 +73,16 @@ def reconcile(
                     column,
                     header,
                     rules=rules,
-                    earlier_types=earlier_types,
+                    naming=naming,
                 )
             )
     if catalog.all_selected:
-        for column in _new_columns(resolved, catalog, headers, rules):
+        for column in _new_columns(resolved, catalog, headers, rules, naming):
             pinned = rules.pinned_type(catalog.stream, column.property)
-            emitted = ColumnType(earlier_types.get(column.name, column.type.value))
-            resolved.columns.append(msgspec.structs.replace(column, type=pinned or emitted))
+            emitted = naming.owners.earlier_type(column.name)
+            resolved.columns.append(
+                msgspec.structs.replace(column, type=pinned or emitted or column.type)
+            )
     return resolved
 
 
@@ -90,7 +93,7 @@ def _known_column(  # noqa: PLR0913 - all that a column's type depends on
     header: Property | None,
     *,
     rules: ColumnRules,
-    earlier_types: Mapping[str, str],
+    naming: ColumnNaming,
 ) -> Column:
     """A selected column of the catalog, with the type and hashing of this run."""
     declared = header or column.property
@@ -100,7 +103,7 @@ def _known_column(  # noqa: PLR0913 - all that a column's type depends on
     if pinned is not None:
         hashed = rules.is_hashed(stream, declared)
         return msgspec.structs.replace(column, type=pinned, hashed=hashed)
-    emitted = ColumnType(earlier_types.get(column.name, column.type.value))
+    emitted = naming.owners.earlier_type(column.name) or column.type
     current = rules.column_type(stream, header) if header else column.type
     if emitted is not column.type:
         resolved.warnings.append(_changed_since_emitted(column, emitted, stream))
@@ -114,6 +117,7 @@ def _new_columns(
     catalog: CatalogColumns,
     headers: Sequence[Property],
     rules: ColumnRules,
+    naming: ColumnNaming,
 ) -> list[Column]:
     """Treat properties that the catalog lacks as `new_properties` says.
 
@@ -140,9 +144,9 @@ def _new_columns(
         f"{rules.new_properties.value}. To include them, refresh the catalog: {REFRESH}."
     )
     if rules.new_properties is NewProperties.ADD:
-        keys = {header.key for header in new}
-        columns = columns_of(headers, rules, stream, taken=known)
-        return [column for column in columns if column.key in keys]
+        keys = dict.fromkeys([*known, *(header.key for header in headers)])
+        names = naming.names(list(keys), known)
+        return columns_of(new, rules, stream, names)
     if rules.new_properties is NewProperties.RESCUE:
         resolved.rescued_keys = frozenset(header.key for header in new)
         resolved.hashed_keys = frozenset(

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_orgvue.exports.headers import SkippedDataset
 from tap_orgvue.orgvue.errors import DatasetRefusal, Misconfigured
 from tap_orgvue.orgvue.models import ID, is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema import naming
 from tap_orgvue.schema.columns import columns_in, columns_of, stream_schema
+from tap_orgvue.schema.ownership import ColumnNaming, ColumnOwners
+from tap_orgvue.streams.state import ORIGINAL, SNAKE_CASE
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.singerlib.catalog import Catalog, CatalogEntry
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from tap_orgvue.orgvue.models import Dataset, Metadata
     from tap_orgvue.schema.column_rules import ColumnRules
     from tap_orgvue.settings import Settings
+    from tap_orgvue.streams.identity import EarlierRuns
+
+_NAMED_AT_MOST = 5
 
 
 class StreamDefinition(msgspec.Struct, frozen=True):
@@ -44,7 +50,11 @@ class StreamDefinition(msgspec.Struct, frozen=True):
 
 
 class Discovery:
-    """The datasets of a tenant and their streams."""
+    """The datasets of a tenant and their streams.
+
+    Attributes:
+        skipped: Datasets that could not be discovered.
+    """
 
     def __init__(  # noqa: PLR0913 - what discovery depends on
         self,
@@ -53,6 +63,7 @@ class Discovery:
         *,
         rules: ColumnRules,
         settings: Settings,
+        earlier: EarlierRuns,
         catalog: Catalog | None,
         logger: logging.Logger,
     ) -> None:
@@ -63,6 +74,7 @@ class Discovery:
             headers: Reads the headers of exports.
             rules: The user's rules for single properties.
             settings: The run's settings.
+            earlier: The streams of earlier runs, which keep their names.
             catalog: The user's catalog; Orgvue is asked only for what it lacks.
             logger: For warnings about single datasets.
         """
@@ -70,8 +82,10 @@ class Discovery:
         self._headers = headers
         self._rules = rules
         self._settings = settings
+        self._earlier = earlier
         self._catalog = catalog
         self._logger = logger
+        self.skipped: list[SkippedDataset] = []
 
     @property
     def has_catalog(self) -> bool:
@@ -79,29 +93,80 @@ class Discovery:
         return self._catalog is not None
 
     @cached_property
-    def _listed(self) -> list[Dataset]:
-        return self._client.datasets()
+    def listed(self) -> list[Dataset]:
+        """All datasets of the tenant.
+
+        Raises:
+            Misconfigured: There is none.
+        """
+        listed = self._client.datasets()
+        if not listed:
+            raise Misconfigured(
+                "The tenant's list of datasets is empty. Check `tenant_id`, and that the token's "
+                "user may see a dataset in Orgvue."
+            )
+        return listed
 
     @cached_property
     def datasets(self) -> list[Dataset]:
-        """The datasets that match the setting `datasets`."""
-        return select_datasets(self._listed, self._settings.datasets, self._logger)
+        """The datasets that match the setting `datasets`.
+
+        Raises:
+            Misconfigured: None matches.
+        """
+        selected = select_datasets(self.listed, self._settings.datasets, self._logger)
+        if not selected:
+            raise Misconfigured(
+                f"datasets: none of the tenant's {len(self.listed)} datasets matches."
+            )
+        return selected
 
     @cached_property
     def datasets_by_id(self) -> dict[str, Dataset]:
         """All datasets of the tenant, by their ids in upper case."""
-        return {dataset.dataset_id.upper(): dataset for dataset in self._listed}
+        return {dataset.dataset_id.upper(): dataset for dataset in self.listed}
 
     @cached_property
     def stream_names(self) -> dict[str, str]:
         """Dataset id to stream name, over all datasets, so that `datasets` renames nothing."""
-        return naming.stream_names(self._listed, self._settings.stream_names)
+        owners = self._earlier.stream_owners
+        names = naming.stream_names(self.listed, self._settings.stream_names, owners)
+        self._report_shared_names(names, owners)
+        return names
+
+    def _report_shared_names(self, names: Mapping[str, str], owners: Mapping[str, str]) -> None:
+        known = {*owners, *self._settings.stream_names}
+        newcomers = {
+            dataset.dataset_id: naming.fold(dataset.name)
+            for dataset in self.listed
+            if dataset.dataset_id.upper() not in known
+        }
+        spelled = {dataset_id.upper() for dataset_id in names}
+        gone = {owner: name for owner, name in owners.items() if owner not in spelled}
+        for name, holders in naming.shared_names({**gone, **names}, newcomers).items():
+            self._logger.warning(
+                "Datasets share the name %r: their streams are %s. `stream_names` pins a name.",
+                name,
+                ", ".join(f"{names.get(holder, name)} ({holder})" for holder in holders),
+            )
+
+    def naming_of(self, stream: str, dataset_id: str) -> ColumnNaming:
+        """How the columns of a stream are named."""
+        original = self._rules.original_names
+        state = self._earlier.state_of(stream, dataset_id)
+        same_rule = state.naming == (ORIGINAL if original else SNAKE_CASE)
+        pins = self._settings.for_stream(self._settings.property_names, stream, dataset_id)
+        return ColumnNaming(
+            owners=state.owners if same_rule else ColumnOwners(),
+            pins=pins or {},
+            original=original,
+        )
 
     def streams(self) -> Iterator[StreamDefinition]:
         """The streams of the catalog, or of the tenant without one.
 
         Raises:
-            OrgvueError: The tenant cannot be read.
+            OrgvueError: The tenant cannot be read, or no dataset of it.
         """
         if self._catalog is None:
             return self._from_orgvue()
@@ -110,14 +175,44 @@ class Discovery:
     # -- from Orgvue
 
     def _from_orgvue(self) -> Iterator[StreamDefinition]:
+        discovered = 0
         for found in self._headers.read_all(self.datasets):
-            yield self._definition(found)
+            if isinstance(found, SkippedDataset):
+                self._skip(found)
+            else:
+                discovered += 1
+                yield self._definition(found)
+        if not discovered:
+            raise Misconfigured(
+                f"None of the {len(self.datasets)} datasets can be read. {self.skipped[0].error}"
+            )
         for pattern in self._rules.unmatched:
             self._logger.warning("The pattern %r matches no property of any dataset.", pattern)
 
+    def _skip(self, skipped: SkippedDataset) -> None:
+        """Leave a dataset out.
+
+        Raises:
+            OrgvueError: `datasets` names it by its id.
+        """
+        dataset_id = skipped.dataset.dataset_id.upper()
+        if dataset_id in {pattern.upper() for pattern in self._settings.datasets}:
+            raise skipped.error
+        self.skipped.append(skipped)
+        log = self._logger.warning if skipped.forbidden else self._logger.error
+        log("Dataset %s is skipped. %s", skipped.dataset, skipped.error)
+
     def _definition(self, found: DatasetHeaders) -> StreamDefinition:
-        name = self.stream_names[found.dataset.dataset_id]
-        columns = columns_of(found.headers, self._rules, name)
+        dataset_id = found.dataset.dataset_id
+        name = self.stream_names[dataset_id]
+        column_naming = self.naming_of(name, dataset_id)
+        columns = columns_of(
+            found.headers,
+            self._rules,
+            name,
+            column_naming.names([header.key for header in found.headers]),
+        )
+        self._report_shared_columns(name, column_naming, {c.key: c.name for c in columns})
         for column in columns:
             if self._rules.original_names and not naming.is_safe_name(column.name):
                 self._logger.warning(
@@ -128,7 +223,26 @@ class Discovery:
                 )
         key_columns = tuple(column.name for column in columns if column.key == found.key)
         schema = stream_schema(columns, key_columns, rescue=self._settings.rescue_data)
-        return StreamDefinition(name, found.dataset.dataset_id, schema, key_columns)
+        return StreamDefinition(name, dataset_id, schema, key_columns)
+
+    def _report_shared_columns(
+        self, stream: str, column_naming: ColumnNaming, names: Mapping[str, str]
+    ) -> None:
+        if column_naming.original:
+            return
+        newcomers = {
+            key: naming.fold_key(key)
+            for key in names
+            if key not in column_naming.pins and column_naming.owners.name_of(key) is None
+        }
+        for name, keys in naming.shared_names(names, newcomers).items():
+            self._logger.warning(
+                "Stream '%s': properties share the column name %r: %s. `property_names` pins a "
+                "name.",
+                stream,
+                name,
+                _listed(f"{key!r} is {names[key]}" for key in keys),
+            )
 
     # -- from a catalog
 
@@ -143,7 +257,7 @@ class Discovery:
                 continue
             known = is_dataset_id(entry.table or "")
             dataset_id = entry.table if known else self._id_by_name(entry)
-            if dataset_id is None:
+            if dataset_id is None or not self._is_matched(dataset_id):
                 continue
             schema = entry.schema.to_dict()
             for column in columns_in(schema):
@@ -161,6 +275,15 @@ class Discovery:
                 self._logger.warning(
                     "hash_properties: the pattern %r matches no property of the catalog.", pattern
                 )
+
+    def _is_matched(self, dataset_id: str) -> bool:
+        """True if the setting `datasets` lets a dataset of the catalog in."""
+        patterns = self._settings.datasets
+        if not patterns or dataset_id.upper() in {pattern.upper() for pattern in patterns}:
+            return True
+        if all(is_dataset_id(pattern) for pattern in patterns):
+            return False
+        return dataset_id.upper() in {dataset.dataset_id.upper() for dataset in self.datasets}
 
     def _id_by_name(self, entry: CatalogEntry) -> str | None:
         for dataset_id, name in self.stream_names.items():
@@ -187,7 +310,7 @@ class Discovery:
             responses = pool.map(self._metadata_of, self.datasets)
             for dataset, metadata in zip(self.datasets, responses, strict=True):
                 if metadata is not None:
-                    yield dataset, self._stream_name(dataset), metadata
+                    yield dataset, self.stream_name(dataset), metadata
         finally:
             pool.close()
 
@@ -201,13 +324,14 @@ class Discovery:
     def column_names(self, dataset: Dataset, metadata: Metadata) -> dict[str, str]:
         """Property key to column name, as the dataset's stream has it."""
         keys = [ID, *(declared.key for declared in metadata.properties if declared.key != ID)]
-        if self._rules.original_names:
-            return {key: key for key in keys}
         entry = self._entry_of(dataset)
         known = columns_in(entry.schema.to_dict()) if entry else []
-        return naming.column_names(keys, {column.key: column.name for column in known})
+        column_naming = self.naming_of(self.stream_name(dataset), dataset.dataset_id)
+        names = {column.key: column.name for column in known}
+        return column_naming.names(list(dict.fromkeys([*keys, *names])), names)
 
-    def _stream_name(self, dataset: Dataset) -> str:
+    def stream_name(self, dataset: Dataset) -> str:
+        """The name of a dataset's stream: the catalog's, or else by the rules."""
         entry = self._entry_of(dataset)
         return entry.tap_stream_id if entry else self.stream_names[dataset.dataset_id]
 
@@ -250,3 +374,11 @@ def _matches(dataset: Dataset, pattern: str) -> bool:
         return dataset.dataset_id.upper() == pattern.upper()
     name, folded = dataset.name.casefold(), pattern.casefold()
     return name == folded or fnmatch.fnmatchcase(name, folded)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Some texts, and how many more there are."""
+    first, *others = [*texts]
+    shown = [first, *others[: _NAMED_AT_MOST - 1]]
+    more = len(others) + 1 - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])

@@ -1,21 +1,26 @@
 """What the next run needs to know of a stream, beside the SDK's bookmark.
 
-It is written after the last row only: a state is never ahead of its records.
+It is written after the last row only: a state is never ahead of its records. Every member is one
+text, one number or one list, and always written: `meltano run --full-refresh` merges objects of the
+old state into the new one, and replaces all else.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.orgvue.urls import is_loopback, origin_of
+from tap_orgvue.schema.ownership import ColumnOwners
 from tap_orgvue.timestamps import format_instant, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_orgvue.schema.columns import Column
 
@@ -24,12 +29,73 @@ T = TypeVar("T")
 STATE_KEY = "orgvue"
 """Where it stands in a stream's bookmark."""
 
+SNAKE_CASE, ORIGINAL = "snake_case", "original"
+
+_DIGEST_LENGTH = 12
+_HTTPS_PORT = 443
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a stream's export was asked for, beside its columns.
+
+    Attributes:
+        filter: Digest of the user's filter; empty without one.
+        linking: Digest of the LINKS datasets; empty without any.
+        calculations: `true` or `false`: the setting `include_calculations`.
+        hash_key: Digest of the secret key of hashed columns; empty without one.
+    """
+
+    filter: str = ""
+    linking: str = ""
+    calculations: str = "true"
+    hash_key: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        user_filter: Mapping[str, Any],
+        linking: Sequence[str],
+        *,
+        include_calculations: bool,
+        hash_key: bytes | None,
+    ) -> Question:
+        """Digest what is asked for."""
+        return cls(
+            filter=_digest(user_filter) if user_filter else "",
+            linking=_digest(sorted(linking)) if linking else "",
+            calculations="true" if include_calculations else "false",
+            # Of the key a few bits are enough to see that it is another one.
+            hash_key=hmac.digest(hash_key, b"tap-orgvue", "sha256").hex()[:8] if hash_key else "",
+        )
+
+    def changes(self, before: Question, *, hashes: bool) -> list[str]:
+        """What has changed since an earlier run, in words.
+
+        Args:
+            before: The earlier run's question.
+            hashes: True if the stream has hashed columns.
+        """
+        changed = []
+        if self.filter != before.filter:
+            changed.append("its filter changed")
+        if self.linking != before.linking:
+            changed.append("`linking_relationships` changed")
+        if self.calculations != before.calculations:
+            changed.append("`include_calculations` changed")
+        if hashes and before.hash_key and self.hash_key != before.hash_key:
+            changed.append("`hash_key` changed")
+        return changed
+
 
 class StreamState(msgspec.Struct):
     """The tap's own state of a stream.
 
     Attributes:
-        types: Column name to the type that its table was made with.
+        tenant: The tenant, see `tenant_key`; None if an older version wrote the state.
+        dataset: The dataset's id in upper case; None if an older version wrote the state.
+        naming: `snake_case` or `original`: the setting `column_names`.
+        owners: The columns of the table, and their properties.
+        question: What the last run asked for; None if an older version wrote the state.
         rows: Rows of the last complete export; None before the first.
         version: The last version that records carried; None before the first.
         permissioned: True if the token's user saw only a part of the dataset; None if unknown.
@@ -38,7 +104,11 @@ class StreamState(msgspec.Struct):
         exported_at: When that was.
     """
 
-    types: dict[str, str] = msgspec.field(default_factory=dict)
+    tenant: str | None = None
+    dataset: str | None = None
+    naming: str = SNAKE_CASE
+    owners: ColumnOwners = msgspec.field(default_factory=ColumnOwners)
+    question: Question | None = None
     rows: int | None = None
     version: int | None = None
     permissioned: bool | None = None
@@ -52,13 +122,17 @@ class StreamState(msgspec.Struct):
         own = bookmark.get(STATE_KEY)
         if not isinstance(own, dict):
             return cls()
-        by_type = _of_type(own.get("types"), dict) or {}
+        if "columns" in own:
+            owners = ColumnOwners.from_json(own["columns"], own.get("names"))
+        else:
+            owners = ColumnOwners.from_types(_of_type(own.get("types"), dict) or {})
+        question = own.get("question")
         return cls(
-            types={
-                str(name): column_type.value
-                for column_type in ColumnType
-                for name in _of_type(by_type.get(column_type.value), list) or ()
-            },
+            tenant=_of_type(own.get("tenant"), str),
+            dataset=_of_type(own.get("dataset"), str),
+            naming=_of_type(own.get("naming"), str) or SNAKE_CASE,
+            owners=owners,
+            question=_question(question) if isinstance(question, list) else None,
             rows=_of_type(own.get("rows"), int),
             version=_of_type(own.get("version"), int),
             permissioned=_of_type(own.get("permissioned"), bool),
@@ -69,11 +143,15 @@ class StreamState(msgspec.Struct):
 
     def to_json(self) -> dict[str, Any]:
         """The bookmark's member; small, since every STATE message repeats it."""
-        by_type: dict[str, list[str]] = {}
-        for name, column_type in self.types.items():
-            by_type.setdefault(column_type, []).append(name)
-        members = {
-            "types": by_type,
+        columns, names = self.owners.to_json()
+        question = self.question and [*msgspec.structs.astuple(self.question)]
+        return {
+            "tenant": self.tenant,
+            "dataset": self.dataset,
+            "naming": self.naming,
+            "columns": columns,
+            "names": names,
+            "question": question,
             "rows": self.rows,
             "version": self.version,
             "permissioned": self.permissioned,
@@ -81,11 +159,10 @@ class StreamState(msgspec.Struct):
             "fingerprint": self.fingerprint,
             "exported_at": format_instant(self.exported_at) if self.exported_at else None,
         }
-        return {name: value for name, value in members.items() if value is not None}
 
-    def remember_types(self, columns: Iterable[Column]) -> None:
-        """Keep the types of emitted columns; other columns keep theirs."""
-        self.types |= {column.name: column.type.value for column in columns}
+    def remember_columns(self, columns: Iterable[Column], *, complete: bool) -> None:
+        """Keep the columns of a run; see `ColumnOwners.remember`."""
+        self.owners.remember(columns, complete=complete)
 
     def next_version(self, now: int) -> int:
         """A version greater than every one before, whatever the clock says.
@@ -120,6 +197,17 @@ class StreamState(msgspec.Struct):
         self.exported_at = datetime.now(timezone.utc)
 
 
+def tenant_key(api_url: str, tenant_id: str) -> str:
+    """A tenant as the state names it: server and tenant id.
+
+    A loopback server's name and port do not count: a simulator has another port each time.
+    """
+    _, host, port = origin_of(api_url)
+    if is_loopback(host):
+        return tenant_id
+    return f"{host}/{tenant_id}" if port == _HTTPS_PORT else f"{host}:{port}/{tenant_id}"
+
+
 def fingerprint_of(*parts: object) -> str:
     """A digest of everything beside the dataset that decides what is sent.
 
@@ -127,6 +215,16 @@ def fingerprint_of(*parts: object) -> str:
         parts: Values whose `repr` is stable.
     """
     return hashlib.sha256(repr(list(parts)).encode()).hexdigest()
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _question(members: list[Any]) -> Question | None:
+    texts = [member for member in members if isinstance(member, str)]
+    return Question(*texts) if len(texts) == len(Question.__struct_fields__) else None
 
 
 def _of_type(value: object, kind: type[T]) -> T | None:

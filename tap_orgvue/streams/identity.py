@@ -1,0 +1,101 @@
+"""What a state belongs to: a tenant, and for each of its streams a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_orgvue.settings import SettingsError
+from tap_orgvue.streams.state import StreamState
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Collection, Mapping
+
+_REMEDY = (
+    "Give each tenant a state of its own with `--state-id-suffix`, drop this one with `meltano "
+    "state clear`, or load anew with `--full-refresh --state-strategy overwrite`."
+)
+
+
+class EarlierRuns(msgspec.Struct, frozen=True):
+    """The streams that earlier runs of this tenant loaded.
+
+    Attributes:
+        states: Stream name to its state, without streams of other tenants and retired ones.
+    """
+
+    states: Mapping[str, StreamState] = msgspec.field(default_factory=dict)
+
+    @property
+    def stream_owners(self) -> dict[str, str]:
+        """Dataset id in upper case to the name of its stream."""
+        return {
+            state.dataset: name for name, state in self.states.items() if state.dataset is not None
+        }
+
+    @property
+    def without_owners(self) -> list[str]:
+        """Names of streams whose state an older version wrote, which kept no owners."""
+        return [
+            name
+            for name, state in self.states.items()
+            if state.dataset is None and not state.owners.is_empty
+        ]
+
+    def dataset_of(self, stream: str) -> str | None:
+        """The id, in upper case, of the dataset that a stream's table holds; None if unknown."""
+        state = self.states.get(stream)
+        return state.dataset if state else None
+
+    def state_of(self, stream: str, dataset_id: str) -> StreamState:
+        """The state of a stream, empty if it belongs to another dataset."""
+        state = self.states.get(stream)
+        if state is None or state.dataset not in {None, dataset_id.upper()}:
+            return StreamState()
+        return state
+
+
+def read_earlier_runs(
+    state: Mapping[str, Any],
+    tenant: str,
+    *,
+    retired: Collection[str] = (),
+    logger: logging.Logger,
+) -> EarlierRuns:
+    """Read the streams of a state, once it is known to belong to the tenant.
+
+    Args:
+        state: The tap's state.
+        tenant: The tenant of the settings; see `tenant_key`.
+        retired: The setting `retired_streams`: names and dataset ids of streams to forget.
+        logger: Told of streams that belong to another tenant.
+
+    Raises:
+        SettingsError: The whole state belongs to another tenant.
+    """
+    bookmarks = state.get("bookmarks", {})
+    states = {name: StreamState.from_bookmark(bookmark) for name, bookmark in bookmarks.items()}
+    foreign = {name for name, each in states.items() if each.tenant not in {None, tenant}}
+    if foreign:
+        whose = ", ".join(sorted({str(states[name].tenant) for name in foreign}))
+        if all(each.tenant != tenant for each in states.values()):
+            raise SettingsError(
+                [f"state: it belongs to the tenant {whose}, and this run reads {tenant}. {_REMEDY}"]
+            )
+        logger.warning(
+            "The state holds streams of another tenant (%s), which are ignored: %s. %s",
+            whose,
+            ", ".join(sorted(foreign)),
+            _REMEDY,
+        )
+    forgotten = {name.casefold() for name in retired}
+    return EarlierRuns(
+        {
+            name: each
+            for name, each in states.items()
+            if name not in foreign
+            and not forgotten & {name.casefold(), (each.dataset or "").casefold()}
+        }
+    )
