@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.settings.definitions import REGIONS, SETTINGS_SCHEMA
-from tap_orgvue.settings.settings import Settings
+from tap_orgvue.settings.settings import REGIONS, SETTINGS_SCHEMA, Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.support.runs import command, discover, sync
 
