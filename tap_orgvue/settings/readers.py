@@ -88,10 +88,7 @@ def read_stream_names(names: Mapping[str, str]) -> dict[str, str]:
         if not is_dataset_id(dataset_id):
             raise Mistake(f"{dataset_id!r} is not a dataset's id.")
         if not is_safe_name(name):
-            raise Mistake(
-                f"{name!r} is a name that loaders change or refuse: use letters, digits and _, "
-                f"at most {MAX_BYTES}, not beginning with a digit or _sdc_."
-            )
+            raise Mistake(_unsafe(name))
         if name in RESERVED_STREAMS:
             raise Mistake(f"{name!r} is the name of a stream of the tap's own.")
     folded = {name.casefold() for name in names.values()}
@@ -101,6 +98,24 @@ def read_stream_names(names: Mapping[str, str]) -> dict[str, str]:
     if len(read) < len(names):
         raise Mistake("names a dataset twice.")
     return read
+
+
+def read_property_names(table: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Stream name, or dataset id in upper case, to property key to column name."""
+    for stream, names in table.items():
+        for key, name in names.items():
+            if not is_safe_name(name):
+                raise Mistake(f"for {stream!r}, {key!r}: {_unsafe(name)}")
+        if len({name.casefold() for name in names.values()}) < len(names):
+            raise Mistake(f"for {stream!r}: gives two properties the same name.")
+    return upper_ids(table)
+
+
+def _unsafe(name: str) -> str:
+    return (
+        f"{name!r} is a name that loaders change or refuse: use letters, digits and _, at most "
+        f"{MAX_BYTES}, not beginning with a digit or _sdc_."
+    )
 
 
 def read_start_date(text: str) -> datetime:
@@ -178,6 +193,11 @@ def read_hash_key(text: str) -> bytes | None:
             f"must have at least {SHORTEST_HASH_KEY} characters: a shorter one can be guessed."
         )
     return text.encode()
+
+
+def read_retired_streams(names: Sequence[str]) -> tuple[str, ...]:
+    """Stream names, and dataset ids in upper case."""
+    return tuple(name.upper() if is_dataset_id(name) else name for name in names)
 
 
 def read_batch_config(batches: Mapping[str, Any]) -> Mapping[str, Any]:

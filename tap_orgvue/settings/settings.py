@@ -53,6 +53,13 @@ class ColumnNames(str, Enum):
     ORIGINAL = "original"
 
 
+class FailOrWarn(str, Enum):
+    """What a finding does to a run: the settings `missing_streams`, `unmatched_patterns`."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A run's settings, checked and complete."""
 
@@ -114,6 +121,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "stores, or original, Orgvue's own keys.",
         ),
     ] = ColumnNames.SNAKE_CASE
+    property_names: Annotated[
+        Mapping[str, Mapping[str, str]],
+        Meta(
+            title="Property names",
+            description="Stream name or dataset id to an object of property keys and column "
+            "names: pins what a property's column is called. Keys are exact, without patterns.",
+            extra={"read": readers.read_property_names},
+        ),
+    ] = {}
     start_date: Annotated[
         datetime | None,
         Meta(
@@ -157,6 +173,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=100,
         ),
     ] = 6
+    max_retry_wait: Annotated[
+        Positive,
+        Meta(
+            title="Longest retry wait",
+            description="The most seconds that Orgvue may ask the tap to wait before one retry. "
+            "If it asks for more, the run ends and says when to come back.",
+        ),
+    ] = 900
     max_requests_per_run: Annotated[
         Positive | None,
         Meta(
@@ -268,6 +292,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"read": readers.read_hash_key, "secret": True},
         ),
     ] = None
+    unmatched_patterns: Annotated[
+        FailOrWarn,
+        Meta(
+            title="Unmatched patterns",
+            description="What happens if an entry of exclude_properties or hash_properties "
+            "without * and ? never matched a property: fail before any row is sent, or warn.",
+        ),
+    ] = FailOrWarn.FAIL
+    missing_streams: Annotated[
+        FailOrWarn,
+        Meta(
+            title="Missing streams",
+            description="What happens if a stream of an earlier run has no dataset any more, or "
+            "one that may no longer be read: fail after the other streams are sent, or warn.",
+        ),
+    ] = FailOrWarn.FAIL
+    retired_streams: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Retired streams",
+            description="Stream names or dataset ids that the state forgets, so that they do not "
+            "count as missing.",
+            extra={"read": readers.read_retired_streams},
+        ),
+    ] = ()
     emit_activate_version_messages: Annotated[
         bool,
         Meta(
