@@ -19,13 +19,13 @@ from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped, 
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import Settings, SettingsError
-from tap_orgvue.settings.definitions import SETTINGS_SCHEMA
 from tap_orgvue.settings.inputs import (
     check_catalog,
     check_environment,
     check_state,
     read_json_object,
 )
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tap_orgvue.singer.errors import LoaderGone, error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter

@@ -20,6 +20,13 @@ def _whole_keys(filters: Any) -> Any:
     return {name: _joined(conditions, _is_below_a_dot) for name, conditions in filters.items()}
 
 
+def _whole_names(table: Any) -> Any:
+    """The property keys of `property_names`; a name is text and ends a key."""
+    if not isinstance(table, dict):
+        return table
+    return {stream: _whole_patterns(names) for stream, names in table.items()}
+
+
 def _is_below_a_dot(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
@@ -39,6 +46,7 @@ def _joined(table: Any, is_cut: Callable[[Any], bool]) -> Any:
 
 KEYS_WITH_DOTS: Mapping[str, Callable[[Any], Any]] = {
     "property_types": _whole_patterns,
+    "property_names": _whole_names,
     "filters": _whole_keys,
 }
 """Settings whose keys may have one, and how to make them whole."""

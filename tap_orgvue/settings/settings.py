@@ -1,169 +1,408 @@
-"""A run's settings: one typed object, read once."""
+"""Every setting once: its type, default, bounds and description, and how it is read.
 
-from __future__ import annotations
+A field is a setting. Its `Meta` has title, description and bounds; `extra` has `read`, which
+turns a value of the right JSON type into the field's value, and `secret`. The JSON Schema
+follows from the fields, and by test README.md, meltano.yml and `--about`.
+"""
 
+# Annotations are evaluated: msgspec reads the types from them.
+
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from enum import Enum
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from typing_extensions import override
+from msgspec import Meta
+from typing_extensions import Self, override
 
-from tap_orgvue.orgvue.models import ExportMode, is_dataset_id
+from tap_orgvue import __version__
+from tap_orgvue.orgvue.models import ExportMode, Filter
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.column_types import ColumnType
-from tap_orgvue.settings.checks import CHECKS, SettingsError, bare_token, mistakes_of_form
-from tap_orgvue.settings.definitions import DEFAULT_USER_AGENT, ORIGINAL, REGIONS
+from tap_orgvue.settings import readers
+from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
 from tap_orgvue.settings.dotted_keys import KEYS_WITH_DOTS
-from tap_orgvue.timestamps import parse_instant
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from tap_orgvue.orgvue.models import Filter
-
+from tap_orgvue.settings.json_schema import declarations, json_schema_of
 
 T = TypeVar("T")
 
+Positive = Annotated[int, Meta(ge=1)]
 
-class Settings(msgspec.Struct, frozen=True):
-    """A run's settings, checked and complete.
+REGIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "eu-west": "https://orgvue.eu-west-1.concentra.io",
+        "us-east": "https://orgvue.us-east-1.concentra.io",
+        "ap-southeast": "https://orgvue.ap-southeast-2.concentra.io",
+        "eu-west-staging": "https://orgvue-staging.eu-west-1.concentra.io",
+        "us-east-staging": "https://orgvue-staging.us-east-1.concentra.io",
+        "ap-southeast-staging": "https://orgvue-staging.ap-southeast-2.concentra.io",
+    },
+)
+"""Region to server (API guide, "Servers")."""
 
-    Attributes:
-        api_url: Scheme and host, without a slash at the end.
-        datasets: Ids and name patterns; empty for all.
-        stream_names: Dataset id in upper case to stream name.
-        request_timeout: Seconds.
-        start_date: An instant with its zone, or None.
-    """
+DEFAULT_USER_AGENT = f"tap-orgvue/{__version__}"
 
-    api_token: str
-    tenant_id: str
-    api_url: str
-    datasets: tuple[str, ...] = ()
-    stream_names: Mapping[str, str] = msgspec.field(default_factory=dict)
-    original_columns: bool = False
-    start_date: datetime | None = None
-    user_agent: str = DEFAULT_USER_AGENT
-    request_timeout: int = 300
-    max_parallel_requests: int = 8
-    max_retries: int = 6
-    max_requests_per_run: int | None = None
-    export_mode: ExportMode = ExportMode.AUTO
-    job_timeout: int = 3600
-    temp_dir: str | None = None
-    include_calculations: bool = True
-    filters: Mapping[str, Filter] = msgspec.field(default_factory=dict)
-    linking_relationships: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
-    new_properties: NewProperties = NewProperties.ADD
-    property_types: Mapping[str, ColumnType] = msgspec.field(default_factory=dict)
-    rescue_data: bool = True
-    exclude_properties: tuple[str, ...] = ()
-    hash_properties: tuple[str, ...] = ()
-    hash_key: bytes | None = None
-    emit_activate_version_messages: bool = False
-    delete_guard_percent: int = 50
-    skip_unchanged: bool = False
-    max_unchanged_days: int = 7
+
+class ColumnNames(str, Enum):
+    """How columns are named: the setting `column_names`."""
+
+    SNAKE_CASE = "snake_case"
+    ORIGINAL = "original"
+
+
+class FailOrWarn(str, Enum):
+    """What a finding does to a run: the settings `missing_streams`, `unmatched_patterns`."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's settings, checked and complete."""
+
+    api_token: Annotated[
+        str,
+        Meta(
+            title="API token",
+            description="The bearer token, made on the tokens page of the region's Orgvue.",
+            extra={"read": readers.read_token, "secret": True},
+        ),
+    ]
+    tenant_id: Annotated[
+        str,
+        Meta(
+            title="Tenant id",
+            description="The tenant's id, as the tenants page shows it, for example ACME.",
+            extra={"read": readers.read_tenant_id},
+        ),
+    ]
+    region: Annotated[
+        str | None,
+        Meta(
+            title="Region",
+            description="Where the tenant lives. One of region and api_url is required.",
+            extra_json_schema={"enum": list(REGIONS)},
+        ),
+    ] = None
+    api_url: Annotated[
+        str,
+        Meta(
+            title="API URL",
+            description="Scheme and host of an Orgvue server, instead of region's. https only; "
+            "plain http for loopback addresses alone.",
+            extra={"read": readers.read_api_url},
+        ),
+    ] = ""
+    datasets: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Datasets",
+            description="The datasets to look at: ids, or patterns with * and ? over names, in "
+            "any case. All by default.",
+        ),
+    ] = ()
+    stream_names: Annotated[
+        Mapping[str, str],
+        Meta(
+            title="Stream names",
+            description="Dataset id to stream name: pins a stream's name, so that renaming the "
+            "dataset in Orgvue changes no table.",
+            extra={"read": readers.read_stream_names},
+        ),
+    ] = {}
+    column_names: Annotated[
+        ColumnNames,
+        Meta(
+            title="Column names",
+            description="How properties are named as columns: snake_case, which every loader "
+            "stores, or original, Orgvue's own keys.",
+        ),
+    ] = ColumnNames.SNAKE_CASE
+    property_names: Annotated[
+        Mapping[str, Mapping[str, str]],
+        Meta(
+            title="Property names",
+            description="Stream name or dataset id to an object of property keys and column "
+            "names: pins what a property's column is called. Keys are exact, without patterns.",
+            extra={"read": readers.read_property_names},
+        ),
+    ] = {}
+    start_date: Annotated[
+        datetime | None,
+        Meta(
+            title="Start date",
+            description="Where a stream that is replicated incrementally begins, when there is no "
+            "bookmark yet.",
+            extra={"read": readers.read_start_date},
+        ),
+    ] = None
+    user_agent: Annotated[
+        str,
+        Meta(
+            title="User agent",
+            description="What the tap calls itself towards Orgvue.",
+            extra={"read": readers.read_user_agent},
+        ),
+    ] = DEFAULT_USER_AGENT
+    request_timeout: Annotated[
+        Positive,
+        Meta(
+            title="Request timeout",
+            description="Seconds to wait for the next bytes of an answer.",
+        ),
+    ] = 300
+    max_parallel_requests: Annotated[
+        int,
+        Meta(
+            title="Parallel requests",
+            description="How many requests may be in flight at once, from 1 to 50.",
+            ge=1,
+            le=50,
+        ),
+    ] = 8
+    max_retries: Annotated[
+        int,
+        Meta(
+            title="Retries",
+            description="How often a request is asked again after something that may pass: a "
+            "throttle, a server's error, a broken connection.",
+            ge=0,
+            le=100,
+        ),
+    ] = 6
+    max_retry_wait: Annotated[
+        Positive,
+        Meta(
+            title="Longest retry wait",
+            description="The most seconds that Orgvue may ask the tap to wait before one retry. "
+            "If it asks for more, the run ends and says when to come back.",
+        ),
+    ] = 900
+    max_requests_per_run: Annotated[
+        Positive | None,
+        Meta(
+            title="Requests per run",
+            description="A brake of your own: a run that needs more requests ends with an error.",
+        ),
+    ] = None
+    export_mode: Annotated[
+        ExportMode,
+        Meta(
+            title="Export mode",
+            description="How rows are fetched: sync in one answer, async through an export job, "
+            "paged in slices of _id, or auto, the first of them that works for a "
+            "dataset.",
+        ),
+    ] = ExportMode.AUTO
+    job_timeout: Annotated[
+        Positive,
+        Meta(
+            title="Job timeout",
+            description="Seconds until an asynchronous export must be completed.",
+        ),
+    ] = 3600
+    temp_dir: Annotated[
+        str | None,
+        Meta(
+            title="Temporary folder",
+            description="Where exports are kept, unnamed, until they are sent; the system's by "
+            "default. It needs room for as many exports as may be in flight.",
+            extra={"read": readers.read_temp_dir},
+        ),
+    ] = None
+    include_calculations: Annotated[
+        bool,
+        Meta(
+            title="Include calculations",
+            description="false reads the stored values alone, without calculated and generated "
+            "properties: cheaper for Orgvue.",
+        ),
+    ] = True
+    filters: Annotated[
+        Mapping[str, Filter],
+        Meta(
+            title="Filters",
+            description="Stream name or dataset id to a filter over property keys, in Orgvue's "
+            "form: only nodes that match are read.",
+            extra={"read": readers.read_filters},
+        ),
+    ] = {}
+    linking_relationships: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Meta(
+            title="Linking relationships",
+            description="Stream name or dataset id to the ids of the LINKS datasets that its "
+            "linked properties are calculated through. Such streams are read by "
+            "export job.",
+            extra={"read": readers.read_linking_relationships},
+        ),
+    ] = {}
+    new_properties: Annotated[
+        NewProperties,
+        Meta(
+            title="New properties",
+            description="What becomes of a property that the catalog does not have, where all of "
+            "a stream is selected: add a column, rescue it into _rescued_data, ignore "
+            "it, or fail.",
+        ),
+    ] = NewProperties.ADD
+    property_types: Annotated[
+        Mapping[str, ColumnType],
+        Meta(
+            title="Property types",
+            description="Pattern (key, or stream.key, which can be an object of keys under the "
+            "stream) to text, number, boolean, date or date-time: pins what a column "
+            "holds.",
+            extra={"read": readers.read_property_types},
+        ),
+    ] = {}
+    rescue_data: Annotated[
+        bool,
+        Meta(
+            title="Rescue data",
+            description="Keep values that do not fit their column in _rescued_data. false leaves "
+            "that column out and makes such a value fail its stream.",
+        ),
+    ] = True
+    exclude_properties: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Exclude properties",
+            description="Patterns over keys and display names, or stream.key: properties that are "
+            "never asked for, in any dataset.",
+        ),
+    ] = ()
+    hash_properties: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Hash properties",
+            description="Patterns like those of exclude_properties: the HMAC-SHA-256 of these "
+            "properties' values is sent in their place.",
+        ),
+    ] = ()
+    hash_key: Annotated[
+        bytes | None,
+        Meta(
+            title="Hash key",
+            description="The secret key of hash_properties; equal values stay joinable as long as "
+            "it stays the same.",
+            extra={"read": readers.read_hash_key, "secret": True},
+        ),
+    ] = None
+    unmatched_patterns: Annotated[
+        FailOrWarn,
+        Meta(
+            title="Unmatched patterns",
+            description="What happens if an entry of exclude_properties or hash_properties "
+            "without * and ? never matched a property: fail before any row is sent, or warn.",
+        ),
+    ] = FailOrWarn.FAIL
+    missing_streams: Annotated[
+        FailOrWarn,
+        Meta(
+            title="Missing streams",
+            description="What happens if a stream of an earlier run has no dataset any more, or "
+            "one that may no longer be read: fail after the other streams are sent, or warn.",
+        ),
+    ] = FailOrWarn.FAIL
+    retired_streams: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Retired streams",
+            description="Stream names or dataset ids that the state forgets, so that they do not "
+            "count as missing.",
+            extra={"read": readers.read_retired_streams},
+        ),
+    ] = ()
+    emit_activate_version_messages: Annotated[
+        bool,
+        Meta(
+            title="Emit ACTIVATE_VERSION messages",
+            description="Tell the loader after each complete full-table stream to remove the rows "
+            "that Orgvue no longer has.",
+        ),
+    ] = False
+    delete_guard_percent: Annotated[
+        int,
+        Meta(
+            title="Delete guard",
+            description="Withhold the removal of rows when an export has fewer rows than this "
+            "share of the last one's. 0 switches the guard off.",
+            ge=0,
+            le=100,
+        ),
+    ] = 50
+    skip_unchanged: Annotated[
+        bool,
+        Meta(
+            title="Skip unchanged datasets",
+            description="Make no export of a dataset whose cache key is as it was. Calculations "
+            "on today's date or on linked datasets do not change it.",
+        ),
+    ] = False
+    max_unchanged_days: Annotated[
+        Positive,
+        Meta(
+            title="Unchanged days",
+            description="After so many days an unchanged dataset is exported all the same.",
+        ),
+    ] = 7
+
+    @property
+    def original_columns(self) -> bool:
+        """True if columns are named by Orgvue's keys."""
+        return self.column_names is ColumnNames.ORIGINAL
 
     @override
     def __repr__(self) -> str:
-        """Without the secrets, so that nothing can show them by chance."""
+        """Without the secrets, so that nothing shows them by chance."""
         return f"Settings(tenant_id={self.tenant_id!r}, api_url={self.api_url!r}, …)"
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], schema: Mapping[str, Any]) -> Settings:
+    def from_config(cls, config: Mapping[str, Any], schema: Mapping[str, Any]) -> Self:
         """Read the settings; the only place that does.
 
         Args:
-            config: What Meltano, a file or the environment gave; numbers may be `Decimal`.
+            config: From Meltano, a file or the environment; numbers may be `Decimal`.
             schema: The JSON Schema of all settings, the SDK's own included.
 
         Raises:
             SettingsError: With one line for each mistake.
         """
         given = {name: _plain(value) for name, value in config.items() if value is not None}
-        given |= {
-            name: whole(given[name]) for name, whole in KEYS_WITH_DOTS.items() if name in given
-        }
+        given |= {name: join(given[name]) for name, join in KEYS_WITH_DOTS.items() if name in given}
         mistakes = mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
-        for name, check in CHECKS.items():
-            if name in given and name not in wrong and (mistake := check(given[name])):
-                mistakes.append(f"{name}: {mistake}")
-        if given.get("linking_relationships") and given.get("include_calculations") is False:
-            mistakes.append("linking_relationships: needs include_calculations to be true.")
-        rescues_new = given.get("new_properties") == NewProperties.RESCUE.value
-        if rescues_new and given.get("rescue_data") is False:
-            mistakes.append("new_properties: rescue needs rescue_data to be true.")
-        if given.get("hash_properties") and not given.get("hash_key"):
-            mistakes.append("hash_key: is required with hash_properties.")
-        if "region" not in given and "api_url" not in given:
-            mistakes.append(f"region: set it to one of {', '.join(REGIONS)}, or set api_url.")
+        values = dict(given)
+        for name, read in _READERS.items():
+            if name in given and name not in wrong:
+                try:
+                    values[name] = read(given[name])
+                except readers.Mistake as mistake:
+                    mistakes.append(f"{name}: {mistake}")
+        mistakes += contradictions(given, REGIONS)
         if mistakes:
             raise SettingsError(sorted(mistakes))
-        as_given: dict[str, Any] = {
-            name: int(given[name]) for name in _WHOLE_NUMBERS if name in given
-        } | {name: given[name] for name in _SWITCHES if name in given}
-        return cls(
-            api_token=bare_token(given["api_token"]),
-            tenant_id=given["tenant_id"],
-            api_url=(given.get("api_url") or REGIONS[given["region"]]).rstrip("/"),
-            datasets=tuple(given.get("datasets", ())),
-            stream_names={
-                dataset_id.upper(): name
-                for dataset_id, name in given.get("stream_names", {}).items()
-            },
-            original_columns=given.get("column_names") == ORIGINAL,
-            start_date=parse_instant(given["start_date"]) if "start_date" in given else None,
-            user_agent=given.get("user_agent", DEFAULT_USER_AGENT),
-            export_mode=ExportMode(given.get("export_mode", ExportMode.AUTO)),
-            temp_dir=given.get("temp_dir"),
-            filters=_upper_ids(given.get("filters", {})),
-            linking_relationships={
-                name: tuple(ids)
-                for name, ids in _upper_ids(given.get("linking_relationships", {})).items()
-            },
-            new_properties=NewProperties(given.get("new_properties", NewProperties.ADD)),
-            property_types={
-                pattern: ColumnType(kind)
-                for pattern, kind in given.get("property_types", {}).items()
-            },
-            exclude_properties=tuple(given.get("exclude_properties", ())),
-            hash_properties=tuple(given.get("hash_properties", ())),
-            hash_key=given["hash_key"].encode() if given.get("hash_key") else None,
-            **as_given,
-        )
+        values.setdefault("api_url", REGIONS.get(given.get("region", "")))
+        return msgspec.convert(values, cls)
 
     def for_stream(self, table: Mapping[str, T], name: str, dataset_id: str) -> T | None:
-        """What a setting that is keyed by stream name or dataset id says of a stream."""
+        """The entry of a stream in a setting that is keyed by stream name or dataset id."""
         return table.get(name, table.get(dataset_id.upper()))
-
-
-_WHOLE_NUMBERS = (
-    "request_timeout",
-    "max_parallel_requests",
-    "max_retries",
-    "max_requests_per_run",
-    "job_timeout",
-    "delete_guard_percent",
-    "max_unchanged_days",
-)
-
-_SWITCHES = (
-    "include_calculations",
-    "rescue_data",
-    "emit_activate_version_messages",
-    "skip_unchanged",
-)
-
-
-def _upper_ids(table: Mapping[str, T]) -> dict[str, T]:
-    """Dataset ids in one case; stream names as they are."""
-    return {key.upper() if is_dataset_id(key) else key: value for key, value in table.items()}
 
 
 def _plain(value: Any) -> Any:
     """A whole number as one, however a configuration file wrote it."""
     whole = isinstance(value, (Decimal, float)) and value == value // 1
     return int(value) if whole else value
+
+
+SETTINGS_SCHEMA: dict[str, Any] = json_schema_of(Settings)
+"""The JSON Schema of the tap's own settings; the SDK adds those of its capabilities."""
+
+_READERS = {
+    each.field.name: each.extra["read"] for each in declarations(Settings) if "read" in each.extra
+} | {"batch_config": readers.read_batch_config}

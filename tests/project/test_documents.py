@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tap_orgvue.settings.definitions import REGIONS
-from tap_orgvue.settings.settings import Settings
+from tap_orgvue.settings.settings import REGIONS, Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.project.documents import (
     COMPUTED_DEFAULTS,

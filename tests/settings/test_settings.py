@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.settings.definitions import REGIONS, SETTINGS_SCHEMA
-from tap_orgvue.settings.settings import Settings
+from tap_orgvue.settings.settings import REGIONS, SETTINGS_SCHEMA, Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.support.runs import command, discover, sync
 
@@ -133,6 +132,14 @@ def test_an_api_url_that_is_not_accepted(url: str) -> None:
         ({"stream_names": {"0B530000-0000-4000-8000-000000000001": ""}}, "stream_names"),
         ({"stream_names": []}, "stream_names"),
         ({"column_names": "camelCase"}, "column_names"),
+        ({"property_names": {"people": {"Bonus %": "bonus-pct"}}}, "property_names"),
+        ({"property_names": {"people": {"a": "pay", "b": "Pay"}}}, "property_names"),
+        ({"property_names": {"people": "pay"}}, "property_names"),
+        ({"property_names": {"people": {"a": 1}}}, "property_names"),
+        ({"missing_streams": "ignore"}, "missing_streams"),
+        ({"unmatched_patterns": "ignore"}, "unmatched_patterns"),
+        ({"retired_streams": "people"}, "retired_streams"),
+        ({"max_retry_wait": 0}, "max_retry_wait"),
         ({"user_agent": "two\nlines"}, "user_agent"),
         ({"user_agent": 1}, "user_agent"),
         ({"request_timeout": 0}, "request_timeout"),
@@ -213,6 +220,25 @@ def test_pins_are_by_id_in_any_case() -> None:
     assert settings.stream_names == {"0B530000-0000-4000-8000-000000000001": "people"}
 
 
+def test_dataset_ids_count_in_any_case() -> None:
+    """A setting that is keyed by stream name or dataset id finds the id in upper case."""
+    dataset_id = "0b530000-0000-4000-8000-00000000000a"
+    settings = read(
+        filters={dataset_id: {"x": 1}, "people": {"x": 2}},
+        linking_relationships={dataset_id: [dataset_id]},
+        property_names={dataset_id: {"Bonus %": "bonus_pct"}},
+        retired_streams=[dataset_id, "people"],
+    )
+    upper = dataset_id.upper()
+    assert settings.filters == {upper: {"x": 1}, "people": {"x": 2}}
+    assert list(settings.linking_relationships) == [upper]
+    assert settings.property_names == {upper: {"Bonus %": "bonus_pct"}}
+    assert settings.retired_streams == (upper, "people")
+    assert settings.for_stream(settings.filters, "staff", dataset_id) == {"x": 1}
+    assert settings.for_stream(settings.filters, "people", dataset_id) == {"x": 2}
+    assert settings.for_stream(settings.filters, "staff", "other") is None
+
+
 @pytest.mark.parametrize("given", ["2022-01-02", "2022-01-02T00:00:00Z", "2022-01-02T01:00+01:00"])
 def test_a_start_date_is_an_instant(given: str) -> None:
     """`start_date` may be a date or a date and time, and is an instant with its zone."""
@@ -278,6 +304,8 @@ def test_a_token_of_the_wrong_type_is_not_printed() -> None:
             {"p": {"a": {"b": "date"}}, "*": "text"},
             {"p.a.b": "date", "*": "text"},
         ),
+        ("property_names", {"p": {"a.b": "c"}}, {"p": {"a.b": "c"}}),
+        ("property_names", {"p": {"a": {"b": "c"}}}, {"p": {"a.b": "c"}}),
         ("filters", {"p": {"a.b": {"$in": [1]}}}, {"p": {"a.b": {"$in": [1]}}}),
         ("filters", {"p": {"a": {"b": {"$in": [1]}}}}, {"p": {"a.b": {"$in": [1]}}}),
         ("filters", {"p": {"a": {"b": {"c": {"$gt": 1}}}}}, {"p": {"a.b.c": {"$gt": 1}}}),

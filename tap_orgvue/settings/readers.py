@@ -1,0 +1,213 @@
+"""How the value of a setting is read, and what is wrong with one, in words without the value."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from tap_orgvue.orgvue.models import is_dataset_id
+from tap_orgvue.orgvue.urls import is_loopback
+from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.schema.naming import MAX_BYTES, RESERVED_STREAMS, is_safe_name
+from tap_orgvue.timestamps import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from tap_orgvue.orgvue.models import Filter
+
+T = TypeVar("T")
+
+
+class Mistake(ValueError):
+    """What is wrong with the value of a setting, as a predicate: `must be …`."""
+
+
+FILTER_OPERATORS = frozenset({"$gt", "$gte", "$in", "$lt", "$lte", "$ne", "$nin"})
+"""The operators of a filter (API guide, "filter"); equality needs none."""
+
+_OPERATOR_LIST = ", ".join(sorted(FILTER_OPERATORS))
+
+SHORTEST_HASH_KEY = 16
+"""Characters."""
+
+_TENANT_ID = re.compile(r"[A-Z][A-Z0-9_]{0,29}")
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+_URL = re.compile(r"[\w.:/@?#\[\]-]+", re.ASCII)
+
+
+def read_token(text: str) -> str:
+    """A token, without the scheme and the white space that are often pasted with it."""
+    token = text.strip().removeprefix("Bearer ").strip()
+    if not token:
+        raise Mistake("is empty.")
+    if not _TOKEN.fullmatch(token):
+        raise Mistake(
+            "has characters that no token has; copy it whole, without quotes or line breaks."
+        )
+    return token
+
+
+def read_tenant_id(text: str) -> str:
+    """A tenant's id (API guide, "Tenants"), in capitals."""
+    if not _TENANT_ID.fullmatch(text):
+        raise Mistake(
+            "must begin with a capital letter and go on with at most 29 capital letters, digits "
+            "or underscores, as the tenants page shows it."
+        )
+    return text
+
+
+def read_api_url(text: str) -> str:
+    """Scheme and host of a server, without a slash at the end."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Mistake("is not a URL.") from None
+    if not host or parts.scheme not in {"https", "http"} or not _URL.fullmatch(text):
+        raise Mistake("must be https:// and a host.")
+    if parts.username or parts.password:
+        raise Mistake("must not carry a user name or password.")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise Mistake("must be a scheme and a host only, without a path.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise Mistake("must be https; plain http is for loopback addresses only.")
+    return text.rstrip("/")
+
+
+def read_stream_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Dataset id in upper case to stream name."""
+    for dataset_id, name in names.items():
+        if not is_dataset_id(dataset_id):
+            raise Mistake(f"{dataset_id!r} is not a dataset's id.")
+        if not is_safe_name(name):
+            raise Mistake(_unsafe(name))
+        if name in RESERVED_STREAMS:
+            raise Mistake(f"{name!r} is the name of a stream of the tap's own.")
+    folded = {name.casefold() for name in names.values()}
+    if len(folded) < len(names):
+        raise Mistake("gives two datasets the same name.")
+    read = upper_ids(names)
+    if len(read) < len(names):
+        raise Mistake("names a dataset twice.")
+    return read
+
+
+def read_property_names(table: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Stream name, or dataset id in upper case, to property key to column name."""
+    for stream, names in table.items():
+        for key, name in names.items():
+            if not is_safe_name(name):
+                raise Mistake(f"for {stream!r}, {key!r}: {_unsafe(name)}")
+        if len({name.casefold() for name in names.values()}) < len(names):
+            raise Mistake(f"for {stream!r}: gives two properties the same name.")
+    return upper_ids(table)
+
+
+def _unsafe(name: str) -> str:
+    return (
+        f"{name!r} is a name that loaders change or refuse: use letters, digits and _, at most "
+        f"{MAX_BYTES}, not beginning with a digit or _sdc_."
+    )
+
+
+def read_start_date(text: str) -> datetime:
+    """An instant, in UTC."""
+    instant = parse_instant(text)
+    if instant is None:
+        raise Mistake(
+            "must be an ISO 8601 date or date and time, for example 2026-01-31T00:00:00Z."
+        )
+    return instant
+
+
+def read_user_agent(text: str) -> str:
+    """The value of a `User-Agent` header."""
+    if not text.strip() or not text.isascii() or not text.isprintable():
+        raise Mistake("must be printable ASCII text.")
+    return text
+
+
+def read_temp_dir(path: str) -> str:
+    """A folder that this process may write to."""
+    if not Path(path).is_dir() or not os.access(path, os.W_OK):
+        raise Mistake("is not a folder that can be written to.")
+    return path
+
+
+def read_filters(filters: Mapping[str, Filter]) -> dict[str, Filter]:
+    """Stream name, or dataset id in upper case, to a filter as Orgvue takes it."""
+    for name, conditions in filters.items():
+        for key, condition in conditions.items():
+            if mistake := _mistake_of_condition(key, condition):
+                raise Mistake(f"for {name!r}: {mistake}")
+    return upper_ids(filters)
+
+
+def _mistake_of_condition(key: str, condition: Any) -> str | None:
+    if key.startswith("$"):
+        return f"{key} is no property key; conditions are joined by AND."
+    if condition == {}:
+        return f"the condition on {key!r} is empty."
+    operators = condition if isinstance(condition, dict) else {}
+    unknown = sorted(set(operators) - FILTER_OPERATORS)
+    if unknown:
+        return f"{unknown[0]!r} is not one of {_OPERATOR_LIST}."
+    for operator in ("$in", "$nin"):
+        if not isinstance(operators.get(operator, []), list):
+            return f"{operator} takes a list."
+    if isinstance(condition, list):
+        return f"{key!r} is compared with a list; use $in."
+    return None
+
+
+def read_linking_relationships(table: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Stream name, or dataset id in upper case, to the ids of LINKS datasets."""
+    for name, ids in table.items():
+        for linking in ids:
+            if not is_dataset_id(linking):
+                raise Mistake(f"for {name!r}: {linking!r} is not a dataset's id.")
+    return upper_ids(table)
+
+
+def read_property_types(types: Mapping[str, str]) -> dict[str, ColumnType]:
+    """Pattern to column type."""
+    known = [column_type.value for column_type in ColumnType]
+    for pattern, column_type in types.items():
+        if column_type not in known:
+            raise Mistake(f"for {pattern!r}: must be one of {', '.join(known)}.")
+    return {pattern: ColumnType(column_type) for pattern, column_type in types.items()}
+
+
+def read_hash_key(text: str) -> bytes | None:
+    """The key in UTF-8; None where it is empty."""
+    if len(text) < SHORTEST_HASH_KEY:
+        raise Mistake(
+            f"must have at least {SHORTEST_HASH_KEY} characters: a shorter one can be guessed."
+        )
+    return text.encode()
+
+
+def read_retired_streams(names: Sequence[str]) -> tuple[str, ...]:
+    """Stream names, and dataset ids in upper case."""
+    return tuple(name.upper() if is_dataset_id(name) else name for name in names)
+
+
+def read_batch_config(batches: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The SDK's setting, as it is."""
+    size = batches.get("batch_size")
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise Mistake("batch_size must be a whole number, at least 1.")
+    return batches
+
+
+def upper_ids(table: Mapping[str, T]) -> dict[str, T]:
+    """A table with its dataset ids in upper case; stream names stay as they are."""
+    return {key.upper() if is_dataset_id(key) else key: value for key, value in table.items()}
