@@ -31,14 +31,18 @@ from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.streams.discovery import Discovery
+from tap_orgvue.streams.identity import read_earlier_runs
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.prefetch import Prefetcher
 from tap_orgvue.streams.source import Source
+from tap_orgvue.streams.state import tenant_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk import Stream
+
+    from tap_orgvue.streams.identity import EarlierRuns
 
 _CHECK_RETRIES = 2
 """Retries of `--test`, which takes seconds; a run has more patience."""
@@ -101,8 +105,15 @@ class TapOrgvue(IsolatingTap):
         headers = HeaderReader(
             client, self.logger, include_calculations=settings.include_calculations
         )
+        tenant = tenant_key(settings.api_url, settings.tenant_id)
+        earlier = read_earlier_runs(
+            self.state, tenant, retired=settings.retired_streams, logger=self.logger
+        )
+        self._forget_other_streams(earlier)
         return Source(
             settings=settings,
+            tenant=tenant,
+            earlier=earlier,
             rules=rules,
             client=client,
             headers=headers,
@@ -111,6 +122,7 @@ class TapOrgvue(IsolatingTap):
                 headers,
                 rules=rules,
                 settings=settings,
+                earlier=earlier,
                 catalog=self.input_catalog,
                 logger=self.logger,
             ),
@@ -124,6 +136,12 @@ class TapOrgvue(IsolatingTap):
             ),
             prefetcher=Prefetcher(settings.max_parallel_requests),
         )
+
+    def _forget_other_streams(self, earlier: EarlierRuns) -> None:
+        """Drop streams of another tenant and retired ones from the state."""
+        bookmarks = self.state.get("bookmarks", {})
+        for name in [name for name in bookmarks if name not in earlier.states]:
+            del bookmarks[name]
 
     def _make_client(self, max_retries: int) -> Client:
         settings = self.settings

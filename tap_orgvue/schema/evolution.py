@@ -145,8 +145,7 @@ def _new_columns(
     )
     if rules.new_properties is NewProperties.ADD:
         keys = dict.fromkeys([*known, *(header.key for header in headers)])
-        names = naming.names(list(keys), known)
-        return columns_of(new, rules, stream, names)
+        return columns_of(new, rules, stream, naming.names(list(keys), known))
     if rules.new_properties is NewProperties.RESCUE:
         resolved.rescued_keys = frozenset(header.key for header in new)
         resolved.hashed_keys = frozenset(

@@ -95,7 +95,7 @@ class ColumnOwners:
             record = text[start : start + _RECORD_LENGTH]
             owned = OwnedColumn.from_code(record[0], record[1 + _DIGEST_LENGTH :])
             if owned is not None:
-                owners._columns[record[1 : 1 + _DIGEST_LENGTH]] = owned  # noqa: SLF001 - its own
+                owners._columns[record[1 : 1 + _DIGEST_LENGTH]] = owned
         for pair in names if isinstance(names, list) else ():
             if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, str) for x in pair):  # noqa: PLR2004
                 owners.names[pair[0]] = pair[1]
@@ -108,7 +108,7 @@ class ColumnOwners:
         for column_type in ColumnType:
             names = types.get(column_type.value)
             for name in names if isinstance(names, list) else ():
-                owners._columns[_digest(str(name))] = OwnedColumn(_UNKNOWN, column_type)  # noqa: SLF001
+                owners._columns[_digest(str(name))] = OwnedColumn(_UNKNOWN, column_type)
         return owners
 
     def to_json(self) -> tuple[str, list[list[str]]]:

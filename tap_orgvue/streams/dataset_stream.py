@@ -9,6 +9,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import HTTPRequest, PageContext
@@ -17,7 +18,13 @@ from typing_extensions import override
 from tap_orgvue import __version__
 from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.orgvue.client import HEADERS
-from tap_orgvue.orgvue.errors import DatasetRefusal, MalformedResponse, OrgvueError, Refusal
+from tap_orgvue.orgvue.errors import (
+    DatasetRefusal,
+    MalformedResponse,
+    Misconfigured,
+    OrgvueError,
+    Refusal,
+)
 from tap_orgvue.orgvue.models import ID, MODIFIED_AT
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
@@ -30,8 +37,16 @@ from tap_orgvue.streams.deletion_guard import activate_version_if_safe
 from tap_orgvue.streams.export_query import ExportQueryBuilder
 from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
 from tap_orgvue.streams.prefetch import PrefetchedExport
+from tap_orgvue.streams.reload import bookmark_mistakes, clear_values_left, column_changes
 from tap_orgvue.streams.session import ExportSession
-from tap_orgvue.streams.state import STATE_KEY, StreamState, fingerprint_of
+from tap_orgvue.streams.state import (
+    ORIGINAL,
+    SNAKE_CASE,
+    STATE_KEY,
+    Question,
+    StreamState,
+    fingerprint_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +58,8 @@ if TYPE_CHECKING:
 
     from tap_orgvue.exports.response import ExportResponse
     from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.schema.columns import Column
+    from tap_orgvue.schema.ownership import ColumnNaming
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.source import Source
 
@@ -93,6 +110,8 @@ class DatasetStream(BatchStream):
         self._first: PrefetchedExport | None = None
         self._cache_key: str | None = None
         self._resolved = ResolvedColumns([])
+        self._reload_reasons: list[str] = []
+        self._has_run_names = False
         self._headers: Sequence[Property] = ()
         self._counts = Counts()
 
@@ -106,17 +125,58 @@ class DatasetStream(BatchStream):
     # -- the catalog
 
     @cached_property
-    def catalog_columns(self) -> CatalogColumns:
-        """The columns of the catalog, and which are selected.
+    def naming(self) -> ColumnNaming:
+        """How the columns are named, with those of earlier runs."""
+        return self._source.discovery.naming_of(self.name, self.dataset_id)
+
+    @cached_property
+    def _named_columns(self) -> list[tuple[Column, Column]]:
+        """Each column of the catalog, and the same with its name in this run.
 
         Cached, because a run replaces the stream's schema by that of its records.
         """
         columns = columns_in(self.effective_schema)
+        catalog = {column.key: column.name for column in columns}
+        names = self.naming.names(list(catalog), catalog)
+        return [
+            (column, msgspec.structs.replace(column, name=names[column.key])) for column in columns
+        ]
+
+    @cached_property
+    def catalog_columns(self) -> CatalogColumns:
+        """The columns of the catalog that are not excluded, and which are selected.
+
+        A column that has another name in the catalog than in the table is selected if both are:
+        a rule that kept the table's column out goes on doing so.
+        """
+        known = {declared.name for declared, _ in self._named_columns}
+        selected = {name for name in known if self.mask["properties", name]}
+        rules = self._source.rules
+        pairs = [
+            (declared, column)
+            for declared, column in self._named_columns
+            if not rules.is_excluded(self.name, column.property)
+        ]
         return CatalogColumns(
             self.name,
-            columns,
-            frozenset(column.name for column in columns if self.mask["properties", column.name]),
+            [column for _, column in pairs],
+            frozenset(
+                column.name
+                for declared, column in pairs
+                if declared.name in selected
+                and (column.name in selected or column.name not in known)
+            ),
         )
+
+    def _use_run_names(self) -> None:
+        """Name the key and the replication key as this run does."""
+        if self._has_run_names:
+            return
+        self._has_run_names = True
+        names = {declared.name: column.name for declared, column in self._named_columns}
+        self.primary_keys = [names.get(name, name) for name in self.primary_keys]
+        if self.replication_key:
+            self.replication_key = names.get(self.replication_key, self.replication_key)
 
     @cached_property
     def queries(self) -> ExportQueryBuilder:
@@ -133,7 +193,12 @@ class DatasetStream(BatchStream):
 
     @property
     def _bookmark(self) -> Mapping[str, Any]:
-        """The stream's state; unlike `stream_state` this adds nothing, since threads read it."""
+        """The stream's state, empty if it belongs to another dataset.
+
+        Unlike `stream_state` this adds nothing, since threads read it.
+        """
+        if self._source.earlier.dataset_of(self.name) not in {None, self.dataset_id.upper()}:
+            return {}
         bookmark = self.tap_state.get("bookmarks", {}).get(self.name)
         return bookmark if isinstance(bookmark, dict) else {}
 
@@ -142,8 +207,10 @@ class DatasetStream(BatchStream):
     def mask(self) -> SelectionMask:
         """The selection, with all keys: loaders and the next run need them."""
         mask = super().mask
-        for name in filter(None, (*self.primary_keys, self.replication_key)):
-            mask["properties", name] = True
+        keys = {*self.primary_keys, self.replication_key}
+        for declared, column in self._named_columns:
+            if keys & {declared.name, column.name}:
+                mask["properties", declared.name] = mask["properties", column.name] = True
         return mask
 
     @property
@@ -172,28 +239,130 @@ class DatasetStream(BatchStream):
         Returns:
             False if the dataset is unchanged, and nothing is sent.
         """
-        self.state = StreamState.from_bookmark(self._bookmark)
-        self._first = self._source.prefetcher.take(self.name) or self.fetch_first()
-        self._cache_key = self._first.cache_key
-        if self._first.response is None:
+        self._use_run_names()
+        self.state = self._source.earlier.state_of(self.name, self.dataset_id)
+        first = self._source.prefetcher.take(self.name) or self.fetch_first()
+        if not self._resolve(first):
             self.logger.info("'%s' is unchanged since its last export.", self.name)
             return False
-        try:
-            self._headers = self._headers_of(self._first.response)
-            self._check_keys()
-            self._resolved = reconcile(
-                self.catalog_columns, self._headers, self._source.rules, self.state.types
-            )
-            self.queries.replication_column(self._resolved.columns, self._headers)
-        except BaseException:
-            self._first.close()
-            raise
-        unknown = self.queries.unknown_filter_keys(self._headers)
-        for warning in (*self._resolved.warnings, *unknown):
-            self.logger.warning("%s", warning)
+        if not self._reload_reasons and self._must_reload(self._resolved.columns):
+            # Only the headers told of a new column: read again, and all of it.
+            first.close()
+            self._resolve(self.fetch_first())
+        self._report_start()
+        if self._begins_anew:
+            self.stream_state.clear()
+        elif self.queries.has_bookmark and self.queries.bookmark is None:
+            self.stream_state.pop("replication_key_value")
         columns, rescue = self._resolved.columns, self._settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
         return True
+
+    def _resolve(self, first: PrefetchedExport) -> bool:
+        """Take the first page, and resolve the columns of the run by its headers.
+
+        Returns:
+            False if the dataset is unchanged.
+        """
+        self._first, self._cache_key = first, first.cache_key
+        if first.response is None:
+            return False
+        try:
+            self._headers = self._headers_of(first.response)
+            self._check_keys()
+            self._resolved = reconcile(
+                self.catalog_columns, self._headers, self._source.rules, self.naming
+            )
+            self.queries.replication_column(self._resolved.columns, self._headers)
+        except BaseException:
+            first.close()
+            raise
+        return True
+
+    @property
+    def _begins_anew(self) -> bool:
+        """True if the table holds another dataset, and the user gave its name to this one."""
+        owner = self._source.earlier.dataset_of(self.name)
+        return owner is not None and owner != self.dataset_id.upper()
+
+    def _check_owner(self) -> None:
+        """Check that the table is this dataset's.
+
+        Raises:
+            Misconfigured: It is another's, and `stream_names` does not say otherwise.
+        """
+        pinned = self._settings.stream_names.get(self.dataset_id.upper())
+        if self._begins_anew and pinned != self.name:
+            owner = self._source.earlier.dataset_of(self.name)
+            raise Misconfigured(
+                f"Stream '{self.name}': its table holds the dataset {owner}, and the catalog has "
+                f"the dataset {self.dataset_id} under that name. Nothing was sent. Run "
+                "`--discover` with the state, or give each dataset a name with `stream_names`."
+            )
+
+    def _must_reload(self, columns: Sequence[Column]) -> bool:
+        """True if rows that did not change have to be read again; keeps the reasons."""
+        earlier, queries = self._source.earlier.state_of(self.name, self.dataset_id), self.queries
+        if not queries.has_bookmark:
+            return False
+        reasons = bookmark_mistakes(queries.bookmark, now=datetime.now(timezone.utc))
+        if earlier.question is not None:
+            hashes = any(column.hashed for column in columns)
+            reasons += self._question.changes(earlier.question, hashes=hashes)
+            reasons += column_changes(self.naming.owners, columns)
+        self._reload_reasons = reasons
+        if reasons:
+            queries.read_everything()
+        return bool(reasons)
+
+    @property
+    def _question(self) -> Question:
+        settings = self._settings
+        return Question.of(
+            self.queries.user_filter,
+            self.queries.linking,
+            include_calculations=settings.include_calculations,
+            hash_key=settings.hash_key,
+        )
+
+    def _report_start(self) -> None:
+        """Warn of what the user should know before the first row."""
+        if self._begins_anew:
+            self.logger.warning(
+                "Stream '%s' now has the dataset %s and begins anew; its table still holds the "
+                "rows of the dataset %s.",
+                self.name,
+                self.dataset_id,
+                self._source.earlier.dataset_of(self.name),
+            )
+        if self._reload_reasons:
+            self.logger.warning(
+                "Stream '%s': all rows are read once more, because %s.",
+                self.name,
+                " and ".join(self._reload_reasons),
+            )
+        unknown = self.queries.unknown_filter_keys(self._headers)
+        renamed = (
+            f"Stream '{self.name}': the property {column.key!r} is '{declared.name}' in the "
+            f"catalog and '{column.name}' in the table; it is sent as '{column.name}', if the "
+            "catalog selects both."
+            for declared, column in self._named_columns
+            if declared.name != column.name and column.key not in self.naming.pins
+        )
+        moved = (
+            f"Stream '{self.name}': `property_names` moves {key!r} from the column '{before}' to "
+            f"'{name}'; '{before}' stays in the table with its last values."
+            for key, name in self.naming.pins.items()
+            if (before := self.naming.owners.name_of(key)) not in {None, name}
+        )
+        left = clear_values_left(
+            self.name,
+            self.naming.owners,
+            [column for _, column in self._named_columns],
+            self._resolved.columns,
+        )
+        for warning in (*self._resolved.warnings, *unknown, *renamed, *moved, *left):
+            self.logger.warning("%s", warning)
 
     def _headers_of(self, response: ExportResponse) -> Sequence[Property]:
         """The export's columns; requested on their own if the response lacks them."""
@@ -262,7 +431,11 @@ class DatasetStream(BatchStream):
 
     def fetch_first(self) -> PrefetchedExport:
         """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
+        self._use_run_names()
+        self._check_owner()
         self.queries.check()
+        if not self._reload_reasons:
+            self._must_reload(self._selected_columns)
         cache_key = None
         if self._settings.skip_unchanged:
             cache_key = self._source.client.metadata(self.dataset_id).cache_key
@@ -287,6 +460,16 @@ class DatasetStream(BatchStream):
         return self.build_prepared_request(
             method=request.method, url=request.url, headers=request.headers, json=request.data
         )
+
+    @property
+    def _selected_columns(self) -> list[Column]:
+        """The selected columns of the catalog, with the hashing of this run."""
+        catalog, rules = self.catalog_columns, self._source.rules
+        return [
+            msgspec.structs.replace(column, hashed=rules.is_hashed(self.name, column.property))
+            for column in catalog.columns
+            if column.name in catalog.selected
+        ]
 
     def _respond(self, request: requests.PreparedRequest) -> ExportResponse:
         """Hand over the first page, or fetch a further one."""
@@ -376,7 +559,12 @@ class DatasetStream(BatchStream):
     def finish(self) -> None:
         """Report misfits, activate the version, keep what the next run needs."""
         self._report_misfits()
-        self.state.remember_types(self._resolved.columns)
+        is_complete = self.queries.bookmark is None
+        self.state.remember_columns(self._resolved.columns, complete=is_complete)
+        self.state.tenant = self._source.tenant
+        self.state.dataset = self.dataset_id.upper()
+        self.state.naming = ORIGINAL if self.naming.original else SNAKE_CASE
+        self.state.question = self._question
         complete = True
         if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
             complete = activate_version_if_safe(
@@ -441,7 +629,7 @@ class DatasetStream(BatchStream):
         return dataset is not None and dataset.is_permissioned_view
 
     def _is_unchanged(self, cache_key: str | None) -> bool:
-        return StreamState.from_bookmark(self._bookmark).is_unchanged(
+        return self._source.earlier.state_of(self.name, self.dataset_id).is_unchanged(
             cache_key,
             self._fingerprint(),
             now=datetime.now(timezone.utc),
@@ -452,6 +640,8 @@ class DatasetStream(BatchStream):
         settings = self._settings
         return fingerprint_of(
             __version__,
+            self._source.tenant,
+            self.dataset_id,
             self.catalog_columns.columns,
             sorted(self.catalog_columns.selected),
             self.queries.user_filter,

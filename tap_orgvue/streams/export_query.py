@@ -12,6 +12,7 @@ from tap_orgvue.timestamps import format_bound, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_orgvue.orgvue.models import Filter
     from tap_orgvue.schema.column_rules import ColumnRules
@@ -60,6 +61,10 @@ class ExportQueryBuilder:
         self.linking: Sequence[str] = (
             settings.for_stream(settings.linking_relationships, self._stream, dataset_id) or ()
         )
+
+    def read_everything(self) -> None:
+        """Ignore the bookmark: read the stream as its first run would."""
+        self._bookmark = {}
 
     # -- checks
 
@@ -173,6 +178,22 @@ class ExportQueryBuilder:
             linking=self.linking,
         )
 
+    @property
+    def bookmark(self) -> datetime | None:
+        """The bookmark of the replication key; None without a readable one."""
+        if self._replication_key is None or not self.has_bookmark:
+            return None
+        return parse_instant(str(self._bookmark.get("replication_key_value")))
+
+    @property
+    def has_bookmark(self) -> bool:
+        """True if the state has a bookmark of the replication key, readable or not."""
+        return (
+            self._replication_key is not None
+            and self._bookmark.get("replication_key") == self._replication_key
+            and self._bookmark.get("replication_key_value") is not None
+        )
+
     def _projection(self) -> list[str]:
         catalog = self._catalog
         return [
@@ -201,13 +222,10 @@ class ExportQueryBuilder:
         column = self.replication_column(self._catalog.columns)
         if column is None:
             return {}
-        bookmarks = [self._settings.start_date]
-        if self._bookmark.get("replication_key") == self._replication_key:
-            bookmarks.append(parse_instant(str(self._bookmark.get("replication_key_value"))))
-        known = [bookmark for bookmark in bookmarks if bookmark is not None]
-        if not known:
+        # `start_date` counts for the first run only: later it would skip what lies between.
+        since = self.bookmark or self._settings.start_date
+        if since is None:
             return {}
-        since = max(known)
         if column.type is ColumnType.DATE:
             since = since.replace(hour=0, minute=0, second=0, microsecond=0)
         return {column.key: {"$gte": format_bound(since)}}

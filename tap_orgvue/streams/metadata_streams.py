@@ -52,6 +52,7 @@ class MetadataStream(DeferredVersionStream):
         if datasets == len(discovery.datasets):
             percent = self._source.settings.delete_guard_percent
             activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+            self._state.tenant = self._source.tenant
             self.stream_state[STATE_KEY] = self._state.to_json()
 
     @cached_property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tap_orgvue.schema.column_rules import ColumnRules
     from tap_orgvue.settings import Settings
     from tap_orgvue.streams.discovery import Discovery
+    from tap_orgvue.streams.identity import EarlierRuns
     from tap_orgvue.streams.prefetch import PrefetchedExport, Prefetcher
 
 
@@ -26,6 +27,8 @@ class Source(msgspec.Struct, frozen=True):
         fetcher: Fetches exports.
         headers: Reads the headers of exports.
         discovery: The tenant's datasets and their streams.
+        earlier: The streams of earlier runs.
+        tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
     """
 
@@ -35,6 +38,8 @@ class Source(msgspec.Struct, frozen=True):
     fetcher: ExportFetcher
     headers: HeaderReader
     discovery: Discovery
+    earlier: EarlierRuns
+    tenant: str
     prefetcher: Prefetcher[PrefetchedExport]
 
     def close(self) -> None:
