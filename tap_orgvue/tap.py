@@ -15,7 +15,13 @@ from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.client import Client, ClientOptions
-from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped, TenantRefusal
+from tap_orgvue.orgvue.errors import (
+    Misconfigured,
+    OrgvueError,
+    RequestLimitReached,
+    Stopped,
+    TenantRefusal,
+)
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import Settings, SettingsError
@@ -25,10 +31,18 @@ from tap_orgvue.settings.inputs import (
     check_state,
     read_json_object,
 )
-from tap_orgvue.settings.settings import SETTINGS_SCHEMA
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA, FailOrWarn
 from tap_orgvue.singer.errors import LoaderGone, error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
+from tap_orgvue.streams.absent import (
+    CATALOG_KEY,
+    SkippedInCatalog,
+    absent_streams,
+    from_catalog,
+    skipped_datasets,
+    to_catalog,
+)
 from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import read_earlier_runs
@@ -38,7 +52,7 @@ from tap_orgvue.streams.source import Source
 from tap_orgvue.streams.state import tenant_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk import Stream
 
@@ -86,7 +100,9 @@ class TapOrgvue(IsolatingTap):
         SCRUBBER.install()
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
-        self._check_token()
+        self._check_dates()
+        catalog = kwargs.get("catalog")
+        self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self.source = self._make_source()
         """The tenant, as the streams read it."""
         if setup_mapper:
@@ -157,12 +173,15 @@ class TapOrgvue(IsolatingTap):
         )
         return Client(options, logger=self.logger)
 
-    def _check_token(self) -> None:
-        """Tell of a token that would be refused, or will be soon, before anything is sent.
+    def _check_dates(self) -> None:
+        """Check the token's dates and the start date before any request.
 
         Raises:
-            SettingsError: It has expired, or is not active yet.
+            SettingsError: The token has expired or is not active yet; the start date is to come.
         """
+        start_date = self.settings.start_date
+        if start_date is not None and start_date > datetime.now(timezone.utc):
+            raise SettingsError(["start_date: is in the future, so that no row would be read."])
         dates, now = read_token_dates(self.settings.api_token), datetime.now(timezone.utc)
         page = f"{self.settings.api_url}/tokens"
         if refusal := dates.refusal(now, page):
@@ -232,15 +251,43 @@ class TapOrgvue(IsolatingTap):
             stream = self.streams[entry["tap_stream_id"]]
             if isinstance(stream, DatasetStream):
                 entry["table_name"] = stream.dataset_id
+        catalog[CATALOG_KEY] = to_catalog(self.source.discovery.skipped)
         return catalog
 
     @override
     def run(self) -> dict[str, Exception]:
-        """Sync all selected streams; their exports are fetched in the order of the streams."""
-        for stream in self.streams.values():
-            if isinstance(stream, DatasetStream) and stream.selected:
+        """Sync all selected streams; their exports are fetched in the order of the streams.
+
+        Returns:
+            Stream or dataset name to its error, for each that could not be sent.
+
+        Raises:
+            Misconfigured: Nothing is selected.
+        """
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        if not selected:
+            raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
+        for stream in selected:
+            if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
-        return super().run()
+        failed = super().run()
+        for name, error in self._absent():
+            self.logger.error("%s", error)
+            failed[name] = error
+        return failed
+
+    def _absent(self) -> Iterator[tuple[str, OrgvueError]]:
+        """Datasets that this run should have sent and could not."""
+        discovery = self.source.discovery
+        skipped = self._skipped + [SkippedInCatalog.of(each) for each in discovery.skipped]
+        yield from skipped_datasets(self.source, skipped)
+        streams = [each for each in self.streams.values() if isinstance(each, DatasetStream)]
+        present = {stream.dataset_id.upper() for stream in streams}
+        for name, error in absent_streams(self.source, skipped, present):
+            if self.settings.missing_streams is FailOrWarn.FAIL:
+                yield name, error
+            else:
+                self.logger.warning("%s", error)
 
     @classmethod
     @override
@@ -290,6 +337,35 @@ class TapOrgvue(IsolatingTap):
         if failed:
             selected = sum(stream.selected for stream in tap.streams.values())
             raise OrgvueError(_summary(failed, selected))
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        """The command; `--state` is read before `--discover`, which keeps the names in it."""
+        command = super().get_singer_command()
+        for param in command.params:
+            if param.name == "state":
+                param.is_eager = True
+        return command
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        """Take the option `--discover`: write the catalog, named as earlier runs named it."""
+        if not value:
+            return
+        config, state = ctx.params.get("config"), ctx.params.get("state")
+        tap = cls(
+            config=config.config if config else None,
+            parse_env_config=bool(config and config.parse_env),
+            state=None if state is None else read_json_object("state", state),
+            setup_mapper=False,
+        )
+        try:
+            tap.run_discovery()
+        finally:
+            tap.close()
+        ctx.exit()
 
     @classmethod
     @override

@@ -112,6 +112,7 @@ class DatasetStream(BatchStream):
         self._resolved = ResolvedColumns([])
         self._reload_reasons: list[str] = []
         self._has_run_names = False
+        self._drops_bookmark = False
         self._headers: Sequence[Property] = ()
         self._counts = Counts()
 
@@ -228,6 +229,10 @@ class DatasetStream(BatchStream):
                 # A deselected column would drop values that do not fit elsewhere.
                 inclusion = mapping["properties", RESCUED]
                 inclusion.inclusion = inclusion.InclusionType.AUTOMATIC
+            for column in columns_in(self.effective_schema):
+                if self._source.rules.is_excluded(self.name, column.property):
+                    inclusion = mapping["properties", column.name]
+                    inclusion.inclusion = inclusion.InclusionType.UNSUPPORTED
         return mapping
 
     # -- the start of a run
@@ -252,7 +257,7 @@ class DatasetStream(BatchStream):
         self._report_start()
         if self._begins_anew:
             self.stream_state.clear()
-        elif self.queries.has_bookmark and self.queries.bookmark is None:
+        elif self._drops_bookmark:
             self.stream_state.pop("replication_key_value")
         columns, rescue = self._resolved.columns, self._settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
@@ -306,6 +311,7 @@ class DatasetStream(BatchStream):
         if not queries.has_bookmark:
             return False
         reasons = bookmark_mistakes(queries.bookmark, now=datetime.now(timezone.utc))
+        self._drops_bookmark = bool(reasons)
         if earlier.question is not None:
             hashes = any(column.hashed for column in columns)
             reasons += self._question.changes(earlier.question, hashes=hashes)
@@ -340,6 +346,13 @@ class DatasetStream(BatchStream):
                 "Stream '%s': all rows are read once more, because %s.",
                 self.name,
                 " and ".join(self._reload_reasons),
+            )
+        bookmark, start_date = self.queries.bookmark, self._settings.start_date
+        if bookmark is not None and start_date is not None and start_date > bookmark:
+            self.logger.warning(
+                "Stream '%s': `start_date` is later than the bookmark and does not count; rows "
+                "since the bookmark are read.",
+                self.name,
             )
         unknown = self.queries.unknown_filter_keys(self._headers)
         renamed = (

@@ -212,6 +212,9 @@ class Discovery:
             name,
             column_naming.names([header.key for header in found.headers]),
         )
+        for column in columns:
+            # Whether a pattern matches anything is known once each property was looked at.
+            self._rules.is_excluded(name, column.property)
         self._report_shared_columns(name, column_naming, {c.key: c.name for c in columns})
         for column in columns:
             if self._rules.original_names and not naming.is_safe_name(column.name):
@@ -221,7 +224,11 @@ class Discovery:
                     name,
                     column.name,
                 )
-        key_columns = tuple(column.name for column in columns if column.key == found.key)
+        key_columns = tuple(
+            column.name
+            for column in columns
+            if column.key == found.key and not self._rules.is_excluded(name, column.property)
+        )
         schema = stream_schema(columns, key_columns, rescue=self._settings.rescue_data)
         return StreamDefinition(name, dataset_id, schema, key_columns)
 
@@ -262,6 +269,7 @@ class Discovery:
             schema = entry.schema.to_dict()
             for column in columns_in(schema):
                 self._rules.is_hashed(entry.tap_stream_id, column.property)
+                self._rules.is_excluded(entry.tap_stream_id, column.property)
             yield StreamDefinition(
                 entry.tap_stream_id,
                 dataset_id,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_orgvue.orgvue.errors import Misconfigured
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.support.datasets import people
 from tests.support.runs import command, discover, entry, properties, streams, sync
@@ -366,8 +367,9 @@ def test_a_refused_list_is_told(orgvue: Orgvue) -> None:
 
 
 def test_a_tenant_without_datasets(serve: Serve) -> None:
-    """An empty tenant has the two descriptive streams and no others."""
-    assert streams(discover(serve().config)) == []
+    """An empty list of datasets is an error: a token without access looks like an empty tenant."""
+    with pytest.raises(Misconfigured, match="list of datasets is empty"):
+        discover(serve().config)
 
 
 @pytest.mark.parametrize(

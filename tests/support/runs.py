@@ -69,11 +69,10 @@ class Run:
         return [message for message in self.messages if message["type"] == kind]
 
 
-def discover(config: dict[str, Any]) -> dict[str, Any]:
+def discover(config: dict[str, Any], state: dict[str, Any] | None = None) -> dict[str, Any]:
     """Discover in this process; the catalog as a user would save it."""
-    catalog: dict[str, Any] = json.loads(
-        TapOrgvue(config=copy.deepcopy(config), setup_mapper=False).catalog_json_text
-    )
+    tap = TapOrgvue(config=copy.deepcopy(config), state=copy.deepcopy(state), setup_mapper=False)
+    catalog: dict[str, Any] = json.loads(tap.catalog_json_text)
     return catalog
 
 

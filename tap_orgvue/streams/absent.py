@@ -1,0 +1,127 @@
+"""Datasets that a run should have sent and could not: gone, forbidden, or skipped in discovery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_orgvue.orgvue.errors import DatasetRefusal, OrgvueError
+from tap_orgvue.orgvue.models import is_dataset_id
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from tap_orgvue.exports.headers import SkippedDataset
+    from tap_orgvue.streams.source import Source
+
+CATALOG_KEY = "orgvue"
+"""The catalog's top-level key for what the tap tells itself."""
+
+
+class SkippedInCatalog(msgspec.Struct, frozen=True):
+    """A dataset that discovery left out of the catalog.
+
+    Attributes:
+        dataset_id: In upper case.
+        name: The dataset's name.
+        reason: Why, in Orgvue's words.
+        forbidden: True if the token's user may not read it, or it is gone.
+    """
+
+    dataset_id: str
+    name: str
+    reason: str
+    forbidden: bool
+
+    @classmethod
+    def of(cls, skipped: SkippedDataset) -> SkippedInCatalog:
+        """Take what discovery found."""
+        dataset = skipped.dataset
+        return cls(dataset.dataset_id.upper(), dataset.name, str(skipped.error), skipped.forbidden)
+
+
+def to_catalog(skipped: Iterable[SkippedDataset]) -> dict[str, Any]:
+    """The value of the catalog's top-level key."""
+    return {"skipped": [msgspec.to_builtins(SkippedInCatalog.of(each)) for each in skipped]}
+
+
+def from_catalog(catalog: Mapping[str, Any]) -> list[SkippedInCatalog]:
+    """Read the catalog's top-level key; anything of another form counts as nothing."""
+    own = catalog.get(CATALOG_KEY)
+    entries = own.get("skipped") if isinstance(own, dict) else None
+    try:
+        return msgspec.convert(entries or [], list[SkippedInCatalog])
+    except msgspec.ValidationError:
+        return []
+
+
+def absent_streams(
+    source: Source, skipped: Collection[SkippedInCatalog], present: Collection[str]
+) -> Iterator[tuple[str, OrgvueError]]:
+    """Streams of earlier runs whose dataset is gone or may no longer be read.
+
+    Args:
+        source: The tenant.
+        skipped: The datasets that discovery left out.
+        present: Ids, in upper case, of the datasets that this run has streams for.
+
+    Yields:
+        Stream name and error. What the setting `datasets` narrows out is not absent, nor what a
+        catalog leaves out although Orgvue lists it.
+    """
+    left_out = {each.dataset_id: each for each in skipped}
+    narrowed_to = {entry.upper() for entry in source.settings.datasets if is_dataset_id(entry)}
+    only_ids = len(narrowed_to) == len(source.settings.datasets) > 0
+    for name, dataset_id in ((name, owner) for owner, name in source.earlier.stream_owners.items()):
+        if dataset_id in present or (only_ids and dataset_id not in narrowed_to):
+            continue
+        if dataset_id in left_out:
+            if left_out[dataset_id].forbidden:
+                yield name, _absent(name, dataset_id, left_out[dataset_id].reason)
+            continue
+        dataset = source.discovery.datasets_by_id.get(dataset_id)
+        if dataset is None:
+            yield name, _absent(name, dataset_id, "Orgvue no longer lists it.")
+        elif source.discovery.has_catalog and not source.settings.datasets:
+            source.client.logger.info(
+                "Stream '%s' of earlier runs is not in the catalog; its dataset is %s.",
+                name,
+                dataset,
+            )
+
+
+def _absent(stream: str, dataset_id: str, reason: str) -> OrgvueError:
+    return OrgvueError(
+        f"Stream '{stream}' of earlier runs has no dataset any more: {dataset_id} is gone, or the "
+        f"token's user may no longer read it, and its table stays as it was. {reason} If this is "
+        f"intended, add '{stream}' to `retired_streams`; `missing_streams: warn` makes it a "
+        "warning."
+    )
+
+
+def skipped_datasets(
+    source: Source, skipped: Iterable[SkippedInCatalog]
+) -> Iterator[tuple[str, OrgvueError]]:
+    """Datasets that discovery left out for another reason than a refusal, asked for again.
+
+    Yields:
+        Dataset name and error: why it still cannot be read, or that it is in no catalog.
+    """
+    for each in skipped:
+        if each.forbidden:
+            continue
+        try:
+            source.headers.read(each.dataset_id)
+        except DatasetRefusal:
+            continue
+        except OrgvueError as error:
+            yield each.name, OrgvueError(f"Dataset {each.name!r} could not be read. {error}")
+        else:
+            yield (
+                each.name,
+                OrgvueError(
+                    f"Dataset {each.name!r} was not sent: discovery skipped it, so that it is in "
+                    f"no catalog. Run again. {each.reason}"
+                ),
+            )
