@@ -1,4 +1,4 @@
-"""What the command does with errors: each becomes one line that says what to do."""
+"""The command line: each error becomes the last line on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -12,31 +12,29 @@ from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.singer.errors import LoaderGone, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
-from tap_orgvue.singer.output import widen_output
 from tap_orgvue.tap import TapOrgvue
+from tap_orgvue.tuning import tune_process
 
 if TYPE_CHECKING:
     from types import FrameType
 
 
-SWITCH_SECONDS = 0.0001
-"""How soon a thread hands over to one that waits: those beside have a moment's work, and often."""
-
-
 def run() -> None:
-    """Run the tap's command line, and end the process as it ended."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    widen_output()
+    """Run the tap's command line, and end the process.
+
+    The exit code is 1 after an error, 128 and the signal's number after a signal.
+    """
+    tune_process()
     SCRUBBER.install()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Until the tap takes them itself.
+        # The SDK replaces these handlers when it makes a tap.
         signal.signal(number, _end)
     try:
         TapOrgvue.cli()
     except LoaderGone as error:
         TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
-        # Whatever is still buffered cannot be delivered: do not let Python try and complain.
+        # At exit Python would try to flush what is buffered, and complain.
         os._exit(1)
     except Terminated as terminated:
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
@@ -45,7 +43,7 @@ def run() -> None:
         for mistake in error.mistakes:
             TapOrgvue.logger.error("%s", mistake)
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - the last resort, which says it in one line
+    except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
         TapOrgvue.logger.error("%s", error_message(error), exc_info=debugging)
         sys.exit(1)

@@ -1,7 +1,8 @@
-"""Keeps secrets out of everything that is logged, whichever library logs it.
+"""Removes secrets from every log record, whichever library logs it.
 
-Tokens, presigned URLs and the passwords of proxies are secrets. A log record is cleaned where it
-is made, before any handler, formatter or logging configuration sees it.
+Secrets are tokens, hash keys, query strings (those of presigned URLs among them) and the passwords
+of proxies. A record is cleaned when it is made, before any handler, formatter or logging
+configuration sees it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 _REPLACEMENT = "***"
 
 _SHORTEST_SECRET = 4
+"""Characters. A shorter one would be replaced in the middle of ordinary words."""
 
-_OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-"""What every log record has; all else was given to it as `extra`."""
+_STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+"""Fields of every log record; all others were passed as `extra`."""
 
 _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # By their names: as headers, as parts of a dict, as parameters.
+    # By name: in headers, dicts and parameters.
     (
         re.compile(
             r"(?i)(authorization['\"]?\s?[:=]\s?(?:b(?=['\"]))?['\"]?)(?:(bearer|basic)\s+)?[^\s'\",}]+"
@@ -47,9 +49,9 @@ _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)((?:api_token|hash_key)(?:['\"]\s?:\s?['\"]|['\"]?=['\"]?))[^\s'\",}]+"),
         rf"\1{_REPLACEMENT}",
     ),
-    # Whatever has the form of a token.
+    # By form: JSON Web Tokens.
     (re.compile(r"\beyJ[\w-]{5,2000}\.[\w-]+(?:\.[\w-]*)?"), _REPLACEMENT),
-    # User names and passwords in addresses, as proxies have them.
+    # User name and password of a URL, usually a proxy's.
     (re.compile(r"(\w://)[^\s/?#@\"']+@"), rf"\1{_REPLACEMENT}@"),
 )
 
@@ -58,10 +60,11 @@ _WORD = re.compile(r"[^\s\"<>]+")
 _PARAMETER = re.compile(r"[\w.%~-]+=")
 
 _DEEPEST = 5
+"""Levels of nested values in `extra` that are cleaned one by one; deeper ones become text."""
 
 
 def _without_query(word: re.Match[str]) -> str:
-    """A word without the query string that it may end in, of a URL or of a path alone."""
+    """A word with its query string replaced, if it is a URL or a path with one."""
     path, mark, query = word.group().partition("?")
     is_query = query and path and ("/" in path or _PARAMETER.match(query))
     return f"{path}?{_REPLACEMENT}" if mark and is_query else word.group()
@@ -75,14 +78,14 @@ class Scrubber:
     """
 
     def __init__(self) -> None:
-        """Know no secret but those that show by their form."""
+        """Know no secret yet; some are recognized by their form."""
         self.secrets: set[str] = set()
 
     def keep(self, *secrets: str | None) -> None:
-        """Learn secrets; they are never told again."""
+        """Add secrets; None and very short ones are skipped."""
         for secret in secrets:
             if secret and len(secret) >= _SHORTEST_SECRET:
-                # As it is, and as it looks in a repr, one within another, in JSON and in a URL.
+                # Also as it looks in a repr, in a repr of a repr, in JSON and in a URL.
                 self.secrets |= {
                     secret,
                     repr(secret)[1:-1],
@@ -94,8 +97,8 @@ class Scrubber:
                 }
 
     def clean(self, text: str) -> str:
-        """The text without secrets."""
-        # A secret may hold another: the longest goes first.
+        """The text with `***` for each secret."""
+        # A secret may contain another: the longest is replaced first.
         for secret in sorted(self.secrets, key=len, reverse=True):
             if secret in text:
                 text = text.replace(secret, _REPLACEMENT)
@@ -104,14 +107,14 @@ class Scrubber:
         return _WORD.sub(_without_query, text) if "?" in text else text
 
     def install(self) -> None:
-        """Clean every log record of this process, and what is told of uncaught exceptions."""
-        self.keep(*_passwords_of_proxies())
-        made = logging.Logger.makeRecord
-        if getattr(made, "scrubber", None) is not self:
-            # Not the factory of records, which is done before `extra` is added.
-            logging.Logger.makeRecord = self._cleaning(made)  # type: ignore[method-assign]
-        sys.excepthook = self.tell
-        threading.excepthook = sys.unraisablehook = self._tell_of  # type: ignore[assignment]
+        """Clean every log record of this process, and the reports of uncaught exceptions."""
+        self.keep(*_proxy_passwords())
+        original = logging.Logger.makeRecord
+        if getattr(original, "scrubber", None) is not self:
+            # The record factory would be too early: `extra` is added after it.
+            logging.Logger.makeRecord = self._cleaning(original)  # type: ignore[method-assign]
+        sys.excepthook = self.report
+        threading.excepthook = sys.unraisablehook = self._report_args  # type: ignore[assignment]
 
     def _cleaning(self, make: Any) -> Any:
         @functools.wraps(make)
@@ -123,47 +126,47 @@ class Scrubber:
         make_record.scrubber = self  # type: ignore[attr-defined]
         return make_record
 
-    def _tell_of(self, args: threading.ExceptHookArgs) -> None:
-        self.tell(args.exc_type, args.exc_value, args.exc_traceback)
+    def _report_args(self, args: threading.ExceptHookArgs) -> None:
+        self.report(args.exc_type, args.exc_value, args.exc_traceback)
 
-    def tell(
+    def report(
         self,
         kind: type[BaseException],
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell of an exception that nobody caught, without secrets."""
-        told = "".join(traceback.format_exception(kind, error, trace))
-        sys.stderr.write(self.clean(told))
+        """Write the traceback of an uncaught exception to stderr, without secrets."""
+        text = "".join(traceback.format_exception(kind, error, trace))
+        sys.stderr.write(self.clean(text))
 
     def clean_record(self, record: logging.LogRecord) -> None:
-        """Take the secrets out of a log record: message, exception, stack, extras."""
+        """Clean a log record in place: message, exception, stack, extras."""
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001 - logging must not end a run
-            # Wrong arguments are a handler's to complain of, and it would tell them.
+            # The arguments do not fit. A handler would complain, and print them.
             record.msg = message = _text_of(record.msg)
             record.args = ()
         clean = self.clean(message)
         if clean != message:
             record.msg, record.args = clean, ()
         if record.exc_info and record.exc_info[1] is not None:
-            told = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            # Formatters may look at what was raised from what, told or not.
-            parts = [told, *map(_text_of, _chain(record.exc_info[1]))]
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            # A formatter may show causes that the traceback leaves out.
+            parts = [text, *map(_text_of, _chain(record.exc_info[1]))]
             if any(self.clean(part) != part for part in parts):
-                record.exc_text, record.exc_info = told, None
-                # For formatters that know no text of exceptions.
-                record.__dict__["exception_text"] = told
+                record.exc_text, record.exc_info = text, None
+                # For formatters that ignore `exc_text`.
+                record.__dict__["exception_text"] = text
         if record.exc_text:
             record.exc_text = self.clean(record.exc_text)
         if record.stack_info:
             record.stack_info = self.clean(record.stack_info)
-        for name in record.__dict__.keys() - _OWN_FIELDS:
+        for name in record.__dict__.keys() - _STANDARD_FIELDS:
             record.__dict__[name] = self._clean_value(record.__dict__[name])
 
     def _clean_value(self, value: Any, depth: int = 0) -> Any:
-        """The same for something that a formatter may take apart."""
+        """Clean a value of `extra`, member by member."""
         if isinstance(value, dict) and depth < _DEEPEST:
             return {
                 self._clean_value(name, depth + 1): self._clean_value(entry, depth + 1)
@@ -177,7 +180,7 @@ class Scrubber:
 
 
 def _text_of(value: Any) -> str:
-    """All that can be told of a value."""
+    """Everything that a formatter could show of a value: its `str` and its `repr`."""
     if isinstance(value, str):
         return value
     try:
@@ -187,7 +190,7 @@ def _text_of(value: Any) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those that it was raised from, or after."""
+    """An exception and all its causes and contexts, each once."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -198,8 +201,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             waiting += [error.__cause__, error.__context__]
 
 
-def _passwords_of_proxies() -> Iterator[str]:
-    """The passwords in what the environment says of proxies, as they may be written."""
+def _proxy_passwords() -> Iterator[str]:
+    """The passwords of the environment's proxies, in the forms that libraries write them in."""
     for address in getproxies().values():
         credentials, at, _ = address.rpartition("://")[2].rpartition("@")
         user, colon, password = credentials.partition(":")
@@ -211,4 +214,4 @@ def _passwords_of_proxies() -> Iterator[str]:
 
 
 SCRUBBER = Scrubber()
-"""The process's: loggers are the process's too."""
+"""The one of this process, since loggers are shared by the whole process."""

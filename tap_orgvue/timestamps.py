@@ -1,6 +1,6 @@
-"""Reading Orgvue's dates and instants, and writing them in one form.
+"""Reads dates and instants in every documented form, and writes instants in one form.
 
-Both `2022-01-02` and `2022-01-02T00:00:00.000Z` occur in Orgvue's documents.
+The API guide's examples contain both `2022-01-02` and `2022-01-02T00:00:00.000Z`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _DAY = (
     r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
     r"|(?:0[13578]|1[02])-31)"
 )
-"""A day that needs no calendar: every one but leap days."""
+"""Any day but 29 February, which only a calendar can check."""
 
 _PLAIN_DAY = re.compile(_DAY + r"(?:T00:00:00\.000Z)?")
 
 _PLAIN_INSTANT = re.compile(_DAY + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")
-"""What `format_instant` writes mostly."""
+"""The form that `format_instant` writes, unless microseconds are needed."""
 
 
 def parse_instant(text: str) -> datetime | None:
-    """Read a date, or a date and time, in any documented form.
+    """Read a date, or a date and time.
 
-    A date alone is the first moment of its day in UTC; a time without a zone is in UTC.
+    A date is the first moment of its day in UTC; a time without a zone is in UTC.
 
     Returns:
-        The instant in UTC, or None when the text is none, or has a part that no calendar or
-        clock has. Fractions finer than a microsecond are cut.
+        The instant in UTC, with digits beyond microseconds cut off; None if the text has another
+        form, or names a day or a time that does not exist.
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:
@@ -56,7 +56,7 @@ def parse_instant(text: str) -> datetime | None:
 
 
 def finer_than_microseconds(text: str) -> bool:
-    """Whether reading an instant cuts something off it."""
+    """True if `parse_instant` cuts digits other than 0 off the text."""
     match = _FORM.fullmatch(text.strip())
     fraction = (match.group(4) or "") if match else ""
     return bool(fraction[_MICROSECOND_DIGITS:].strip("0"))
@@ -65,24 +65,24 @@ def finer_than_microseconds(text: str) -> bool:
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`.
 
-    With milliseconds, as Orgvue does; with microseconds where milliseconds would lose some.
+    It has milliseconds, as Orgvue writes them, or microseconds if milliseconds would lose digits.
     """
     precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
     return instant.astimezone(timezone.utc).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def is_plain_day(text: str) -> bool:
-    """Whether a text is a day in one of the two forms that Orgvue documents; False in doubt."""
+    """True if a text is a day in one of Orgvue's two forms; False in doubt."""
     return _PLAIN_DAY.fullmatch(text) is not None
 
 
 def all_plain(values: Iterable[str | None]) -> bool:
-    """Whether all these are instants as `format_instant` writes them, or None; False in doubt."""
+    """True if each value is None or an instant as `format_instant` writes it; False in doubt."""
     return all(map(_PLAIN_INSTANT.fullmatch, [value for value in values if value is not None]))
 
 
 def format_bound(instant: datetime) -> str:
-    """Write an instant as Orgvue's filters take it, in milliseconds, never later than it is."""
+    """Write an instant for a filter: in milliseconds, rounded down."""
     floored = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
     return format_instant(floored)
 

@@ -1,4 +1,4 @@
-"""Catalog, state and environment variables as given, checked."""
+"""Reads and checks the tap's inputs beside its settings: catalog, state, environment variables."""
 
 from __future__ import annotations
 

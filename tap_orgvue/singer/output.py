@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,6 @@ FLUSH_BYTES = 256 * 1024
 
 FLUSH_SECONDS = 1.0
 """A buffer goes out when it is this large, or its first message this old."""
-
-PIPE_BYTES = 1024 * 1024
-"""What a pipe to the loader is to hold; Linux lets every user have that."""
 
 
 def _encode_other(value: Any) -> Any:
@@ -69,17 +66,6 @@ def lines_with(records: Sequence[Any], more: bytes) -> bytes | bytearray:
         lines.pop()
         lines += ending
     return lines
-
-
-def widen_output() -> None:
-    """Let the pipe to the loader hold more, so that the two wait for one another less often.
-
-    Where there is no pipe, or the system does not let it grow, all stays as it is.
-    """
-    with suppress(ImportError, AttributeError, OSError, ValueError):
-        import fcntl  # noqa: PLC0415 - Windows has none
-
-        fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class BufferedWriter(GenericSingerWriter[bytes, Message]):

@@ -88,4 +88,4 @@ def test_the_pipe_to_the_loader_is_widened() -> None:
 )
 def test_where_pipes_do_not_grow_the_tap_starts_as_well(lacking: str) -> None:
     """What only Linux has is not needed."""
-    told_by(f"import sys\n{lacking}\nfrom tap_orgvue.singer import output\noutput.widen_output()")
+    told_by(f"import sys\n{lacking}\nfrom tap_orgvue.tuning import widen_pipe\nwiden_pipe()")
