@@ -66,8 +66,8 @@ def check_connection(
     yield "settings", f"tenant {settings.tenant_id} at {urlsplit(settings.api_url).hostname}"
     yield "TLS and proxy", _stage("TLS and proxy", lambda: _reach_server(client))
     listed = _list_datasets(client)
-    ends = read_token_dates(settings.api_token).ends
-    yield "token", f"valid until {ends:%Y-%m-%d}" if ends else "accepted"
+    expires = read_token_dates(settings.api_token).expires
+    yield "token", f"valid until {expires:%Y-%m-%d}" if expires else "accepted"
     yield "tenant", f"{settings.tenant_id} responds"
     datasets = _select_datasets(listed, settings, logger)
     matched = f", {len(datasets)} of them matched by `datasets`" if settings.datasets else ""

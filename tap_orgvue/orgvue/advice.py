@@ -53,7 +53,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "Have an Orgvue administrator extend the user, or use another user's token.",
     ),
     "40324": (
-        "the token's user may not come from this machine's address",
+        "this machine's address is not allowed for the token's user",
         "Run from an allowed address, or have an Orgvue administrator allow this one.",
     ),
     "40345": (
@@ -65,15 +65,17 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "Lower `max_parallel_requests` if this goes on.",
     ),
     QUOTA_EXCEEDED: (
-        "the tenant's requests for the day are used up",
-        "Run again tomorrow; retrying today is pointless.",
+        "the tenant's daily quota of requests is used up",
+        "Run again tomorrow; a retry today cannot succeed.",
     ),
 }
-"""Orgvue's gateway code to what it means and what to do next. `{tokens}` and `{settings}` are the
-region's own pages."""
+"""Gateway code to its meaning and what to do next (API guide, "Errors").
+
+`{tokens}` and `{settings}` stand for pages of the server that refused.
+"""
 
 _SENT_ELSEWHERE = (
-    "the request is sent elsewhere, where the token must not follow",
+    "the server redirects the request, and the token must not follow",
     "Check `region` or `api_url`, and whether a proxy wants a sign-in first.",
 )
 
@@ -88,17 +90,17 @@ ADVICE_BY_STATUS: Mapping[int, tuple[str, str]] = {
         "Check `api_token`, or make a new one at {tokens}.",
     ),
     HTTPStatus.FORBIDDEN: (
-        "the token's user may not do this",
+        "the token's user lacks the permission",
         "Check the user's permissions and the `TokenAccess` setting at {settings}.",
     ),
     HTTPStatus.NOT_FOUND: (
-        "there is nothing at this address for this tenant and user",
+        "Orgvue has nothing at this address for this tenant and user",
         "Check `tenant_id`, `region` and the dataset's id at {settings}.",
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "the answer is too large to come at once",
+        "the response is too large for a synchronous export",
         "Set `export_mode` to `auto`.",
     ),
     HTTPStatus.TOO_MANY_REQUESTS: ADVICE[THROTTLED],
 }
-"""The same for answers without a code of the table above."""
+"""HTTP status to its meaning and what to do next, for responses without a code of `ADVICE`."""

@@ -1,4 +1,4 @@
-"""The token: which origin it is sent to, and when it is valid."""
+"""The token: the origin that receives it, and the dates between which it is valid."""
 
 from __future__ import annotations
 
@@ -18,65 +18,86 @@ if TYPE_CHECKING:
 
 
 class BearerToken(AuthBase):
-    """The token of one origin: it is put on requests to that origin and on no others."""
+    """Authorizes requests to one origin only."""
 
     def __init__(self, token: str, origin: str) -> None:
-        """Bind a token to a scheme, host and port."""
+        """Bind a token to an origin.
+
+        Args:
+            token: The bearer token. A secret.
+            origin: A URL; its scheme, host and port count.
+        """
         self._token = token
         self._origin = origin_of(origin)
 
     @override
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Authorize a request, if it goes to the token's origin."""
+        """Authorize a request to the token's origin; leave any other unchanged."""
         if r.url is not None and origin_of(r.url) == self._origin:
             r.headers["Authorization"] = f"Bearer {self._token}"
         return r
 
 
 class NoCredentials(AuthBase):
-    """Sends nothing, and keeps `requests` from looking for something in ~/.netrc."""
+    """Sends no credentials, and keeps `requests` from reading ~/.netrc."""
 
     @override
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Leave a request as it is."""
+        """Leave a request unchanged."""
         return r
 
 
 WARN_BEFORE = timedelta(days=14)
+"""A token that expires within this time draws a warning."""
 
 _PARTS_OF_A_JWT = 3
 
 
 class TokenDates(msgspec.Struct, frozen=True):
-    """A token's first and last moment, as far as it tells them."""
+    """The period in which a token is valid.
+
+    Attributes:
+        starts: The JWT's `nbf` in UTC, or None.
+        expires: The JWT's `exp` in UTC, or None.
+    """
 
     starts: datetime | None = None
-    ends: datetime | None = None
+    expires: datetime | None = None
 
     def refusal(self, now: datetime, tokens_page: str) -> str | None:
-        """Why Orgvue would refuse the token now; None where nothing speaks against it."""
-        if self.ends is not None and now >= self.ends:
-            return f"expired on {_told(self.ends)}; make a new one at {tokens_page}."
+        """The reason for which Orgvue would refuse the token, as a predicate; None without one.
+
+        Args:
+            now: The current time, with a time zone.
+            tokens_page: The URL of the page that makes tokens.
+        """
+        if self.expires is not None and now >= self.expires:
+            return f"expired on {_to_minute(self.expires)}; make a new one at {tokens_page}."
         if self.starts is not None and now < self.starts:
-            return f"is not active before {_told(self.starts)}."
+            return f"is not active before {_to_minute(self.starts)}."
         return None
 
     def warning(self, now: datetime, tokens_page: str) -> str | None:
-        """What to say of a token that ends soon."""
-        if self.ends is None or self.ends - now > WARN_BEFORE:
+        """The warning about a token that expires within `WARN_BEFORE`; else None.
+
+        Args:
+            now: The current time, with a time zone.
+            tokens_page: The URL of the page that makes tokens.
+        """
+        if self.expires is None or self.expires - now > WARN_BEFORE:
             return None
-        days = (self.ends - now).days
+        days = (self.expires - now).days
         return (
-            f"The token ends in {days} days, on {_told(self.ends)}: make a new one at "
+            f"The token expires in {days} days, on {_to_minute(self.expires)}: make a new one at "
             f"{tokens_page} before then."
         )
 
 
 def read_token_dates(token: str) -> TokenDates:
-    """Read the dates of a token.
+    """Read the dates of a token; both are None if it is not a JWT.
 
-    Returns:
-        What it tells; nothing where it is not a JWT.
+    A token is a JWT with a start and an end date (API guide, "Servers"); the claims `nbf` and
+    `exp` are those of RFC 7519 (inferred).
     """
     parts = token.split(".")
     if len(parts) != _PARTS_OF_A_JWT:
@@ -88,10 +109,10 @@ def read_token_dates(token: str) -> TokenDates:
         return TokenDates()
     if not isinstance(claims, dict):
         return TokenDates()
-    return TokenDates(_moment(claims.get("nbf")), _moment(claims.get("exp")))
+    return TokenDates(_instant(claims.get("nbf")), _instant(claims.get("exp")))
 
 
-def _moment(claim: object) -> datetime | None:
+def _instant(claim: object) -> datetime | None:
     if isinstance(claim, bool) or not isinstance(claim, (int, float)):
         return None
     try:
@@ -100,5 +121,5 @@ def _moment(claim: object) -> datetime | None:
         return None
 
 
-def _told(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
+def _to_minute(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M UTC")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
@@ -42,7 +43,7 @@ HEADERS = {
 """Sent with every request, GET included (API guide, "Every request")."""
 
 _SMALL_RESPONSE_BYTES = 64 * 1024 * 1024
-"""No list and no metadata is larger."""
+"""The maximum size of a list or of metadata, decompressed; a larger body is an error."""
 
 
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,19 +71,19 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @override
     def __repr__(self) -> str:
-        """Without the token, so that nothing can show it by chance."""
+        """Omits the token, so that no log can show it."""
         return f"ClientOptions({self.tenant_id!r} at {self.api_url!r}, …)"
 
 
 class Client:
-    """Sends requests about one tenant, within Orgvue's limits. Thread safe.
+    """One tenant's API, within Orgvue's limits. Thread safe.
 
     Attributes:
         options: How the tenant is reached.
         api: HTTP to the API's origin, with the token.
         files: HTTP to the hosts of finished exports, without credentials.
         request_count: Requests sent to the API so far.
-        stop: Set when the run ends; every wait then ends.
+        stop: Set when the run ends; it ends every wait.
         logger: Told of retries.
     """
 
@@ -92,6 +93,8 @@ class Client:
         *,
         logger: logging.Logger | None = None,
         adapter: BaseAdapter | None = None,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open no connection yet.
 
@@ -99,9 +102,11 @@ class Client:
             options: How to reach the tenant.
             logger: Told of retries; this module's by default.
             adapter: Sends the requests of both transports; HTTP over the network by default.
+            stop: Ends every wait when it is set; all waits are its own.
+            clock: Gives the time in seconds, monotonic.
         """
         self.options = options
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
         self.api, self.files = (
             Transport(
                 auth,
@@ -114,7 +119,7 @@ class Client:
         )
         self.logger = logger or logging.getLogger(__name__)
         self.request_count = 0
-        self._rate_limiter = RateLimiter()
+        self._rate_limiter = RateLimiter(clock=clock)
         self._retrier = Retrier(self.stop, self._rate_limiter, self.logger)
         self._count_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(options.max_parallel_requests)
@@ -139,14 +144,14 @@ class Client:
         return f"{self.dataset_url(dataset_id)}/items"
 
     def same_origin(self, link: str | None, page: str) -> str | None:
-        """Make a link of a response absolute, if it leads to the API itself.
+        """Make a link of a response absolute.
 
         Args:
-            link: Absolute or relative; None where there is none.
-            page: The address of the response that holds it.
+            link: An absolute or relative URL, or None.
+            page: The URL of the response with the link.
 
         Raises:
-            MalformedResponse: It leads to another origin, where the token must not follow.
+            MalformedResponse: The link leads to another origin; the token must not follow.
         """
         if link is None:
             return None
@@ -190,11 +195,11 @@ class Client:
             self.request_count += 1
 
     def retrying(self, attempt: Callable[[], T], *, tries: int | None = None) -> T:
-        """Call until it succeeds; see `Retrier.call`.
+        """Call until it succeeds, with retries; see `Retrier.call`.
 
         Args:
             attempt: Sends a request once.
-            tries: The most calls; `max_retries` and one by default.
+            tries: The maximum number of calls; `max_retries` and one by default.
         """
         tries = self.options.max_retries + 1 if tries is None else tries
         return self._retrier.call(attempt, tries=tries)
@@ -203,9 +208,10 @@ class Client:
         """Send a request to the API and decode its small JSON response, with retries.
 
         Raises:
-            TruncatedResponse: The body is no whole JSON document.
+            TruncatedResponse: The body is not a complete JSON document.
+            OrgvueError: Orgvue refuses the request, or no complete response arrives.
         """
-        asked = RequestInfo(str(request.method), str(request.url))
+        info = RequestInfo(str(request.method), str(request.url))
 
         def attempt() -> Any:
             with self.open(request) as response:
@@ -214,7 +220,7 @@ class Client:
                 return _decode(body)
             except (ValueError, RecursionError):
                 raise TruncatedResponse(
-                    f"Orgvue's response to {asked} is not JSON, or only a part of it."
+                    f"Orgvue's response to {info} is not JSON, or only a part of it."
                 ) from None
 
         return self.retrying(attempt)
@@ -222,7 +228,9 @@ class Client:
     # -- the small endpoints
 
     def datasets(self) -> list[Dataset]:
-        """List the tenant's datasets, following next links where Orgvue gives any.
+        """List the tenant's datasets (API guide, "List datasets").
+
+        No paging is documented; next links are followed if there are any.
 
         Raises:
             MalformedResponse: The list is not as documented.
@@ -230,7 +238,7 @@ class Client:
         """
         found: list[Dataset] = []
         url: str | None = f"{self.base_url}/datasets"
-        seen = set()
+        seen: set[str] = set()
         while url is not None:
             seen.add(url)
             page = self.json(self.prepare("GET", url))
@@ -243,7 +251,12 @@ class Client:
         return found
 
     def metadata(self, dataset_id: str) -> Metadata:
-        """Request a dataset's metadata."""
+        """Request a dataset's metadata (API guide, "Dataset metadata").
+
+        Raises:
+            MalformedResponse: The metadata is not as documented.
+            Refusal: Orgvue refuses the metadata.
+        """
         return Metadata.from_json(self.json(self.prepare("GET", self.dataset_url(dataset_id))))
 
     def close(self) -> None:
@@ -254,7 +267,7 @@ class Client:
 
 
 def _list_entries(page: Any) -> list[Any]:
-    """The datasets of a page: the array itself, or an object's only array."""
+    """The entries of a page: the array itself, or the only array of an object (inferred)."""
     if isinstance(page, list):
         return page
     if isinstance(page, dict):
@@ -265,7 +278,7 @@ def _list_entries(page: Any) -> list[Any]:
 
 
 def _decode(body: bytes) -> Any:
-    """Decode JSON; a lone surrogate, which msgspec refuses, becomes a question mark."""
+    """Decode JSON; a lone surrogate becomes a question mark, because msgspec refuses it."""
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:

@@ -13,7 +13,7 @@ The tree::
     ├── FileHostUnreachable      the host of finished exports cannot be reached
     ├── Stopped                  the run is ending
     ├── RequestLimitReached      the user's own limit of requests: end the run
-    └── Misconfigured            a setting or a catalog asks for the impossible
+    └── Misconfigured            a setting, a catalog or a state asks for something impossible
 
 The first argument of each is the whole message, without query strings and cell values.
 Codes and their meaning: Orgvue's public API guide, "Errors".
@@ -69,7 +69,13 @@ class ConnectionFailed(OrgvueError):
     """
 
     def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
-        """Take the message, which names the request and the cause."""
+        """Take the attributes.
+
+        Args:
+            message: Names the request and the cause.
+            timed_out: True if a wait for the response became too long.
+            retryable: True if the same request may succeed later.
+        """
         super().__init__(message)
         self.timed_out = timed_out
         self.retryable = retryable
@@ -80,7 +86,7 @@ class MalformedResponse(OrgvueError):
 
 
 class TruncatedResponse(MalformedResponse):
-    """A response ended before its end."""
+    """A response ended early."""
 
     retryable = True
 
@@ -163,7 +169,7 @@ class Refusal(OrgvueError):
         trace_id: str = "",
         retry_after: str | None = None,
     ) -> None:
-        """Word the refusal: what happened, what it means, what to do, the trace id."""
+        """Compose the message: what happened, what it means, what to do, the trace id."""
         self.request = request
         self.status = status
         self.entries = tuple(entries)
@@ -173,7 +179,7 @@ class Refusal(OrgvueError):
         super().__init__(self._sentence())
 
     def _is_retryable(self) -> bool:
-        """The code decides, then the status."""
+        """The code counts more than the status (API guide, "Limits")."""
         if QUOTA_EXCEEDED in self.codes:
             return False
         return (

@@ -1,4 +1,4 @@
-"""Orgvue's nouns as this project uses them: dataset, property, metadata, query, job ticket."""
+"""Orgvue's nouns: dataset, property, metadata, query, link."""
 
 from __future__ import annotations
 
@@ -19,33 +19,36 @@ ID = "_id"
 """The key of the property that identifies a node; a UUID that Orgvue assigns."""
 
 MODIFIED_AT = "_modifiedAt"
-"""The key of the property that says when a node was last changed."""
+"""The key of the property with the time of a node's last change."""
 
 EXPORT_FORMAT = "jsonRows"
+"""`headers` with keys, names and types, then `rows` (API guide, "Synchronous export")."""
+
 ITEMS = "items"
+"""The last part of the path of a dataset's stored values."""
 
 NO_NODE = "00000000-0000-0000-0000-000000000000"
-"""An `_id` that no node has: the nil UUID."""
+"""The nil UUID, which is no node's `_id`."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Filter = dict[str, Any]
-"""A MongoDB-style object over property keys, as the API guide documents it."""
+"""A MongoDB-style object over property keys (API guide, "Synchronous export with a query")."""
 
 
 def is_dataset_id(text: str) -> bool:
-    """Whether a text has the form of a dataset's id, in either case."""
+    """True if a text is a UUID, in either case."""
     return _UUID.fullmatch(text) is not None
 
 
 class Dataset(msgspec.Struct, frozen=True):
-    """A dataset as the list-datasets endpoint tells of it.
+    """A dataset of the list (API guide, "List datasets").
 
     Attributes:
         dataset_id: A UUID, upper case in Orgvue's examples; stable.
         name: Free text; not unique and can change.
         type: PEOPLE, POSITIONS, ROLES, LINKS, ...: an open set.
-        is_permissioned_view: Whether the token's user sees only a part of it.
+        is_permissioned_view: True if the token's user sees only a part of it.
     """
 
     dataset_id: str
@@ -58,14 +61,14 @@ class Dataset(msgspec.Struct, frozen=True):
         """Read one entry of the list.
 
         Raises:
-            MalformedResponse: The entry has no id that addresses can be made of.
+            MalformedResponse: The entry has no UUID as its `datasetId`.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("datasetId"), str):
-            message = "Orgvue's list of datasets has an entry without a `datasetId`."
-            raise MalformedResponse(message)
+            raise MalformedResponse("Orgvue's list of datasets has an entry without a `datasetId`.")
         if not is_dataset_id(entry["datasetId"]):
-            message = "Orgvue's list of datasets has an entry whose `datasetId` is not a UUID."
-            raise MalformedResponse(message)
+            raise MalformedResponse(
+                "Orgvue's list of datasets has an entry whose `datasetId` is not a UUID."
+            )
         return cls(
             dataset_id=entry["datasetId"],
             name=str(entry.get("name") or ""),
@@ -75,17 +78,21 @@ class Dataset(msgspec.Struct, frozen=True):
 
     @override
     def __str__(self) -> str:
-        """Name and id, for people."""
+        """`'People' (0B53…)`."""
         return f"{self.name!r} ({self.dataset_id})"
 
 
 class Property(msgspec.Struct, frozen=True):
-    """A property of a dataset, as an export's header or the metadata declares it.
+    """A property of a dataset, declared by an export's header or by the metadata.
 
     Attributes:
-        key: Free text, unique in its dataset; what Orgvue is asked by.
+        key: Free text, unique in its dataset; names the property in queries.
         name: The display name; may repeat.
-        type: `text`, `number`, `date`, `boolean` or something newer.
+        type: `text`, `number`, `date`, `boolean`, ...: an open set.
+        is_required: `isRequired` of the metadata; False in a header.
+        is_auto_id: `isAutoId`, likewise: True for the customer's own key.
+        is_tree_id: `isTreeId`, likewise: True for the dataset's `treeId`.
+        is_core: `isCore`, likewise.
     """
 
     key: str
@@ -101,8 +108,8 @@ class Property(msgspec.Struct, frozen=True):
         """Read a header of an export or an entry of the metadata's `properties`.
 
         Args:
-            entry: As it came.
-            place: What to call it in an error.
+            entry: Decoded JSON.
+            place: The subject of an error message.
 
         Raises:
             MalformedResponse: The entry has no key.
@@ -121,11 +128,16 @@ class Property(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What the metadata endpoint says of a dataset.
+    """A dataset's metadata (API guide, "Dataset metadata").
 
     Attributes:
-        auto_id: Key of the property that is the customer's own key, or None.
-        cache_key: Changes whenever the dataset is updated or its security rules change.
+        auto_id: Key of the property with the customer's own key, or None.
+        label_id: Key of the property with a node's label, or None.
+        tree_id: Key of the property with the key within the hierarchy, or None.
+        tree_parent_id: Key of the property with the parent's `tree_id`, or None.
+        tags: Free text.
+        cache_key: Changes with every update of the dataset or of its security rules; or None.
+        properties: The stored properties, without generated ones.
     """
 
     auto_id: str | None = None
@@ -137,31 +149,30 @@ class Metadata(msgspec.Struct, frozen=True):
     properties: tuple[Property, ...] = ()
 
     @classmethod
-    def from_json(cls, answer: Any) -> Metadata:
-        """Read an answer of the metadata endpoint.
+    def from_json(cls, body: Any) -> Metadata:
+        """Read a response of the metadata endpoint.
 
         Raises:
-            MalformedResponse: It is not an object, or a property has no key.
+            MalformedResponse: The body is not an object, or a property has no key.
         """
-        if not isinstance(answer, dict):
-            message = "The answer to a request for a dataset's metadata is not an object."
-            raise MalformedResponse(message)
+        if not isinstance(body, dict):
+            raise MalformedResponse("Orgvue's metadata of a dataset is not an object.")
         return cls(
-            auto_id=_text(answer.get("autoId")),
-            label_id=_text(answer.get("labelId")),
-            tree_id=_text(answer.get("treeId")),
-            tree_parent_id=_text(answer.get("treeParentId")),
-            tags=tuple(str(tag) for tag in list_member(answer, "tags")),
-            cache_key=_text(answer.get("cacheKey")),
+            auto_id=_text(body.get("autoId")),
+            label_id=_text(body.get("labelId")),
+            tree_id=_text(body.get("treeId")),
+            tree_parent_id=_text(body.get("treeParentId")),
+            tags=tuple(str(tag) for tag in list_member(body, "tags")),
+            cache_key=_text(body.get("cacheKey")),
             properties=tuple(
-                Property.from_json(entry) for entry in list_member(answer, "properties")
+                Property.from_json(entry) for entry in list_member(body, "properties")
             ),
         )
 
 
-def list_member(answer: Mapping[str, Any], name: str) -> list[Any]:
-    """A list of an answer; anything else there is as if there were none."""
-    entries = answer.get(name)
+def list_member(body: Mapping[str, Any], name: str) -> list[Any]:
+    """A list of a response; empty for any other value."""
+    entries = body.get(name)
     return entries if isinstance(entries, list) else []
 
 
@@ -170,12 +181,12 @@ def _text(value: Any) -> str | None:
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is asked of an export.
+    """The query of an export.
 
     Attributes:
-        filter: Only nodes that match; empty for all.
+        filter: Selects nodes; empty for all.
         projection: Keys of the properties to deliver; None for all.
-        linking: Ids of the LINKS datasets to calculate linked properties through.
+        linking: Ids of the LINKS datasets for properties that are calculated through links.
     """
 
     filter: Filter = msgspec.field(default_factory=dict)
@@ -184,11 +195,11 @@ class Query(msgspec.Struct, frozen=True):
 
     @property
     def is_everything(self) -> bool:
-        """Whether a plain GET asks the same."""
+        """True if a GET without a body requests the same."""
         return not self.filter and self.projection is None and not self.linking
 
     def body(self) -> dict[str, Any]:
-        """The JSON body of the export endpoints."""
+        """The JSON body of a POST to an export endpoint."""
         output: dict[str, Any] = {}
         if self.filter:
             output["filter"] = self.filter
@@ -201,7 +212,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class ExportMode(str, Enum):
-    """The ways a user lets exports be fetched by: the setting `export_mode`."""
+    """The deliveries of exports that a user allows: the setting `export_mode`."""
 
     AUTO = "auto"
     SYNC = "sync"
@@ -210,24 +221,25 @@ class ExportMode(str, Enum):
 
 
 def link_url(links: Mapping[str, Any], relation: str) -> str | None:
-    """The url of one of an answer's `_links`, or None."""
+    """The URL of a relation in a response's `_links`, or None."""
     link = links.get(relation) if isinstance(links, dict) else None
     url = link.get("url") if isinstance(link, dict) else link
     return url if isinstance(url, str) and "/" in url else None
 
 
-def next_link(answer: Any) -> str | None:
-    """Where the rest of an answer is, as its `_links.next` says; None where this is all of it.
+def next_link(body: Any) -> str | None:
+    """The URL of a response's next page, `_links.next` (not documented); None on the last page.
 
     Raises:
-        MalformedResponse: There is a next page, but not where: what is read so far is not all.
+        MalformedResponse: There is a next page, but its link has an unknown form.
     """
-    links = answer.get("_links") if isinstance(answer, dict) else None
+    links = body.get("_links") if isinstance(body, dict) else None
     link = links.get("next") if isinstance(links, dict) else None
     url = link["url"] if isinstance(link, dict) and "url" in link else link
     if not url:
         return None
     if not isinstance(url, str):
-        message = "Orgvue's answer has a next page, in a way that this version does not know."
-        raise MalformedResponse(message)
+        raise MalformedResponse(
+            "Orgvue's response has a next link in a form that this version does not know."
+        )
     return url

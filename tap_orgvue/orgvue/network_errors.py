@@ -1,4 +1,4 @@
-"""Why a connection failed, in words."""
+"""Turns network errors into messages: the cause, and what to do."""
 
 from __future__ import annotations
 
@@ -57,15 +57,18 @@ _TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, Timeo
 def connection_failed(
     request: RequestInfo, error: Exception, proxy: str | None
 ) -> ConnectionFailed:
-    """Word a network error by its type: its own text may hold a presigned URL.
+    """Describe a network error by its type: its own text may hold a presigned URL.
 
     Args:
         request: The request that failed.
-        error: What `requests` or urllib3 raised.
+        error: Raised by `requests`, urllib3 or a socket.
         proxy: The URL of the proxy; None without one.
+
+    Returns:
+        An error without query string and credentials, to be raised.
     """
     causes = list(_causes(error))
-    reason, retryable = _permanent_reason(causes) or (_passing_reason(error), True)
+    reason, retryable = _permanent_reason(causes) or (_transient_reason(error), True)
     address = _address(proxy or "")
     through = f" through the proxy {address}" if address else ""
     return ConnectionFailed(
@@ -77,7 +80,7 @@ def connection_failed(
 
 
 def _permanent_reason(causes: list[BaseException]) -> tuple[str, bool] | None:
-    """A certificate's or a proxy's fault in words, and whether a retry may help; else None."""
+    """The fault of a certificate or a proxy, and True if a retry may help; else None."""
     by_proxy = any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -95,7 +98,7 @@ def _permanent_reason(causes: list[BaseException]) -> tuple[str, bool] | None:
     return None
 
 
-def _passing_reason(error: Exception) -> str:
+def _transient_reason(error: Exception) -> str:
     causes = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
     return next(
         (words for kind, words in _REASONS for cause in causes if isinstance(cause, kind)),
@@ -104,7 +107,7 @@ def _passing_reason(error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all errors behind it: libraries wrap one in another."""
+    """An error and all errors that it wraps."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:

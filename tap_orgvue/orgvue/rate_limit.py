@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUESTS_PER_SECOND = 90
-"""A little under the documented 100 (API guide, "Limits"): requests do not travel equally long."""
+"""Less than the documented 100 (API guide, "Limits"), because network delays vary."""
 
 
 class RateLimiter:
     """Spaces requests evenly over time. Thread safe.
 
-    Evenly, because a burst that is delayed on its way arrives together with the next one.
+    Bursts are avoided: a delayed burst would arrive together with the next one.
     """
 
-    def __init__(self, per_second: int = REQUESTS_PER_SECOND) -> None:
+    def __init__(
+        self,
+        per_second: int = REQUESTS_PER_SECOND,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start with no request sent.
 
         Args:
-            per_second: Requests a second, for all threads together.
+            per_second: Requests a second of all threads together.
+            clock: Gives the time in seconds, monotonic.
         """
+        self._clock = clock
         self._step = 1.0 / per_second
         self._next = self._resume_at = 0.0
         self._lock = threading.Lock()
@@ -29,7 +40,7 @@ class RateLimiter:
         """Return when the next request may be sent, or when the run ends."""
         turn = self._take_turn()
         while not stop.is_set():
-            now = time.monotonic()
+            now = self._clock()
             if now < turn:
                 stop.wait(turn - now)
             elif now < self._resume_at:
@@ -39,12 +50,12 @@ class RateLimiter:
                 return
 
     def pause(self, seconds: float) -> None:
-        """Hold back the requests of all threads for some seconds."""
+        """Delay the next requests of all threads by some seconds."""
         with self._lock:
-            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+            self._resume_at = max(self._resume_at, self._clock() + seconds)
 
     def _take_turn(self) -> float:
         with self._lock:
-            turn = max(time.monotonic(), self._next, self._resume_at)
+            turn = max(self._clock(), self._next, self._resume_at)
             self._next = turn + self._step
             return turn

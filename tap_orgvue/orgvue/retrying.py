@@ -1,4 +1,4 @@
-"""Which failures are retried, how often, and after how long. The retry loop is `backoff`'s."""
+"""The retries of failed requests: which, how many, after which wait. `backoff` runs the loop."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ LONGEST_RETRY_AFTER = 3600.0
 
 
 class Retrier:
-    """Retries what may succeed later. Thread safe."""
+    """Retries retryable failures. Thread safe."""
 
     def __init__(
         self, stop: threading.Event, rate_limiter: RateLimiter, logger: logging.Logger
     ) -> None:
-        """Keep what the waits depend on.
+        """Keep the dependencies.
 
         Args:
             stop: Ends every wait when it is set.
@@ -47,18 +47,18 @@ class Retrier:
         self._logger = logger
 
     def call(self, attempt: Callable[[], T], *, tries: int) -> T:
-        """Call until it succeeds, as long as its failures are retryable.
+        """Call until it succeeds, while its failures are retryable.
 
         Args:
             attempt: Sends a request once.
-            tries: The most calls, at least 1.
+            tries: The maximum number of calls, at least 1.
 
         Raises:
-            OrgvueError: The first error that is not retryable, the error of the last attempt, or
-                the error that was waited after when the run ended.
+            OrgvueError: The first error that is not retryable, the error of the last attempt, or,
+                when the run ends during a wait, the error before the wait.
         """
         retried = backoff.on_exception(
-            # `backoff` sleeps where the end of a run cannot wake it: `_wait` waits instead.
+            # `backoff` would sleep on after the end of a run: `_wait` waits instead.
             backoff.constant,
             OrgvueError,
             interval=0,
@@ -87,7 +87,7 @@ def wait_before_retry(tried: int, error: OrgvueError) -> float:
 
     Args:
         tried: Attempts so far, at least 1.
-        error: What the last attempt failed with.
+        error: The error of the last attempt.
     """
     # Jitter spreads requests; it protects no secret.
     seconds = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tried - 1)))  # noqa: S311
@@ -99,7 +99,7 @@ def parse_retry_after(header: str | None) -> float:
     """Seconds of a `Retry-After` header, a number or an HTTP date (RFC 9110, 10.2.3).
 
     Returns:
-        0 where there is none or it cannot be read, at most `LONGEST_RETRY_AFTER`.
+        0 without a readable header, at most `LONGEST_RETRY_AFTER`.
     """
     if not header:
         return 0.0
@@ -112,5 +112,5 @@ def parse_retry_after(header: str | None) -> float:
             return 0.0
         until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
         seconds = (until - datetime.now(timezone.utc)).total_seconds()
-    # Written so that a NaN is no wait.
+    # A NaN is not greater than 0 either.
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Threads that wait for Orgvue: work is done in the order given, and dropped when a run ends."""
+"""A pool of daemon threads for requests."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ A = TypeVar("A")
 
 
 class DaemonThreadPool:
-    """A few threads that fetch.
+    """Threads that run tasks in the order of their submission.
 
-    They are daemons: one that waits for a server that never answers does not keep a run that
-    ends from ending, which the standard library's executor would.
+    They are daemons, so that a thread without a response cannot delay the exit; the threads of
+    `concurrent.futures` would.
     """
 
     def __init__(self, count: int) -> None:
-        """Start no thread yet."""
+        """Start no thread yet.
+
+        Args:
+            count: The maximum number of threads.
+        """
         self._count = count
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Have something done as soon as a thread is free."""
+        """Run a task on the next free thread."""
         future: Future[T] = Future()
 
         def do() -> None:
@@ -39,7 +43,7 @@ class DaemonThreadPool:
                 return
             try:
                 result = work()
-            except BaseException as error:  # noqa: BLE001 - it is the waiting thread's to handle
+            except BaseException as error:  # noqa: BLE001 - raised again by `result`
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -52,10 +56,13 @@ class DaemonThreadPool:
         return future
 
     def map(self, work: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
-        """Do the same for many, giving the results in the order of the arguments.
+        """Run a task once for each argument.
+
+        Yields:
+            The results in the order of the arguments.
 
         Raises:
-            BaseException: What the first of them raised; the others are cancelled.
+            BaseException: The error of the first task that failed; waiting tasks are cancelled.
         """
         futures: list[Future[T]] = []
 
@@ -67,12 +74,12 @@ class DaemonThreadPool:
             try:
                 return work(argument)
             except BaseException:
-                # At once, not when its turn comes: all others that wait come after it.
+                # At once, not when its result is due: every waiting task comes after it.
                 cancel()
                 raise
 
         for argument in arguments:
-            # One by one: the first may fail before the last is there.
+            # One by one: the first task may fail before the last is submitted.
             futures.append(self.submit(partial(do, argument)))  # noqa: PERF401
         try:
             for future in futures:
@@ -81,12 +88,12 @@ class DaemonThreadPool:
             cancel()
 
     def close(self) -> None:
-        """Let the threads end once they are idle."""
+        """Let the threads exit after the submitted tasks."""
         for _ in self._threads:
             self._work.put(None)
 
     def _run(self) -> None:
         while (do := self._work.get()) is not None:
             do()
-            # What it made is not to be held while there is nothing to do.
+            # An idle thread keeps no result alive.
             del do

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 
 CONNECT_TIMEOUT = 30
-"""Seconds until a connection must stand."""
+"""Seconds to wait for a connection."""
 
 _ERROR_BODY_BYTES = 64 * 1024
+"""The length of an error body or a job ticket that is read."""
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""In the order in which they are heeded; `requests` does not know the last one."""
+"""The first that is set counts; `requests` itself does not know the last one."""
 
 _NETWORK_ERRORS = (
     requests.RequestException,
@@ -83,29 +84,32 @@ class Transport:
         """Build a request with this transport's headers and credentials.
 
         Raises:
-            MalformedResponse: The address is none.
+            MalformedResponse: The URL is invalid.
         """
         try:
             return self._session.prepare_request(requests.Request(method, url, **parts))
         except ValueError:
-            # Its own text has the address in it, which may be presigned.
-            raise MalformedResponse("Orgvue gave a link that is not an address.") from None
+            # The error's own text contains the URL, which may be presigned.
+            raise MalformedResponse("Orgvue's response has a link that is not a URL.") from None
 
     @contextmanager
     def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
-        """Send a request once and give its answer, body unread; the connection ends with it.
+        """Send a request once.
+
+        Yields:
+            The response, its body unread; it is closed at the end of the `with` block.
 
         Raises:
-            Refusal: The answer has an error status.
-            ConnectionFailed: No answer, or its body broke off while it was read.
+            Refusal: The response has an error status, or is a redirect.
+            ConnectionFailed: No response arrived, or its body broke off in the `with` block.
             Misconfigured: The environment names certificates that cannot be read.
         """
-        asked = RequestInfo(str(request.method), str(request.url))
-        is_secure = origin_of(asked.url)[0] == "https"
-        proxies = self._proxies(asked.url) if is_secure else {}
+        info = RequestInfo(str(request.method), str(request.url))
+        is_secure = origin_of(info.url)[0] == "https"
+        proxies = self._proxies(info.url) if is_secure else {}
         try:
-            # Not by the session, which would read what a redirect says and where it leads.
-            with self._session.get_adapter(asked.url).send(
+            # Not by the session, which would prepare to follow a redirect.
+            with self._session.get_adapter(info.url).send(
                 request,
                 stream=True,
                 timeout=self._timeout,
@@ -114,17 +118,16 @@ class Transport:
             ) as response:
                 if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
                     raise refusal_of(
-                        asked, response.status_code, response.headers, read_start(response)
+                        info, response.status_code, response.headers, read_start(response)
                     )
                 yield response
         except _NETWORK_ERRORS as error:
-            raise connection_failed(asked, error, select_proxy(asked.url, proxies)) from None
+            raise connection_failed(info, error, select_proxy(info.url, proxies)) from None
 
     def _proxies(self, url: str) -> MutableMapping[str, str]:
-        """What the environment says of proxies to a host.
+        """The environment's proxies for a URL.
 
-        Not asked for plain http, which is for this machine alone: a proxy would be told the token
-        in the clear.
+        Plain http, which is for this machine only, uses none: a proxy would see the token.
         """
         environment = self._session.merge_environment_settings(
             url, {}, stream=True, verify=True, cert=None
@@ -134,12 +137,12 @@ class Transport:
 
     @cached_property
     def _certificates(self) -> str | bool:
-        """The file or folder of the CAs to trust; True for those that `requests` brings."""
+        """The file or folder with the trusted CAs; True for those of `requests`."""
         for variable in _CA_VARIABLES:
             path = os.environ.get(variable)
             if not path:
                 continue
-            if not os.path.isdir(path):  # noqa: PTH112 - kept as it was given
+            if not os.path.isdir(path):  # noqa: PTH112 - a Path would change the text
                 try:
                     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
                 except OSError as error:
@@ -158,13 +161,18 @@ class Transport:
 
 
 def iter_raw(response: requests.Response, size: int) -> Iterator[bytes]:
-    """A body's bytes as they come, compressed as they are."""
+    """A body's bytes as they arrive, not decompressed.
+
+    Args:
+        response: A response with an unread body.
+        size: The maximum size of a chunk, in bytes.
+    """
     with _negative_chunk_sizes():
         yield from response.raw.stream(size, decode_content=False)
 
 
 def read_start(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> bytes:
-    """A body's first bytes, decoded."""
+    """The start of a body, decompressed: `limit` bytes and at most one chunk more."""
     parts, size = [], 0
     with _negative_chunk_sizes():
         for chunk in response.iter_content(64 * 1024):
@@ -177,7 +185,7 @@ def read_start(response: requests.Response, limit: int = _ERROR_BODY_BYTES) -> b
 
 @contextmanager
 def _negative_chunk_sizes() -> Iterator[None]:
-    """Take the one error that urllib3 lets out as it is, of chunks with sizes below nothing."""
+    """Turn the ValueError of urllib3 for a negative chunk size into one of its own errors."""
     try:
         yield
     except ValueError as error:

@@ -8,12 +8,12 @@ from urllib3.util import parse_url
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL, comparable.
+    """Scheme, host and port of a URL; equal for equal origins.
 
-    Read by what connections are made by: two readers could be told two stories by one URL.
+    Parsed by urllib3, which makes the connections: two parsers could disagree about one URL.
 
     Raises:
-        ValueError: It is no URL.
+        ValueError: The text is not a URL.
     """
     parts = parse_url(url)
     scheme = parts.scheme or ""
@@ -21,7 +21,7 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine itself."""
+    """True if a URL's host is this machine."""
     if host == "localhost":
         return True
     try:

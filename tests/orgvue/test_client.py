@@ -1,4 +1,4 @@
-"""Responses of any shape: what is not HTTP, not a list, or larger than it looks."""
+"""The client: addresses, headers, the list's pages, limits, and responses of any shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.client import ClientOptions
+from tap_orgvue.orgvue.errors import (
+    MalformedResponse,
+    OrgvueError,
+    Refusal,
+    RequestLimitReached,
+    Stopped,
+    TruncatedResponse,
+)
+from tap_orgvue.orgvue.models import Dataset
+from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
 from tests.support.runs import discover, sync
 
 if TYPE_CHECKING:
@@ -21,6 +31,253 @@ if TYPE_CHECKING:
 
 JSON = {"Content-Type": "application/json; charset=UTF-8"}
 GZIP = {**JSON, "Content-Encoding": "gzip"}
+
+LIST = f"{TENANT}/datasets"
+IDS = [f"0B53AAAA-0000-4000-8000-00000000000{i}" for i in range(4)]
+
+
+def entry(i: int) -> dict[str, Any]:
+    """An entry of the list."""
+    return {"datasetId": IDS[i], "name": f"D{i}", "type": "PEOPLE", "isPermissionedView": i == 1}
+
+
+def page(*numbers: int, link: object = None) -> dict[str, Any]:
+    """A page of the list with a next link."""
+    return {"items": [entry(i) for i in numbers], "_links": {"next": link}}
+
+
+# --- options and addresses
+
+
+def test_options_hide_the_token() -> None:
+    """The text of the options names tenant and server, but never the token."""
+    options = ClientOptions(api_url=API, tenant_id="ACME", api_token=TOKEN)
+    assert TOKEN not in f"{options} {options!r}"
+    assert "'ACME' at 'https://orgvue.test'" in str(options)
+
+
+def test_addresses() -> None:
+    """The client names the address of each endpoint below the tenant's own path."""
+    client = MockedOrgvue().client
+    assert client.base_url == "https://orgvue.test/api/v1/ACME"
+    assert client.dataset_url("X") == f"{TENANT}/datasets/X"
+    assert client.export_url("X") == f"{TENANT}/datasets/X/export/jsonRows"
+    assert client.items_url("X") == f"{TENANT}/datasets/X/items"
+
+
+def test_every_request_has_the_documented_headers() -> None:
+    """Each request has token, content type and encoding, on GET as on POST."""
+    orgvue = MockedOrgvue(user_agent="tap-orgvue/1")
+    orgvue.serve("GET", LIST, {"json": page(0, link={"url": f"{LIST}?page=2"})})
+    orgvue.serve("GET", f"{LIST}?page=2", {"status_code": 503}, {"json": []})
+    orgvue.serve("GET", f"{LIST}/{IDS[0]}", {"json": {"properties": []}})
+    orgvue.serve("POST", orgvue.client.export_url(IDS[0]), {"json": {}})
+    orgvue.client.datasets()
+    orgvue.client.metadata(IDS[0])
+    orgvue.client.json(
+        orgvue.client.prepare("POST", orgvue.client.export_url(IDS[0]), json={"query": {}})
+    )
+    requests = orgvue.adapter.request_history
+    assert len(requests) == 5
+    for request in requests:
+        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+        assert request.headers["Content-Type"] == "application/json; charset=UTF-8"
+        assert request.headers["Accept"] == "application/json"
+        assert request.headers["Accept-Encoding"] == "gzip"
+        assert request.headers["User-Agent"] == "tap-orgvue/1"
+    assert requests[-1].json() == {"query": {}}
+
+
+def test_the_file_host_gets_no_credentials() -> None:
+    """A request through the transport for files has no token, wherever it goes."""
+    orgvue = MockedOrgvue()
+    for url in ("https://files.test/x", f"{API}/x"):
+        orgvue.serve("GET", url, {"json": {}})
+        with orgvue.client.files.open(orgvue.client.files.prepare("GET", url)):
+            pass
+    assert ["Authorization" in r.headers for r in orgvue.adapter.request_history] == [False, False]
+
+
+# --- the list's pages
+
+
+def test_the_list_is_an_array() -> None:
+    """The documented list is one array of entries; a dataset without a name has an empty one."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": [entry(0), entry(1), {"datasetId": IDS[2]}]})
+    assert orgvue.client.datasets() == [
+        Dataset(IDS[0], "D0", "PEOPLE", is_permissioned_view=False),
+        Dataset(IDS[1], "D1", "PEOPLE", is_permissioned_view=True),
+        Dataset(IDS[2], ""),
+    ]
+    assert orgvue.urls == [LIST]
+
+
+@pytest.mark.parametrize("link", [f"{LIST}?page=2", "?page=2", "/api/v1/ACME/datasets?page=2"])
+@pytest.mark.parametrize("form", ["object", "text"])
+def test_next_links_are_followed(link: str, form: str) -> None:
+    """Every page of the list is read once, in order, whether its link is relative or not."""
+    orgvue = MockedOrgvue()
+    orgvue.serve(
+        "GET", LIST, {"json": page(0, 1, link={"url": link} if form == "object" else link)}
+    )
+    orgvue.serve("GET", f"{LIST}?page=2", {"json": page(2, link={"url": "?page=3"})})
+    orgvue.serve("GET", f"{LIST}?page=3", {"json": page(3)})
+    assert [dataset.dataset_id for dataset in orgvue.client.datasets()] == IDS
+    assert orgvue.urls == [LIST, f"{LIST}?page=2", f"{LIST}?page=3"]
+
+
+@pytest.mark.parametrize("back", [LIST, "?page=2"])
+def test_pages_that_lead_in_a_circle(back: str) -> None:
+    """A next link to a page that was read already is an error, not an endless list."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": page(0, link="?page=2")})
+    orgvue.serve("GET", f"{LIST}?page=2", {"json": page(1, link=back)})
+    with pytest.raises(MalformedResponse, match="lead in a circle"):
+        orgvue.client.datasets()
+    assert len(orgvue.urls) == 2
+
+
+@pytest.mark.parametrize(
+    "link,place",
+    [
+        ("https://evil.test/api/v1/ACME/datasets", "https://evil.test:443"),
+        ("https://orgvue.test:444/datasets", "https://orgvue.test:444"),
+        ("http://orgvue.test/datasets", "http://orgvue.test:80"),
+        (f"https://{'a' * 60}.{'b' * 60}.test/", f"https://{'a' * 60}.{'b' * 39}:443"),
+    ],
+)
+def test_a_next_link_to_another_origin(link: str, place: str) -> None:
+    """A next link to another scheme, host or port is an error that names it, and not followed."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": page(0, link=link)})
+    with pytest.raises(MalformedResponse, match=rf"another server \({place}\)"):
+        orgvue.client.datasets()
+    assert orgvue.urls == [LIST]
+
+
+def test_a_next_link_of_an_unknown_form() -> None:
+    """A next link that is neither text nor an object with a `url` is an error."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": page(0, link=[1])})
+    with pytest.raises(MalformedResponse, match="does not know"):
+        orgvue.client.datasets()
+
+
+LISTS: dict[str, tuple[Any, str]] = {
+    "null": (None, "is not a list"),
+    "a number": (5, "is not a list"),
+    "an object": ({}, "is not a list"),
+    "two lists": ({"a": [], "b": []}, "is not a list"),
+    "of nulls": ([None], "without a `datasetId`"),
+    "of numbers": ([5], "without a `datasetId`"),
+    "of lists": ([[]], "without a `datasetId`"),
+    "without ids": ([{"name": "x"}], "without a `datasetId`"),
+    "with ids of numbers": ([{"datasetId": 5}], "without a `datasetId`"),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_of_another_shape(kind: str) -> None:
+    """A list of datasets of another shape is one error, and no tenant without datasets."""
+    body, message = LISTS[kind]
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"text": json.dumps(body)})
+    with pytest.raises(OrgvueError, match=message):
+        orgvue.client.datasets()
+
+
+# --- limits
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_the_request_limit_counts_every_attempt(limit: int) -> None:
+    """Retries count as requests; none is sent beyond `max_requests_per_run`."""
+    orgvue = MockedOrgvue(max_requests_per_run=limit, max_retries=9)
+    orgvue.serve("GET", LIST, {"status_code": 500})
+    with pytest.raises(RequestLimitReached, match=f"the limit of {limit} requests"):
+        orgvue.client.datasets()
+    assert len(orgvue.urls) == orgvue.client.request_count == limit
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_the_maximum_of_retries(retries: int) -> None:
+    """A request is sent once and then `max_retries` times; a call can ask for fewer attempts."""
+    orgvue = MockedOrgvue(max_retries=retries)
+    orgvue.serve("GET", LIST, {"status_code": 500})
+    with pytest.raises(Refusal):
+        orgvue.client.datasets()
+    assert len(orgvue.urls) == retries + 1
+
+    def attempt() -> None:
+        with orgvue.client.open(orgvue.client.prepare("GET", LIST)):
+            pass
+
+    with pytest.raises(Refusal):
+        orgvue.client.retrying(attempt, tries=2)
+    assert len(orgvue.urls) == retries + 3
+
+
+def test_a_failed_request_leaves_its_slot() -> None:
+    """Refused requests do not count as requests in flight."""
+    orgvue = MockedOrgvue(max_parallel_requests=1, max_retries=3)
+    orgvue.serve("GET", LIST, *[{"status_code": 500}] * 3, {"json": []})
+    assert orgvue.client.datasets() == []
+
+
+def test_requests_are_spaced() -> None:
+    """Without any wait of its own, a second request waits for the rate limit."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": []})
+    orgvue.client.datasets()
+    assert orgvue.stop.waits == []
+    orgvue.client.datasets()
+    assert orgvue.stop.waits == [pytest.approx(1 / 90)]
+
+
+def test_no_request_after_the_end() -> None:
+    """A closed client sends nothing any more, and every wait has ended."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": []})
+    orgvue.client.close()
+    assert orgvue.client.stop.is_set()
+    with pytest.raises(Stopped):
+        orgvue.client.datasets()
+    assert orgvue.urls == []
+
+
+def test_a_throttle_pauses_every_request_of_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    """After a throttle the next request of any thread waits as long as the retry does."""
+    orgvue = MockedOrgvue(max_retries=0)
+    orgvue.serve("GET", LIST, {"status_code": 429, "headers": {"Retry-After": "40"}}, {"json": []})
+    orgvue.stop.ends_after = 1
+    with pytest.raises(Refusal):
+        orgvue.client.retrying(orgvue.client.datasets, tries=2)
+    assert orgvue.stop.waits == [40]
+    assert "Retrying in 40.0 seconds (attempt 2 of 2)" in caplog.text
+
+
+# --- small responses
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b'{"a": ', b"<html>", b"\xff\xfe", b"[" * 5000])
+def test_a_body_that_is_not_json_is_retried(body: bytes) -> None:
+    """A list that is not JSON, or only a part of it, is requested again."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"content": body}, {"json": [entry(0)]})
+    assert len(orgvue.client.datasets()) == 1
+    orgvue = MockedOrgvue(max_retries=0)
+    orgvue.serve("GET", LIST, {"content": body})
+    message = "response to GET /api/v1/ACME/datasets is not JSON, or only a part of it"
+    with pytest.raises(TruncatedResponse, match=message):
+        orgvue.client.datasets()
+
+
+def test_half_a_character() -> None:
+    """A lone surrogate, which is valid JSON but no text, becomes a question mark."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"text": json.dumps([entry(0) | {"name": "Caf\ud83c é"}])})
+    assert orgvue.client.datasets()[0].name == "Caf? é"
 
 
 @pytest.mark.parametrize("route", ["list", "metadata"])
@@ -37,6 +294,14 @@ def test_a_small_answer_that_is_not_small(orgvue: Orgvue, route: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 200 * 1024 * 1024
+
+
+def test_a_name_with_half_a_character(orgvue: Orgvue) -> None:
+    """A dataset whose name ends in half a character is listed all the same."""
+    name = json.dumps([{"datasetId": orgvue.dataset("People").dataset_id, "name": "People\ud83c"}])
+    orgvue.answer(on="list", body=name.encode(), headers=JSON, times=None)
+    run = sync(orgvue.config)
+    assert len(run.records["people"]) == 5
 
 
 # --- not even HTTP
@@ -111,36 +376,3 @@ def test_what_is_not_even_http(kind: str) -> None:
             wire.shutdown()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
-
-
-# --- small answers
-
-
-LISTS: dict[str, tuple[Any, str]] = {
-    "null": (None, "is not a list"),
-    "a number": (5, "is not a list"),
-    "an object": ({}, "is not a list"),
-    "two lists": ({"a": [], "b": []}, "is not a list"),
-    "of nulls": ([None], "without a `datasetId`"),
-    "of numbers": ([5], "without a `datasetId`"),
-    "of lists": ([[]], "without a `datasetId`"),
-    "without ids": ([{"name": "x"}], "without a `datasetId`"),
-    "with ids of numbers": ([{"datasetId": 5}], "without a `datasetId`"),
-}
-
-
-@pytest.mark.parametrize("kind", LISTS)
-def test_a_list_that_is_none(orgvue: Orgvue, kind: str) -> None:
-    """A list of datasets of another shape is one error, and no tenant without datasets."""
-    answer, words = LISTS[kind]
-    orgvue.answer(on="list", body=json.dumps(answer).encode(), headers=JSON, times=None)
-    with pytest.raises(OrgvueError, match=words):
-        discover(orgvue.config)
-
-
-def test_a_name_with_half_a_character(orgvue: Orgvue) -> None:
-    """A dataset whose name ends in half a character is listed all the same."""
-    name = json.dumps([{"datasetId": orgvue.dataset("People").dataset_id, "name": "People\ud83c"}])
-    orgvue.answer(on="list", body=name.encode(), headers=JSON, times=None)
-    run = sync(orgvue.config)
-    assert len(run.records["people"]) == 5

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import ssl
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 import trustme
+from requests.adapters import BaseAdapter
+from typing_extensions import override
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ProtocolError
 
+from tap_orgvue.orgvue.auth import NoCredentials
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
     MalformedResponse,
     OrgvueError,
+    Refusal,
 )
+from tap_orgvue.orgvue.transport import Transport, iter_raw, read_start
 from tap_orgvue.simulator import Orgvue
 from tests.support.datasets import people
 from tests.support.proxy import Proxy
@@ -245,7 +255,7 @@ def test_a_file_at_no_address_is_not_fetched(
     link = "https://*.files.test/x?X-Amz-Signature=0123456789abcdef"
     ticket = {"jobStatus": "completed", "_links": {"result": {"url": link}}}
     orgvue.answer(on="job", status=202, body=json.dumps(ticket).encode(), times=None)
-    with pytest.raises(MalformedResponse, match="a link that is not an address") as caught:
+    with pytest.raises(MalformedResponse, match="a link that is not a URL") as caught:
         sync(asynchronously(orgvue), catalog)
     assert "0123456789abcdef" not in f"{caught.value} {caplog.text}"
 
@@ -469,3 +479,157 @@ def test_names_that_are_not_known(network: Network) -> None:
     """Without the proxy those hosts cannot be reached: the tests above did not go around it."""
     with pytest.raises(OrgvueError, match=f"at {API} failed"):
         discover({**network.orgvue(named=True).config, "max_retries": 0})
+
+
+# --- the transport alone
+
+
+class Recorder(BaseAdapter):
+    """Serves one body, and records how requests are sent.
+
+    Attributes:
+        sent: The keyword arguments of each request.
+        closed: How often the adapter was closed.
+    """
+
+    def __init__(
+        self, body: bytes = b"", status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """Take the response."""
+        super().__init__()
+        self.body, self.status, self.headers = body, status, headers or {}
+        self.sent: list[dict[str, Any]] = []
+        self.requests: list[requests.PreparedRequest] = []
+        self.closed = 0
+
+    @override
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        self.requests.append(request)
+        self.sent.append(options)
+        response = requests.Response()
+        response.status_code = self.status
+        response.headers.update(self.headers)
+        response.url, response.request = str(request.url), request
+        response.raw = HTTPResponse(BytesIO(self.body), preload_content=False, status=self.status)
+        return response
+
+    @override
+    def close(self) -> None:
+        self.closed += 1
+
+
+def transport(adapter: BaseAdapter | None, timeout: float = 60) -> Transport:
+    """A transport without credentials."""
+    return Transport(
+        NoCredentials(), user_agent="tap/1", timeout=timeout, max_connections=2, adapter=adapter
+    )
+
+
+@pytest.mark.parametrize("timeout,connect", [(300, 30), (5, 5)])
+def test_timeouts(timeout: float, connect: float) -> None:
+    """A connection must stand within 30 seconds, or within `request_timeout` if that is less."""
+    adapter = Recorder()
+    http = transport(adapter, timeout)
+    with http.open(http.prepare("GET", "http://localhost/")):
+        pass
+    assert adapter.sent[0]["timeout"] == (connect, timeout)
+    assert adapter.sent[0]["stream"] is True
+
+
+def test_certificates_are_always_verified(network: Network) -> None:
+    """Certificates are verified, with the CAs of `requests` if the environment names none."""
+    adapter = Recorder()
+    http = transport(adapter)
+    network.says(HTTPS_PROXY="http://proxy.test:1")
+    for url in ("http://localhost/", "https://files.test/"):
+        with http.open(http.prepare("GET", url)):
+            pass
+    assert [sent["verify"] for sent in adapter.sent] == [True, True]
+    assert adapter.sent[0]["proxies"] == {}
+    assert adapter.sent[1]["proxies"]["https"] == "http://proxy.test:1"
+
+
+def test_a_folder_of_certificates(network: Network, tmp_path: Path) -> None:
+    """A variable may name a folder, which OpenSSL reads later; the text stays as it is."""
+    network.says(SSL_CERT_FILE=f"{tmp_path}/")
+    adapter = Recorder()
+    http = transport(adapter)
+    with http.open(http.prepare("GET", "https://files.test/")):
+        pass
+    assert adapter.sent[0]["verify"] == f"{tmp_path}/"
+
+
+def test_only_two_headers_by_default() -> None:
+    """A request has the headers that it was given and the user agent, none of `requests`."""
+    request = transport(None).prepare("GET", "https://files.test/", headers={"X-A": "b"})
+    assert dict(request.headers) == {"User-Agent": "tap/1", "X-A": "b"}
+
+
+def test_no_cookies() -> None:
+    """A cookie of one response is in no later request."""
+    adapter = Recorder(headers={"Set-Cookie": "a=b; Path=/"})
+    http = transport(adapter)
+    for _ in range(2):
+        with http.open(http.prepare("GET", "https://files.test/")):
+            pass
+    assert "Cookie" not in adapter.requests[1].headers
+
+
+@pytest.mark.parametrize("status,refused", [(200, False), (299, False), (300, True), (404, True)])
+def test_statuses_from_300_are_refusals(status: int, refused: object) -> None:
+    """Every status below 300 is a response, every other one a refusal, redirects included."""
+    http = transport(Recorder(b'{"errors": [{"code": "4711"}]}', status))
+    request = http.prepare("GET", "https://files.test/")
+    if refused:
+        with pytest.raises(Refusal, match="4711"), http.open(request):
+            pass
+    else:
+        with http.open(request) as response:
+            assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(), TimeoutError(), ssl.SSLError(), ProtocolError("x")]
+)
+def test_errors_while_a_body_is_read(error: Exception) -> None:
+    """A network error in the `with` block is a failed connection; any other error passes."""
+    http = transport(Recorder())
+    request = http.prepare("GET", "https://files.test/x?secret")
+    with pytest.raises(ConnectionFailed, match="GET /x at") as caught, http.open(request):
+        raise error
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ZeroDivisionError), http.open(request):
+        raise ZeroDivisionError
+
+
+def test_a_link_that_is_not_a_url() -> None:
+    """No request is made of an invalid URL, and the message does not show it."""
+    with pytest.raises(MalformedResponse) as caught:
+        transport(None).prepare("GET", "https://*.files.test/secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_closing_closes_the_connections() -> None:
+    """A closed transport closes its adapter, once for each scheme."""
+    adapter = Recorder()
+    transport(adapter).close()
+    assert adapter.closed == 2
+
+
+def test_the_start_of_a_body() -> None:
+    """Of a long body the start is at most one chunk more than the limit."""
+    chunk = 64 * 1024
+    http = transport(Recorder(b"x" * 5 * chunk))
+    for limit, expected in ((chunk * 9, chunk * 5), (chunk, chunk * 2), (chunk - 1, chunk)):
+        with http.open(http.prepare("GET", "https://files.test/")) as response:
+            assert len(read_start(response, limit)) == expected
+
+
+def test_raw_chunks() -> None:
+    """A body is given as it was sent, compressed, in chunks of the size that was asked for."""
+    body = gzip.compress(b"abc" * 100)
+    http = transport(Recorder(body, headers={"Content-Encoding": "gzip"}))
+    with http.open(http.prepare("GET", "https://files.test/")) as response:
+        chunks = list(iter_raw(response, 7))
+    assert b"".join(chunks) == body
+    assert {len(chunk) for chunk in chunks[:-1]} == {7}

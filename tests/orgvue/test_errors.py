@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS
-from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, refusal_of
+from tap_orgvue.orgvue.errors import (
+    ApiErrorEntry,
+    DatasetRefusal,
+    OrgvueError,
+    Refusal,
+    RequestInfo,
+    TenantRefusal,
+    one_line,
+    refusal_of,
+)
 from tests.support.runs import command, discover
 
 if TYPE_CHECKING:
@@ -49,6 +58,100 @@ def worded(body: object, status: int = 400, trace: str = "") -> str:
 def problem(code: str, name: str = "", message: str = "") -> dict[str, Any]:
     """An entry of an error body."""
     return {"code": code, "name": name, "message": message}
+
+
+def refused(status: int, *codes: str, retry_after: str | None = None) -> Refusal:
+    """A refusal with these codes."""
+    body = json.dumps({"errors": [problem(code) for code in codes]}).encode()
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return refusal_of(RequestInfo("GET", "https://orgvue.test/x"), status, headers, body)
+
+
+@pytest.mark.parametrize(
+    "status,codes,kind",
+    [
+        *((403, (code,), TenantRefusal) for code in DOCUMENTED if code[:2] == "40"),
+        *((429, ("42902",), TenantRefusal), (429, ("42901",), Refusal), (429, (), Refusal)),
+        *((401, (), TenantRefusal), (401, ("401001",), TenantRefusal)),
+        *((status, (), DatasetRefusal) for status in (403, 404, 410)),
+        *((403, ("403001",), DatasetRefusal), (404, ("404001",), DatasetRefusal)),
+        *((status, (), Refusal) for status in (302, 400, 405, 413, 500, 503)),
+        *(
+            (400, ("400603",), Refusal),
+            (400, ("50001",), Refusal),
+            (403, ("4030",), DatasetRefusal),
+        ),
+        (403, ("403001", "40302"), TenantRefusal),
+        (403, ("42901", "403001"), DatasetRefusal),
+    ],
+)
+def test_the_class_of_a_refusal(status: int, codes: tuple[str, ...], kind: type) -> None:
+    """The gateway's codes concern the tenant, 403, 404 and 410 a dataset, all else one request."""
+    assert type(refused(status, *codes)) is kind
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 413, 429, 500, 501, 502, 503, 504])
+def test_what_a_status_means_for_an_export(status: int) -> None:
+    """413, 502 and 504 may mean too large; 404, 405 and 501 mean that the endpoint is missing."""
+    refusal = refused(status)
+    assert refusal.too_large is (status in {413, 502, 504})
+    assert refusal.not_accepted is (status in {404, 405, 501})
+    assert refusal.throttled is (status == 429)
+
+
+def test_a_used_up_quota_is_no_throttle() -> None:
+    """A used-up quota pauses no thread: nothing is sent after it."""
+    assert not refused(429, "42902").throttled
+
+
+def test_retry_after_is_kept() -> None:
+    """A refusal has the `Retry-After` header as sent, or None."""
+    assert refused(503, retry_after="5 s").retry_after == "5 s"
+    assert refused(503).retry_after is None
+
+
+def test_a_request_in_a_message() -> None:
+    """A request is shown by its method and the path of its URL, at most 500 characters of it."""
+    info = RequestInfo("POST", f"https://me:pw@orgvue.test/{'a' * 600}?x=1#y")
+    assert str(info) == f"POST /{'a' * 499}"
+    assert RequestInfo("GET", "https://orgvue.test:1/a/b").page("/tokens") == (
+        "https://orgvue.test:1/tokens"
+    )
+
+
+@pytest.mark.parametrize(
+    "entry,text",
+    [
+        (ApiErrorEntry("40302", "ApiTokenExpired", "Expired."), "40302 ApiTokenExpired: Expired."),
+        (ApiErrorEntry("40302", "", ""), "40302"),
+        (ApiErrorEntry("", "Name", ""), "Name"),
+        (ApiErrorEntry("", "", "Words."), "Words."),
+        (ApiErrorEntry("1", "", "Words."), "1: Words."),
+    ],
+)
+def test_an_entry_in_a_message(entry: ApiErrorEntry, text: str) -> None:
+    """An entry of an error body is shown without its empty parts."""
+    assert str(entry) == text
+
+
+@pytest.mark.parametrize(
+    "value,text",
+    [
+        *((None, ""), ("", ""), (5, "5"), (" a  b ", "a b"), ("a\nb\tc\x00d", "a b c d")),
+        *(("a\u2028b\x85c\u202ed", "a b c d"), ("é部", "é部"), (["x"], "['x']")),
+        ("x" * 600, "x" * 500),
+    ],
+)
+def test_one_line(value: object, text: str) -> None:
+    """A value of a response becomes one printable line of at most 500 characters."""
+    assert one_line(value) == text
+
+
+@pytest.mark.parametrize("status", [400, 499, 999])
+def test_a_status_without_words(status: int) -> None:
+    """A refusal without an error body has the status' phrase, if there is one."""
+    phrase = "Bad Request" if status == 400 else "no reason given"
+    assert f"with HTTP {status} ({phrase})." in str(refused(status))
 
 
 def test_every_documented_code_has_advice() -> None:

@@ -1,0 +1,165 @@
+"""Orgvue's nouns, read from JSON and written to queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.models import (
+    Dataset,
+    Metadata,
+    Property,
+    Query,
+    is_dataset_id,
+    link_url,
+    next_link,
+)
+
+ID = "0B53AAAA-0000-4000-8000-00000000000F"
+
+
+@pytest.mark.parametrize("text", [ID, ID.lower()])
+def test_a_uuid_is_a_dataset_id(text: str) -> None:
+    """A UUID in either case is a dataset's id."""
+    assert is_dataset_id(text)
+
+
+@pytest.mark.parametrize("text", ["", "People", ID[:-1], f"{ID}0", f"{ID}\n", ID.replace("-", "")])
+def test_another_text_is_no_dataset_id(text: str) -> None:
+    """A text of any other form is not a dataset's id."""
+    assert not is_dataset_id(text)
+
+
+@pytest.mark.parametrize(
+    "flag,permissioned", [(True, True), (False, False), ("true", False), (1, False), (None, False)]
+)
+def test_an_entry_of_the_list(flag: object, permissioned: object) -> None:
+    """An entry gives id, name and type as text; only JSON's `true` is a permissioned view."""
+    entry = {"datasetId": ID, "name": 7, "type": None, "isPermissionedView": flag}
+    assert Dataset.from_json(entry) == Dataset(ID, "7", "", permissioned is True)
+
+
+def test_a_dataset_in_a_message() -> None:
+    """A dataset is shown by its name and its id."""
+    assert str(Dataset(ID, "Staff")) == f"'Staff' ({ID})"
+
+
+@pytest.mark.parametrize("dataset_id", ["x", f"{ID}/export", "", "../x"])
+def test_an_entry_whose_id_is_no_uuid(dataset_id: str) -> None:
+    """An id that would change an address is refused."""
+    with pytest.raises(MalformedResponse, match="is not a UUID"):
+        Dataset.from_json({"datasetId": dataset_id})
+
+
+def test_a_property() -> None:
+    """A property has the declared values; without a name its key is its name."""
+    declared = {"key": "k", "name": "N", "type": "text", "isAutoId": True, "isTreeId": True}
+    assert Property.from_json(declared) == Property(
+        "k", "N", "text", is_auto_id=True, is_tree_id=True
+    )
+    declared = {"key": "k", "isRequired": True, "isCore": True}
+    assert Property.from_json(declared) == Property("k", "k", "", is_required=True, is_core=True)
+    words = {"key": "k", "isRequired": "x", "isCore": 1, "isAutoId": 1, "isTreeId": 1}
+    assert Property.from_json(words) == Property("k", "k")
+
+
+@pytest.mark.parametrize("entry", [None, [], "x", {}, {"key": 5}, {"key": None}])
+def test_a_property_without_a_key(entry: object) -> None:
+    """A property without a text as its key is an error that names the place."""
+    with pytest.raises(MalformedResponse, match=r"^A property of a dataset has no `key`"):
+        Property.from_json(entry)
+    with pytest.raises(MalformedResponse, match=r"^Header 3 has no `key`"):
+        Property.from_json(entry, "Header 3")
+
+
+def test_metadata() -> None:
+    """Metadata gives the special keys, the tags, the cache key and the properties."""
+    body = {
+        "autoId": "id",
+        "labelId": "label",
+        "treeId": "tree",
+        "treeParentId": "parent",
+        "tags": ["a", 1],
+        "cacheKey": 5,
+        "properties": [{"key": "id", "type": "number"}],
+    }
+    assert Metadata.from_json(body) == Metadata(
+        auto_id="id",
+        label_id="label",
+        tree_id="tree",
+        tree_parent_id="parent",
+        tags=("a", "1"),
+        cache_key="5",
+        properties=(Property("id", "id", "number"),),
+    )
+
+
+def test_metadata_of_a_flat_dataset() -> None:
+    """Absent or null members of the metadata are None, or empty."""
+    assert Metadata.from_json({"properties": [], "treeId": None, "tags": "x"}) == Metadata()
+
+
+@pytest.mark.parametrize("body", [None, [], 5, "x"])
+def test_metadata_that_is_no_object(body: object) -> None:
+    """Metadata of another type is an error."""
+    with pytest.raises(MalformedResponse, match="not an object"):
+        Metadata.from_json(body)
+
+
+QUERIES: list[tuple[Query, bool, dict[str, Any]]] = [
+    (Query(), True, {"query": {"output": {}}}),
+    (Query(filter={"a": 1}), False, {"query": {"output": {"filter": {"a": 1}}}}),
+    (Query(projection=("b", "a")), False, {"query": {"output": {"projection": {"b": 1, "a": 1}}}}),
+    (Query(projection=()), False, {"query": {"output": {"projection": {}}}}),
+    (Query(linking=(ID,)), False, {"query": {"output": {}}, "linkingRelationships": [ID]}),
+]
+
+
+@pytest.mark.parametrize("query,everything,body", QUERIES)
+def test_queries(query: Query, everything: object, body: dict[str, Any]) -> None:
+    """A query names in its body what it restricts; only one without a restriction is everything."""
+    assert query.is_everything is everything
+    assert query.body() == body
+    assert list(query.body()["query"]["output"].get("projection", {})) == list(
+        query.projection or []
+    )
+
+
+@pytest.mark.parametrize(
+    "links,url",
+    [
+        ({"self": {"url": "https://f.test/x"}}, "https://f.test/x"),
+        ({"self": "https://f.test/x"}, "https://f.test/x"),
+        *(({"self": {"url": 5}}, None), ({"self": {"url": None}}, None)),
+        *(({"self": {"url": ""}}, None), ({"self": {"url": "x"}}, None), ({"self": []}, None)),
+        *(({}, None), ({"other": "/x"}, None), ([], None), (None, None), ("x", None)),
+    ],
+)
+def test_links(links: Any, url: str | None) -> None:
+    """A link is an object with a `url`, or the URL itself; anything else is no link."""
+    assert link_url(links, "self") == url
+
+
+@pytest.mark.parametrize(
+    "body,url",
+    [
+        ({"_links": {"next": {"url": "/x"}}}, "/x"),
+        ({"_links": {"next": "?page=2"}}, "?page=2"),
+        *(([], None), ({}, None), (None, None), ({"_links": None}, None), ({"_links": []}, None)),
+        *(({"_links": {"next": None}}, None), ({"_links": {"next": ""}}, None)),
+        *(({"_links": {"next": {"url": None}}}, None), ({"_links": {"next": {"url": ""}}}, None)),
+        ({"_links": {"self": {"url": "/x"}}}, None),
+    ],
+)
+def test_next_links(body: Any, url: str | None) -> None:
+    """The next link is that of `_links.next`; null, empty and absent links end the list."""
+    assert next_link(body) == url
+
+
+@pytest.mark.parametrize("link", [5, ["/x"], {"href": "/x"}, {"url": 5}, True])
+def test_a_next_link_of_an_unknown_form(link: object) -> None:
+    """A next link that cannot be read is an error: rows would be missing."""
+    with pytest.raises(MalformedResponse, match="does not know"):
+        next_link({"_links": {"next": link}})
