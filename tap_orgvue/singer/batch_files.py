@@ -1,4 +1,4 @@
-"""Files of BATCH messages: gzipped JSON lines, encoded here and compressed in a thread beside."""
+"""Files of BATCH messages: JSON lines, compressed in a thread while the next are encoded."""
 
 from __future__ import annotations
 
@@ -15,74 +15,85 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Storage(Protocol):
-        """Where batch files go, as the SDK reads it from `batch_config`."""
+        """The storage of BATCH files, as the SDK reads it from `batch_config`."""
 
         root: str
         prefix: str | None
         params: dict[str, Any]
 
         def get_url(self, filename: str) -> str:
-            """The address a loader reads it from."""
+            """The URL from which a loader reads the file."""
 
 
-_FAST = 1
-"""The compression level: the loader reads the file once, in a moment."""
+_COMPRESSION_LEVEL = 1
+"""The fastest: a loader reads the file once, soon after it was written."""
 
 _GZIP_WBITS = 31
+"""zlib's number for a gzip header and the largest window."""
 
-_PIECES_AHEAD = 4
+_QUEUED_CHUNKS = 4
+"""Chunks that wait for the thread; more would only take memory."""
 
-_PIECE_BYTES = 64 * 1024
-"""A block of rows is passed on as it is; single lines wait for one another."""
+_CHUNK_BYTES = 64 * 1024
+"""Lines are collected into chunks of this size; a larger block of rows is a chunk itself."""
 
 
 class BatchFile:
-    """One file, written piece by piece; compression runs beside the encoding of what follows."""
+    """One file, written chunk by chunk by a thread of its own, which also compresses."""
 
     def __init__(self, folder: UPath, name: str, address: str, *, compress: bool) -> None:
-        """Settle where it goes.
+        """Write nothing yet.
 
         Args:
-            folder: Where it goes.
-            name: Its name there.
-            address: What a loader is told.
-            compress: Whether as gzip.
+            folder: The folder of the file, local or in an object store.
+            name: The file's name in the folder.
+            address: The file's URL in the BATCH message.
+            compress: True to write gzip.
         """
         self._address = address
-        self._compress = isal_zlib.compressobj(_FAST, wbits=_GZIP_WBITS) if compress else None
+        self._compressor = (
+            isal_zlib.compressobj(_COMPRESSION_LEVEL, wbits=_GZIP_WBITS) if compress else None
+        )
         self._folder = folder
         self._path = folder / name
         self._is_local = folder.protocol in {"", "file", "local"}
         self._file: Any = None
-        self._pieces: queue.Queue[bytes | bytearray | None] = queue.Queue(_PIECES_AHEAD)
+        self._chunks: queue.Queue[bytes | bytearray | None] = queue.Queue(_QUEUED_CHUNKS)
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        """Begin the file."""
-        # Each time: whoever tidies up behind a loader may have removed it.
+        """Create the file, and its folder if there is none.
+
+        Raises:
+            OSError: It cannot be created.
+        """
+        # For every file: a clean-up after a load may have removed the folder.
         self._folder.mkdir(parents=True, exist_ok=True)
-        # The SDK's own way writes to the system's temporary folder first, and leaves that file
-        # there when the process is ended.
+        # The SDK writes to the system's temporary folder first, and leaves that file there if the
+        # process is killed.
         self._file = (
             self._path.open("wb")
             if self._is_local
             else self._folder.fs.open(self._path.path, "wb", autocommit=False)
         )
-        self._thread = threading.Thread(target=self._write_pieces, daemon=True)
+        self._thread = threading.Thread(target=self._write_chunks, daemon=True)
         self._thread.start()
 
-    def write(self, piece: bytes | bytearray) -> None:
-        """Add whole lines, which are not to be changed from then on: a thread reads them."""
-        self._pieces.put(piece)
+    def write(self, chunk: bytes | bytearray) -> None:
+        """Append whole lines. The caller must not change them later: a thread reads them."""
+        self._chunks.put(chunk)
 
     def close(self) -> str:
-        """Finish the file; its address.
+        """Finish the file.
+
+        Returns:
+            Its URL.
 
         Raises:
             OSError: It could not be written.
         """
-        self._end()
+        self._stop_writing()
         if self._failure is not None:
             raise self._failure
         if not self._is_local:
@@ -90,55 +101,55 @@ class BatchFile:
         return self._address
 
     def discard(self) -> None:
-        """Remove a file that nobody will be told of."""
-        self._end()
+        """Remove a file that no BATCH message will name."""
+        self._stop_writing()
         if self._is_local:
             self._path.unlink(missing_ok=True)
         elif self._file is not None:
             self._file.discard()
 
-    def _end(self) -> None:
+    def _stop_writing(self) -> None:
         if self._thread is not None and self._thread.is_alive():
-            self._pieces.put(None)
+            self._chunks.put(None)
             self._thread.join()
         if self._file is not None:
             self._file.close()
 
-    def _write_pieces(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            # After a failure the rest is taken and dropped, so that nobody waits for room.
+    def _write_chunks(self) -> None:
+        while (chunk := self._chunks.get()) is not None:
+            # After a failure, chunks are taken and dropped: `write` must not wait for ever.
             if self._failure is None:
-                self._try_write(piece)
-        if self._failure is None and self._compress is not None:
+                self._try_write(chunk)
+        if self._failure is None and self._compressor is not None:
             self._try_write(b"", end=True)
 
-    def _try_write(self, piece: bytes | bytearray, *, end: bool = False) -> None:
+    def _try_write(self, chunk: bytes | bytearray, *, end: bool = False) -> None:
         try:
-            if self._compress is not None:
-                piece = self._compress.flush() if end else self._compress.compress(piece)
-            self._file.write(piece)
-        except Exception as error:  # noqa: BLE001 - told where the file is closed
+            if self._compressor is not None:
+                chunk = self._compressor.flush() if end else self._compressor.compress(chunk)
+            self._file.write(chunk)
+        except Exception as error:  # noqa: BLE001 - raised by `close`
             self._failure = error
 
 
 class BatchWriter:
-    """Cuts a stream's lines into files of a number of records each.
+    """Distributes a stream's lines over files with a fixed number of records each.
 
     Attributes:
-        size: Records in a file.
+        size: Records per file.
     """
 
     def __init__(self, storage: Storage, name: str, *, size: int, compress: bool) -> None:
         """Write nothing yet.
 
         Args:
-            storage: Where files go.
-            name: What their names begin with.
-            size: Records in a file.
-            compress: Whether as gzip.
+            storage: The storage of the files.
+            name: The start of their names.
+            size: Records per file.
+            compress: True to write gzip.
         """
         self._storage = storage
-        self._name = f"{storage.prefix or ''}{name}-{uuid4()}"
+        self._prefix = f"{storage.prefix or ''}{name}-{uuid4()}"
         self.size = size
         self._compress = compress
         self._number = 0
@@ -148,49 +159,64 @@ class BatchWriter:
 
     @property
     def room(self) -> int:
-        """How many records more go into the file that is begun."""
+        """Records that the current file can still take."""
         return self.size - self._count
 
     def add(self, lines: bytes | bytearray, count: int) -> str | None:
-        """Take lines, no more than there is room for; the address of a file that is full now.
+        """Append lines to the current file.
 
-        They are not to be changed from then on.
+        Args:
+            lines: Whole lines. The caller must not change them later.
+            count: The number of their records, at most `room`.
+
+        Returns:
+            The URL of the file if it is full now.
+
+        Raises:
+            OSError: It could not be written.
         """
         self._count += count
-        if not self._lines and len(lines) >= _PIECE_BYTES:
-            self._begun().write(lines)
+        if not self._lines and len(lines) >= _CHUNK_BYTES:
+            self._current().write(lines)
         else:
             self._lines += lines
-            if len(self._lines) >= _PIECE_BYTES:
-                self._pass_on()
+            if len(self._lines) >= _CHUNK_BYTES:
+                self._write_lines()
         return self.finish() if self._count >= self.size else None
 
     def finish(self) -> str | None:
-        """Close the file that is begun; its address, or None where none is."""
+        """Close the current file.
+
+        Returns:
+            Its URL; None if there is no file.
+
+        Raises:
+            OSError: It could not be written.
+        """
         if not self._count:
             return None
-        self._pass_on()
-        address = self._begun().close()
+        self._write_lines()
+        address = self._current().close()
         self._file, self._count = None, 0
         return address
 
     def discard(self) -> None:
-        """Drop the file that is begun, if one is."""
+        """Remove the current file, if there is one."""
         if self._file is not None:
             self._file.discard()
             self._file = None
 
-    def _pass_on(self) -> None:
+    def _write_lines(self) -> None:
         if self._lines:
             lines, self._lines = self._lines, bytearray()
-            self._begun().write(lines)
+            self._current().write(lines)
 
-    def _begun(self) -> BatchFile:
+    def _current(self) -> BatchFile:
         if self._file is None:
             self._number += 1
-            name = f"{self._name}-{self._number}.json{'.gz' if self._compress else ''}"
+            name = f"{self._prefix}-{self._number}.json{'.gz' if self._compress else ''}"
             address = self._storage.get_url(name)
-            # Known before it is there, so that whatever ends the run can remove it.
+            # Assigned before it is created, so that `discard` finds it whatever happens between.
             self._file = BatchFile(self._folder, name, address, compress=self._compress)
             self._file.open()
         return self._file

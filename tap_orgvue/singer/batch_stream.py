@@ -1,4 +1,4 @@
-"""Records as BATCH files of JSON lines."""
+"""A stream that writes BATCH files of JSON lines."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class BatchStream(FastStream):
-    """A stream that writes BATCH files with the records that RECORD messages would hold.
+    """A stream whose BATCH files hold the records that RECORD messages would hold.
 
-    The SDK's own files hold records before stream maps, and are compressed slowly.
+    The SDK's own files hold records before stream maps, and are slow to compress.
     """
 
     _batch_map: StreamMap | None = None
@@ -33,7 +33,7 @@ class BatchStream(FastStream):
     def get_batches(
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Write the files; encodings other than JSON lines are the SDK's."""
+        """Write the files, or let the SDK write encodings other than JSON lines."""
         if batch_config.encoding.format != "jsonl":
             yield from super().get_batches(batch_config, context)
         else:
@@ -74,12 +74,12 @@ class BatchStream(FastStream):
             raise
 
     def _write_rows(self, writer: BatchWriter) -> Iterator[str]:
-        """Write lines by the block.
+        """Write row structs, block by block.
 
         Yields:
-            The address of each file that is full.
+            The URL of each full file.
         """
-        # The JSON members without their brackets.
+        # JSON members without the brackets around them.
         members = ENCODER.encode(self._loader_columns())[1:-1]
         for rows in self._sync_rows():
             for part in cut(rows, writer.room, writer.size):
@@ -89,10 +89,10 @@ class BatchStream(FastStream):
     def _write_records(
         self, writers: list[tuple[StreamMap, BatchWriter]], context: Context | None
     ) -> Iterator[tuple[StreamMap, str]]:
-        """Write a line for each record that a stream map makes.
+        """Write one line per record and stream map.
 
         Yields:
-            Stream map and address of each file that is full.
+            The stream map and the URL of each full file.
         """
         loader_columns = self._loader_columns()
         for record in super()._sync_records(context, write_messages=False):
@@ -112,9 +112,9 @@ class BatchStream(FastStream):
         raise self.map_error(failed)
 
     def _loader_columns(self) -> Record:
-        """The columns that a loader adds to RECORD messages, but not to the lines of a BATCH.
+        """The `_sdc_*` columns, which loaders add to RECORD messages, but not to BATCH lines.
 
-        Without the version, a loader that activates it deletes every row.
+        None without a version. With one, a loader would delete every row whose line lacks it.
         """
         if self._stream_version is None:
             return {}
@@ -133,9 +133,9 @@ class BatchStream(FastStream):
     def _generate_batch_messages(
         self, encoding: BaseBatchFileEncoding, manifest: list[str]
     ) -> Generator[SDKBatchMessage, None, None]:
-        """Announce a file for the stream map that wrote it.
+        """The BATCH message of a file, for the stream map that wrote it only.
 
-        Private: the SDK would announce it for every map.
+        Private: the SDK makes one for every stream map.
         """
         if self._batch_map is None:
             yield from super()._generate_batch_messages(encoding, manifest)

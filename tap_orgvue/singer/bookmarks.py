@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class ReplicationProgress:
     """The latest value of the replication key on the first page.
 
-    Pages are fetched one after another. A row of the first page that changes while a later page is
-    fetched would lie before that page's latest value, and be missed for ever. Whatever changes
-    after the first page is later than everything on it.
+    A row of the first page may change while a later page is fetched. Its new value may be earlier
+    than the latest value of that page: as a bookmark, the latter would hide the change for ever.
+    A change after the first page is later than every value on it.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class ReplicationProgress:
         self._latest: str | None = None
 
     def start_page(self) -> None:
-        """Count a page, before its rows."""
+        """Called before the rows of each page."""
         self._page += 1
 
     def note(self, values: Iterable[str]) -> None:
-        """Keep the latest of some values, compared as instants: texts differ in length."""
+        """Keep the latest value; ISO 8601 texts of different forms are compared as instants."""
         if self._page > 1:
             return
         latest: dict[int, str] = {}
@@ -41,10 +41,10 @@ class ReplicationProgress:
                 self._latest = value
 
     def bookmark(self, state: dict[str, Any], key: str | None, began: datetime) -> str | None:
-        """The bookmark to promote once the stream is finished; None if no row had a value.
+        """The next bookmark; None if no row had a value.
 
-        Never after the start of the run: a value in the future would hide all changes before it.
-        Never before the last bookmark: all rows up to there were sent.
+        It is never after the start of the run: a value in the future would hide all changes until
+        then. It is never before the last bookmark: all rows up to it were sent.
 
         Args:
             state: The stream's state.
@@ -62,9 +62,9 @@ class ReplicationProgress:
 
 
 def is_later(one: str, other: str) -> bool:
-    """True if one instant is after another."""
+    """True if the first instant is after the other. An unreadable text is before every instant."""
     if len(one) == len(other) and one[-1:] == other[-1:] == "Z":
-        # Both are in UTC and of one form, whose texts sort like their instants.
+        # In UTC and of one form, texts sort as instants do.
         return one > other
     first, second = parse_instant(one), parse_instant(other)
     return first is not None and (second is None or first > second)

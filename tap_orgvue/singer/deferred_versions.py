@@ -33,21 +33,21 @@ class DeferredVersionStream(Stream):
         return self._stream_version
 
     def activate_version(self) -> None:
-        """Tell the loader that this run's records are all there are."""
+        """Write the ACTIVATE_VERSION message: rows of other versions are gone."""
         if self._stream_version is not None:
             super()._write_activate_version_message(self._stream_version)
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Set the version, and hold the message back.
+        """Set the version without a message.
 
         Private: the SDK calls it before the first record.
 
-        Loaders keep versions as seconds in 32 bits. A killed run leaves its version in the table
-        only. To exceed it, a version is a later second than the start of this process, which
-        started after the other had sent its records.
+        Loaders keep versions in 32 bits, so that they count seconds. A killed run leaves its
+        version in the table, but not in the state. This run's must be greater: it is later than
+        the second in which this process started, which was after the other's last record.
         """
         later = _PROCESS_START + 1
-        # At most one second, even if the clock was changed.
+        # One second at most, even if the clock was changed.
         time.sleep(min(1.0, max(0.0, later - time.time())))
         self._stream_version = self.next_version(max(int(time.time()), later))

@@ -12,9 +12,9 @@ class LoaderGone(Exception):
 
 
 def error_message(error: BaseException) -> str:
-    """The message of an error for a user: its own words, with its type where those are not enough.
+    """The message of an error for a user.
 
-    Built-in errors lead with their type: `KeyError: 'x'` says more than `'x'`.
+    A built-in error is named by its type: `KeyError: 'x'` says more than `'x'`.
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

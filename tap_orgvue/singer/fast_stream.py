@@ -86,7 +86,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
             self._progress.start_page()
 
     def note_replication_values(self, values: Iterable[str]) -> None:
-        """Keep the latest of these values of the replication key."""
+        """Keep the latest of some values of the replication key."""
         if self._progress is not None:
             self._progress.note(values)
 
@@ -100,7 +100,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     def _write_schema_message(self) -> None:
         """Write the SCHEMA message once the export's headers are known.
 
-        Private: the SDK writes it before it asks for records. Loaders want one complete SCHEMA
+        Private: the SDK writes it before the first request. Loaders need one complete SCHEMA
         message per stream and run.
         """
         self._prepared = self.prepare()
@@ -121,7 +121,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
                 self._end()
 
     def _end(self) -> None:
-        """Leave the bookmark where the SDK promotes it from, and finish."""
+        """Put the bookmark where the SDK promotes it from, and finish."""
         if self._progress is not None:
             # Private: the SDK's start of the sync, in milliseconds since 1970.
             began = datetime.fromtimestamp(self._initialized_at / 1000, timezone.utc)
@@ -133,7 +133,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
                     "replication_key_value": bookmark,
                 }
         self.finish()
-        # The SDK skips a STATE message that repeats the last one: it would not flush the records.
+        # The SDK skips a STATE message equal to the last one, which would have flushed the records.
         self.flush()
 
     @override
@@ -181,7 +181,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         return not others and type(only) is SameRecordTransform and not only.flattening_enabled
 
     def _sync_rows(self) -> Iterator[Rows]:
-        """What the SDK's `_sync_records` does around its loop, with a list of rows per record."""
+        """Yield blocks of rows, with the metrics and state steps of the SDK's `_sync_records`."""
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context({})
             timer.with_context({})
@@ -196,14 +196,14 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         self._finalize_state(self.stream_state)
 
     def _envelope(self, writer: BufferedWriter) -> tuple[bytes, bytes]:
-        """The bytes before and after the record in a RECORD message of this moment."""
+        """The bytes before and after the record in a RECORD message, with the current time."""
         message = singer.RecordMessage(
             stream=self.stream_maps[0].stream_alias,
             record={},
             version=self._stream_version,
             time_extracted=datetime.now(timezone.utc),
         )
-        # From the end: the stream's name, in front, is free text.
+        # Searched from the end: the stream's name, before it, may hold brackets.
         before, _, after = writer.serialize_message(message).rpartition(b"{}")
         return before, after.rstrip()
 
@@ -236,15 +236,15 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Leave no mark in the state: `ReplicationProgress` bounds the bookmark."""
+        """None: `ReplicationProgress` bounds the bookmark instead."""
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Leave no mark in the state. Private: an odd bookmark would end the run here."""
+        """Do nothing. Private: an unreadable bookmark would end the run here."""
 
     @override
     def _write_record_message(self, record: Record) -> None:
-        """Write a record as the SDK does, and keep its values out of a stream map's error.
+        """Write a record as the SDK does; the error of a stream map shows no value.
 
         Private: the SDK applies the stream maps here.
         """
@@ -259,9 +259,9 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         raise self.map_error(failed)
 
     def map_error(self, error: Exception) -> StreamMapFailed:
-        """The error of a stream map, without the values that may be in its words.
+        """The error of a stream map without its message, which may hold values.
 
-        To be raised outside the `except` block: a cause would be shown as well.
+        Raise it outside the `except` block: its cause would be shown, too.
         """
         from_sdk = isinstance(error, MapExpressionError)
         why = str(error) if from_sdk else f"It raised {type(error).__name__}."

@@ -1,4 +1,4 @@
-"""A tap whose streams fail one by one, and which ends cleanly on a signal."""
+"""A tap in which a failed stream does not stop the others, and which ends cleanly on a signal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMPATIENT_SECONDS = 1.0
 
 
 class Terminated(BaseException):
-    """A signal ends the run. No `except Exception` stops it.
+    """A signal ends the run. `except Exception` does not catch it.
 
     Attributes:
         code: The exit code: 128 and the signal's number.
@@ -39,13 +39,13 @@ class IsolatingTap(Tap):
     """A tap in which one stream's failure does not stop the others."""
 
     run_ending: tuple[type[Exception], ...] = ()
-    """Errors that every other stream would meet too."""
+    """Errors that every other stream would raise, too: the run ends."""
 
     _signalled_at: float | None = None
-    """When the first signal came."""
+    """The monotonic time of the first signal."""
 
     def run(self) -> dict[str, Exception]:
-        """Sync all selected streams, as the SDK's `sync_all` does, but each on its own.
+        """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
 
         A stream that fails keeps its old bookmark.
 
@@ -53,11 +53,11 @@ class IsolatingTap(Tap):
             Stream name to its error, for each stream that failed.
 
         Raises:
-            Exception: One of `run_ending`; messages sent before it stay sent.
+            Exception: One of `run_ending`. Complete streams before it keep their new state.
         """
         failed: dict[str, Exception] = {}
         unfinished = [stream.name for stream in self.streams.values() if stream.selected]
-        # Private: `sync_all` begins with it.
+        # Private: the first step of `sync_all`.
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
@@ -76,7 +76,7 @@ class IsolatingTap(Tap):
                 if isinstance(error, (*self.run_ending, BrokenPipeError)):
                     self.logger.error("The run ends. Not sent: %s.", ", ".join(unfinished))  # noqa: TRY400 - as below
                     raise
-                # A traceback holds on to the part of the export that was read.
+                # A traceback would keep the rows that were read in memory.
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
                 self.logger.error("%s", error_message(error))  # noqa: TRY400 - a user's line, not a traceback
@@ -91,12 +91,12 @@ class IsolatingTap(Tap):
 
         Private: the SDK exits with 0 here, after a STATE that is ahead of its records.
         """
-        # The SDK installs its handlers before it makes the writer.
+        # The SDK installs its handlers before it creates the writer.
         writer, now = getattr(self, "message_writer", None), time.monotonic()
         terminated = Terminated(signum)
         if self._signalled_at is not None:
-            # A terminal signals the whole pipe, a supervisor repeats itself: one wish. A later
-            # signal does not wait for a loader that is stuck.
+            # A terminal signals every process of the pipe, and a supervisor repeats the signal:
+            # within a second it is the same one. A later one does not wait for a stuck loader.
             if now - self._signalled_at > IMPATIENT_SECONDS:
                 os._exit(terminated.code)
             return

@@ -1,7 +1,7 @@
-"""Messages on standard output: records by the buffer, all others at once.
+"""Messages on standard output: records are buffered, all other messages flush the buffer.
 
-A loader reads whole lines as before; only fewer, larger writes carry them. Records always precede
-the STATE that covers them, since one buffer holds both.
+A loader reads the same lines as without a buffer. Records precede the STATE message that covers
+them, since one buffer holds both.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 FLUSH_BYTES = 256 * 1024
+"""The buffer is written out at this size."""
 
 FLUSH_SECONDS = 1.0
-"""A buffer goes out when it is this large, or its first message this old."""
+"""The buffer is written out when its first message is this old."""
 
 
 def _encode_other(value: Any) -> Any:
-    """What the SDK's own writer does with values that JSON does not know."""
+    """Encode a value that JSON has no type for, as the SDK's own writer does."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -36,30 +37,34 @@ ENCODER = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
 
 
 def lines_of(records: Sequence[Any], before: bytes, after: bytes) -> tuple[bytes | memoryview, ...]:
-    """Lines of JSON, each with the same bytes around it, in pieces that follow one another.
+    """Encode records as JSON lines between constant bytes.
 
     Args:
-        records: What encodes as JSON; at least one.
-        before: What each line begins with.
-        after: What it ends with, before the line break.
+        records: Values that msgspec encodes; at least one.
+        before: The bytes before each record.
+        after: The bytes after each record, without the line break.
+
+    Returns:
+        Consecutive pieces of the lines.
     """
-    # One call for all of them, and one that puts the rest between: JSON has no other line breaks.
+    # One call encodes, one inserts the bytes: JSON on one line holds no other line break.
     lines = ENCODER.encode_lines(records)
     around = lines.replace(b"\n", after + b"\n" + before)
     return before, memoryview(around)[: len(around) - len(before)]
 
 
 def lines_with(records: Sequence[Any], more: bytes) -> bytes | bytearray:
-    """Lines of JSON, each with the same members behind a record's own.
+    """Encode records as JSON lines, each with the same additional members at its end.
 
     Args:
-        records: What encodes as JSON objects; not empty ones, where there is more.
-        more: Members as JSON, without brackets around them; none where it is empty.
+        records: Values that msgspec encodes as objects, with at least one member if there are
+            additional ones.
+        more: The additional members as JSON, without brackets; may be empty.
     """
     if not more:
         return ENCODER.encode_lines(records)
-    # Not one call, and a search for what ends the lines, as above: two bytes are looked for so
-    # much more slowly than one that it would cost more than encoding does.
+    # Not as above: a search for two bytes is so much slower than for one that it would take
+    # longer than encoding.
     lines, ending = bytearray(), b"," + more + b"}\n"
     for record in records:
         ENCODER.encode_into(record, lines, -1)
@@ -72,30 +77,29 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     """Writes messages to standard output.
 
     Attributes:
-        is_writing: Whether the buffer or the output holds half of something, so that a signal
-            must wait.
-        interruption: What to raise once it does not.
-        last_state: The last STATE that was written, as a line; None before the first.
+        is_writing: True while a message may be half written: a signal handler must not raise.
+        interruption: An error of a signal handler, raised once the message is complete.
+        last_state: The line of the last STATE message; None before the first.
     """
 
     def __init__(self) -> None:
-        """Begin with an empty buffer."""
+        """Start with an empty buffer."""
         self.is_writing = False
         self.interruption: BaseException | None = None
         self.last_state: bytes | None = None
         self._buffer = bytearray()
-        self._oldest = 0.0
+        self._filled_at = 0.0
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        """A message as a line of JSON."""
+        """Encode a message as a JSON line."""
         return ENCODER.encode(message.to_dict()) + b"\n"
 
     @override
     def write_message(self, message: Message) -> None:
-        """Write a message; one that loaders act on goes out at once, with all before it."""
+        """Write a message. Any message but a RECORD flushes the buffer."""
         line = self.serialize_message(message)
-        with self._undisturbed():
+        with self._deferring_signals():
             self.write_lines(line)
             if isinstance(message, StateMessage):
                 self.last_state = line
@@ -103,31 +107,31 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
                 self.flush()
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
-        """Write encoded messages that may wait for others, in pieces that are whole together."""
-        with self._undisturbed():
+        """Buffer encoded messages, given as consecutive pieces of whole lines."""
+        with self._deferring_signals():
             if not self._buffer:
-                self._oldest = time.monotonic()
+                self._filled_at = time.monotonic()
             for piece in pieces:
                 self._buffer += piece
-            waited = time.monotonic() - self._oldest
+            waited = time.monotonic() - self._filled_at
             if len(self._buffer) >= FLUSH_BYTES or waited >= FLUSH_SECONDS:
-                self._let_out()
+                self._write_buffer()
 
     def flush(self) -> None:
-        """Let out what is held."""
-        with self._undisturbed():
+        """Write out the buffer."""
+        with self._deferring_signals():
             if self._buffer:
-                self._let_out()
+                self._write_buffer()
 
     def repeat_state(self) -> None:
-        """Write the last STATE again, behind everything else that is held."""
-        with self._undisturbed():
+        """Write out the buffer, and the last STATE message again behind it."""
+        with self._deferring_signals():
             self._buffer += self.last_state or b""
             self.flush()
 
     @contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Let a signal wait until nothing is half done: a cut line would cost the loader all."""
+    def _deferring_signals(self) -> Iterator[None]:
+        """Defer a signal's error to the end of the message: loaders fail on a cut line."""
         outer, self.is_writing = self.is_writing, True
         try:
             yield
@@ -137,20 +141,20 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
             interruption, self.interruption = self.interruption, None
             raise interruption
 
-    def _let_out(self) -> None:
-        # Emptied first: what a closed pipe refused must not be sent again by a later flush.
+    def _write_buffer(self) -> None:
+        # Emptied first: after an error, a later flush must not write it again.
         data, self._buffer = self._buffer, bytearray()
-        _write_out(data)
+        _write_stdout(data)
 
 
-def _write_out(data: bytearray) -> None:
+def _write_stdout(data: bytearray) -> None:
     out = getattr(sys.stdout, "buffer", None)
     if out is None:
-        # A test or a notebook replaced standard output by one for text.
+        # Tests and notebooks replace standard output by a text stream.
         sys.stdout.write(data.decode())
         sys.stdout.flush()
         return
-    # Where Python is told not to buffer, a write that a signal interrupts is one of a part.
+    # With PYTHONUNBUFFERED, a write that a signal interrupts is incomplete.
     rest = memoryview(data)
     while rest:
         rest = rest[out.write(rest) or 0 :]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from upath import UPath
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset
+from tap_orgvue.singer.batch_files import BatchFile, BatchWriter
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.object_store import object_store
@@ -121,3 +126,110 @@ def test_a_size_that_holds_nothing(size: Any) -> None:
             },
             setup_mapper=False,
         )
+
+
+# --- without a run
+
+
+@dataclass
+class Folder:
+    """A storage as the SDK reads it from `batch_config`."""
+
+    root: str
+    prefix: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def get_url(self, filename: str) -> str:
+        """The URL of a file."""
+        return f"{self.root}/{filename}"
+
+
+def contents(url: str | None) -> bytes:
+    """What a file holds, unpacked."""
+    assert url is not None
+    data = Path(urlsplit(url).path).read_bytes()
+    return gzip.decompress(data) if url.endswith(".gz") else data
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_lines_are_distributed_over_files(tmp_path: Path, compress: bool) -> None:  # noqa: FBT001
+    """A file is full at its size; the next one begins with the next line, under another name."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=3, compress=compress)
+    assert writer.finish() is None
+    assert (writer.room, writer.add(b"1\n2\n", 2)) == (3, None)
+    first = (writer.room, writer.add(b"3\n", 1))
+    assert first[0] == 1
+    assert (writer.room, writer.add(b"4\n", 1)) == (3, None)
+    second = writer.finish()
+    assert (contents(first[1]), contents(second)) == (b"1\n2\n3\n", b"4\n")
+    assert writer.finish() is None
+    assert writer.room == 3
+    ending = ".json.gz" if compress else ".json"
+    assert [str(url)[-len(ending) - 2 :] for url in (first[1], second)] == [
+        f"-{number}{ending}" for number in (1, 2)
+    ]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_long_and_short_lines_stay_in_order(tmp_path: Path) -> None:
+    """Whether lines are collected or passed on at once, a file has them in their order."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=10**6, compress=True)
+    dice, pieces = random.Random(5), []  # noqa: S311 - not for secrets
+    for number in range(200):
+        length = dice.choice([1, 100, 20_000, 65_536, 65_535, 150_000])
+        pieces.append(b"%d" % (number % 10) * length + b"\n")
+        writer.add(pieces[-1], 1)
+    assert contents(writer.finish()) == b"".join(pieces)
+
+
+def test_names_of_two_writers_differ(tmp_path: Path) -> None:
+    """Two runs may write into one folder; the prefix stands in front."""
+    names = set()
+    for _ in range(2):
+        storage = Folder(tmp_path.as_uri(), prefix="nightly-")
+        writer = BatchWriter(storage, "x", size=1, compress=False)
+        names.add(writer.add(b"1\n", 1))
+    assert len(names) == 2
+    assert all(Path(str(name)).name.startswith("nightly-x-") for name in names)
+
+
+@pytest.mark.parametrize("written", [b"1\n", b"1" * 10**6])
+def test_a_file_that_is_discarded_is_gone(tmp_path: Path, written: bytes) -> None:
+    """Whether anything of it was written or not; twice is as good as once."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=10, compress=False)
+    writer.discard()
+    writer.add(written, 1)
+    writer.discard()
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    """A clean-up after a load may remove it between two files."""
+    folder = tmp_path / "files"
+    writer = BatchWriter(Folder(folder.as_uri()), "x", size=1, compress=False)
+    Path(urlsplit(str(writer.add(b"1\n", 1))).path).unlink()
+    folder.rmdir()
+    assert contents(writer.add(b"2\n", 1)) == b"2\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("chunks", [1, 100])
+def test_a_full_disk_is_an_error(tmp_path: Path, chunks: int, compress: bool) -> None:  # noqa: FBT001
+    """However much follows behind the write that failed; afterwards the file is gone."""
+    (tmp_path / "x.json").symlink_to("/dev/full")
+    file = BatchFile(UPath(tmp_path), "x.json", "file:///x.json", compress=compress)
+    file.open()
+    for _ in range(chunks):
+        file.write(os.urandom(200_000))
+    with pytest.raises(OSError, match="No space left"):
+        file.close()
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_never_opened_is_discarded(tmp_path: Path) -> None:
+    """A signal may come between the two."""
+    BatchFile(UPath(tmp_path), "x.json", "file:///x.json", compress=True).discard()
+    assert list(tmp_path.iterdir()) == []

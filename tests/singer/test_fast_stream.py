@@ -1,278 +1,340 @@
-"""The short record path against the SDK's own: the same messages, under everything a user can set.
-
-Also what it is built on: it fails when the SDK changes under it.
-"""
+"""Blocks of rows leave as the messages that the SDK writes, and a bookmark is left in the end."""
 
 from __future__ import annotations
 
-import gzip
-import inspect
-import io
 import json
-from contextlib import redirect_stdout
-from pathlib import Path
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
-from singer_sdk import Tap
 from singer_sdk.helpers._state import StateWriter
-from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import StateMessage
-from singer_sdk.streams import RESTStream
+from typing_extensions import override
 
-from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.singer.output import BufferedWriter
-from tap_orgvue.streams.dataset_stream import DatasetStream
-from tap_orgvue.tap import TapOrgvue
-from tests.support.datasets import people
-from tests.support.runs import discover, entry, select, sync
+from tap_orgvue.singer import output
+from tap_orgvue.singer.errors import StreamMapFailed
+from tap_orgvue.singer.fast_stream import cut
+from tests.support.small_tap import First, SmallStream, SmallTap, letters, run_of, small_tap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tap_orgvue.simulator import Orgvue
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "nothing set": {},
-    "a renamed stream": {"stream_maps": {"people": {"__alias__": "staff"}}},
-    "computed columns": {
-        "stream_maps": {"people": {"mark": "md5(str(id))", "salary": "float(salary or 0) * 2"}},
-    },
-    "a removed column": {"stream_maps": {"people": {"salary": None}}},
-    "filtered rows": {"stream_maps": {"people": {"__filter__": "on_leave"}}},
-    "nothing but what is named": {
-        "stream_maps": {"people": {"id": "id", "__else__": None, "__key_properties__": ["id"]}},
-    },
-    "a stream of a stream": {"stream_maps": {"copy": {"__source__": "people"}}},
-    "a removed stream": {"stream_maps": {"people": None}},
-    "no stream but those named": {"stream_maps": {"links": {}, "__else__": None}},
-    "an invented name": {
-        "stream_maps": {"people": {"full_name": "fake.name()"}},
-        "faker_config": {"seed": 7, "locale": "en_US"},
-    },
-    "flattened": {"flattening_enabled": True, "flattening_max_depth": 2},
-    "versions": {"emit_activate_version_messages": True},
-    "versions and maps": {
-        "emit_activate_version_messages": True,
-        "stream_maps": {"people": {"__alias__": "staff", "salary": None}},
-    },
-    "Orgvue's names": {"column_names": "original", "stream_maps": {"people": {"id": "id"}}},
-}
-
-
-@pytest.fixture
-def tenant(serve: Callable[..., Orgvue]) -> Orgvue:
-    """A tenant with people and links, some cells empty."""
-    dataset = people(1500)
-    dataset.add({"id": "empty"})
-    links = Dataset(
-        "Links",
-        type="LINKS",
-        properties=[Property("from_id", "text"), Property("to_id", "text")],
-        rows=[{"from_id": f"P{i}", "to_id": f"P{i + 1}"} for i in range(20)],
-    )
-    return serve(dataset, links)
-
-
-def told(output: str) -> list[dict[str, Any]]:
-    """Messages without what differs between two runs: moments."""
-    # Not `splitlines`: text may hold other signs that end lines, as U+2028.
-    messages = [json.loads(line) for line in output.split("\n") if line]
-    for message in messages:
-        if "time_extracted" in message:
-            message["time_extracted"] = "a moment"
-        if "version" in message:
-            message["version"] = "a version"
-        for bookmark in message.get("value", {}).get("bookmarks", {}).values():
-            bookmark.get("orgvue", {}).pop("version", None)
-    return messages
-
-
-def columns(catalog: dict[str, Any], stream: str) -> list[str]:
-    """The names of a stream's columns."""
-    return list(entry(catalog, stream)["schema"]["properties"])
-
-
-def run_with(writer: Any, config: dict[str, Any], catalog: dict[str, Any]) -> str:
-    """What a run writes, with one writer or the other."""
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with redirect_stdout(out):
-        tap = TapOrgvue(
-            config=json.loads(json.dumps(config)), catalog=catalog, message_writer=writer
-        )
-        assert not tap.run()
-        tap.close()
-    out.seek(0)
-    return out.read()
-
-
-def both_ways(
-    config: dict[str, Any], catalog: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The messages of the short path, and those of the SDK's own with all its checks."""
-    short = told(run_with(BufferedWriter(), config, catalog))
-    # Objects are left as they are: the SDK drops what a schema does not name in them.
-    monkeypatch.setattr(DatasetStream, "TYPE_CONFORMANCE_LEVEL", TypeConformanceLevel.ROOT_ONLY)
-    return short, told(run_with(SingerWriter(), config, catalog))
-
-
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_messages_are_the_sdks_own(
-    tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever is set, a loader gets the messages that the SDK's own path would write."""
-    config = {**tenant.config, **settings}
-    short, own = both_ways(config, discover(config), monkeypatch)
-    assert short == own
-    assert any(message["type"] == "SCHEMA" for message in short)
-
-
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_deselected_columns_and_incremental_streams_too(
-    tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same with columns deselected, keys among them, and with an incremental stream."""
-    config = {**tenant.config, **settings}
-    catalog = discover(config)
-    select(catalog, "people", "start_date", "full_name", "_id", selected=False)
-    changed = next(name for name in columns(catalog, "links") if name.startswith("_modified"))
-    select(catalog, "links", replication_method="INCREMENTAL", replication_key=changed)
-    select(catalog, "links", changed, selected=False)
-    short, own = both_ways(config, catalog, monkeypatch)
-    assert short == own
-
-
-def test_stream_maps_are_given_dates_as_texts(tenant: Orgvue) -> None:
-    """An expression finds in a date what a loader would find in it."""
-    maps = {"people": {"month": "(start_date or '')[:7]"}}
-    records = sync({**tenant.config, "stream_maps": maps}).records["people"]
-    assert records[0]["start_date"] == "2022-01-01"
-    assert records[0]["month"] == "2022-01"
-
-
-def test_a_stream_by_any_name_too(tenant: Orgvue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for a stream that a user's catalog calls by signs that JSON is made of."""
-    catalog = discover(tenant.config)
-    named = entry(catalog, "people")
-    named["tap_stream_id"] = named["stream"] = 'a{}"b\n'
-    short, own = both_ways(tenant.config, catalog, monkeypatch)
-    assert short == own
-
-
-def test_a_long_stream_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
-    """STATE comes after as many records as the SDK's own path has it, between blocks and within."""
-    dataset = people(7, "Few")
-    tenant = serve(people(2500), dataset)
-    monkeypatch.setattr(DatasetStream, "STATE_MSG_FREQUENCY", 1000)
-    # A state that changes with every message is written with every message.
-    monkeypatch.setattr(StateWriter, "write_state", _write_every_state)
-    short, own = both_ways(tenant.config, discover(tenant.config), monkeypatch)
-    assert short == own
-    kinds = [message["type"] for message in short if message.get("stream") != "few"]
-    assert kinds.count("STATE") > 4
+    from pathlib import Path
 
 
 def _write_every_state(self: StateWriter, state: dict[str, Any]) -> None:
     self._message_writer.write_message(StateMessage(value=state))
 
 
-def test_odd_values_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same where values do not fit or are long, and where a name is none that a field has."""
-    odd: list[dict[str, Any]] = [
-        *({"number": value} for value in ("N/A", 1.5, True, [1], 0.30000000000000004, None)),
-        *({"text": value} for value in (5, "a\x00b", "\u2028", {"a": [1.10]}, None)),
-        *({"date": value} for value in ("2022-01-02T10:00:00Z", "soon", 5, "2022-01-02", None)),
-        *({"_changedAt": value} for value in ("2022-01-02T10:00:00.000Z", "2022-01-02", "x", None)),
-    ]
-    properties = [
-        *(Property("number", "number"), Property("text"), Property("date", "date")),
-        *(Property("_changedAt", "date"), Property('with "quotes"', "text")),
-    ]
-    tenant = serve(Dataset("People", properties=properties, rows=odd))
-    for names in ("snake_case", "original"):
-        config = {**tenant.config, "column_names": names}
-        short, own = both_ways(config, discover(config), monkeypatch)
-        assert short == own
-        assert sum(message["type"] == "RECORD" for message in short) == len(odd)
+# --- the messages
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_batch_files_hold_what_records_would(
-    tenant: Orgvue, settings: dict[str, Any], tmp_path: Path
+def test_blocks_of_rows_are_messages() -> None:
+    """Each row is a RECORD with its stream's alias, the time, and no version without one."""
+    maps = {"stream_maps": {"second": None}}
+    _, run = run_of(small_tap(maps))
+    assert run.records == {"first": letters(*"abc")}
+    for message in run.of_type("RECORD"):
+        assert datetime.fromisoformat(message["time_extracted"]).utcoffset() == timedelta(0)
+        assert "version" not in message
+
+
+@pytest.mark.parametrize("maps", [{}, {"first": {"number": "number"}}])
+@pytest.mark.parametrize("block", [1, 2, 5, 12])
+def test_state_messages_come_in_between(
+    monkeypatch: pytest.MonkeyPatch, maps: dict[str, Any], block: int
 ) -> None:
-    """Files of BATCH messages hold exactly the records that RECORD messages would, in order."""
-    config = {**tenant.config, **settings}
-    records = sync(config).records
-    batch = {
-        "batch_config": {
-            "encoding": {"format": "jsonl", "compression": "gzip"},
-            "storage": {"root": tmp_path.as_uri(), "prefix": "x-"},
-            "batch_size": 400,
-        },
-    }
-    run = sync({**config, **batch})
-    found: dict[str, list[dict[str, Any]]] = {}
-    for message in run.of_type("BATCH"):
-        for address in message["manifest"]:
-            path = Path(urlsplit(address).path)
-            assert path.name.startswith("x-tap-orgvue--")
-            lines = gzip.decompress(path.read_bytes()).splitlines()
-            assert 0 < len(lines) <= 400
-            found.setdefault(message["stream"], []).extend(json.loads(line) for line in lines)
-    for stream_records in found.values():
-        for record in stream_records:
-            for name in [name for name in record if name.startswith("_sdc_")]:
-                assert settings.get("emit_activate_version_messages")
-                del record[name]
-    assert found == {stream: rows for stream, rows in records.items() if rows}
-    assert not run.of_type("RECORD")
+    """After so many records, however blocks are cut, and once in the end."""
+    monkeypatch.setattr(SmallStream, "STATE_MSG_FREQUENCY", 5)
+    monkeypatch.setattr(StateWriter, "write_state", _write_every_state)
+    tap = small_tap({"stream_maps": maps})
+    alphabet = "abcdefghijkl"
+    tap.first.pages = [letters(*alphabet[i : i + block]) for i in range(0, 12, block)]
+    tap.second.selected = False
+    _, run = run_of(tap)
+    kinds = "".join(message["type"][0:2] for message in run.messages)
+    assert kinds.startswith("SC" + "RE" * 5 + "ST" + "RE" * 5 + "ST" + "RE" * 2 + "ST")
 
 
-def test_uncompressed_batches(tenant: Orgvue, tmp_path: Path) -> None:
-    """Compression `none` writes plain lines, as the message says."""
-    encoding = {"format": "jsonl", "compression": "none"}
-    config = {"batch_config": {"encoding": encoding, "storage": {"root": tmp_path.as_uri()}}}
-    run = sync({**tenant.config, **config})
-    message = next(m for m in run.of_type("BATCH") if m["stream"] == "people")
-    assert message["encoding"] == encoding
-    lines = Path(urlsplit(message["manifest"][0]).path).read_bytes().splitlines()
-    assert len(lines) == 1501
-    assert json.loads(lines[0])["id"] == "P0"
+def test_metrics_count_records(caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK's metrics know of every record of a block, and of no context."""
+    caplog.set_level("INFO", logger="singer_sdk.metrics")
+    tap = small_tap()
+    tap.first.pages = [letters(*"abcde"), letters(*"fgh")]
+    run_of(tap)
+    points = [json.loads(text.removeprefix("METRIC: ")) for text in caplog.messages if "{" in text]
+    [count] = [
+        point
+        for point in points
+        if (point["metric"], point["tags"]["stream"]) == ("record_count", "first")
+    ]
+    assert count["value"] == 8
+    assert count["tags"]["context"] == {}
+    timers = [point for point in points if point["metric"] == "sync_duration"]
+    assert [point["tags"]["context"] for point in timers] == [{}, {}]
 
 
-SIGNATURES = {
-    (RESTStream, "_write_schema_message"): ["self"],
-    (RESTStream, "_write_activate_version_message"): ["self", "full_table_version"],
-    (RESTStream, "_write_starting_replication_value"): ["self", "context"],
-    (RESTStream, "_process_record"): [
-        "self",
-        "record",
-        "child_context",
-        "partition_context",
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stream_maps": {"first": {"number": "number"}}},
+        {"stream_maps": {"copy": {"__source__": "first"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 1},
     ],
-    (RESTStream, "_increment_stream_state"): ["self", "latest_record", "context"],
-    (RESTStream, "_write_state_message"): ["self"],
-    (RESTStream, "_finalize_state"): ["self", "state"],
-    (RESTStream, "_generate_batch_messages"): ["self", "encoding", "manifest"],
-    (RESTStream, "_sync_records"): ["self", "context", "write_messages"],
-    (Tap, "_reset_state_progress_markers"): ["self"],
-    (Tap, "_handle_termination"): ["self", "signum", "frame"],
-}
+)
+def test_rows_that_change_are_records(change: dict[str, Any]) -> None:
+    """Where a map changes rows, or a stream is sent twice, they leave as records."""
+    seen: list[bool] = []
+    tap = small_tap(change)
+    tap.first.happen = lambda: seen.append(tap.first.yields_row_blocks)
+    run_of(tap)
+    assert seen == [False]
 
 
-@pytest.mark.parametrize("where,words", SIGNATURES.items(), ids=lambda part: str(part)[-40:])
-def test_the_sdk_is_as_this_path_knows_it(where: tuple[type, str], words: list[str]) -> None:
-    """Every private method that is overridden or called is there, and takes what it took."""
-    owner, name = where
-    assert list(inspect.signature(getattr(owner, name)).parameters) == words
+def test_rows_that_stay_are_blocks() -> None:
+    """Without maps rows leave by the block; the flag is off when the stream ends."""
+    seen: list[bool] = []
+    tap = small_tap({"flattening_enabled": True, "flattening_max_depth": 0})
+    tap.first.happen = lambda: seen.append(tap.first.yields_row_blocks)
+    run_of(tap)
+    assert seen == [True]
+    assert not tap.first.yields_row_blocks
 
 
-def test_the_sdks_private_state_is_as_this_path_knows_it(tenant: Orgvue) -> None:
-    """Every private attribute that is read or set is there."""
-    tap = TapOrgvue(config=tenant.config)
-    stream = tap.streams["people"]
-    held = vars(stream)
-    for name in ("_stream_version", "_input_schema", "_schema", "_stream_maps", "_initialized_at"):
-        assert name in held
+def test_a_block_that_fails_leaves_no_flag() -> None:
+    """A stream that is read again after a failure yields records."""
+    tap = small_tap()
+
+    def fail() -> None:
+        raise ValueError
+
+    tap.first.happen = fail
+    run_of(tap)
+    assert not tap.first.yields_row_blocks
+    tap.first.happen = list
+    assert list(tap.first.get_records(None)) == letters(*"abc")
+
+
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("ABORT_AT_RECORD_COUNT", 1),
+        ("can_encode_rows", False),
+        ("partitions", [{"part": 1}]),
+    ],
+)
+def test_the_sdks_own_loop_takes_over(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    """With a limit of records, names that no struct has, or partitions."""
+    monkeypatch.setattr(First, name, value)
+    seen: list[bool] = []
+    tap = small_tap()
+    tap.first.happen = lambda: seen.append(tap.first.yields_row_blocks)
+    _, run = run_of(tap)
+    assert seen in ([False], [])
+    assert len(run.records["first"]) == (1 if name.startswith("ABORT") else 3)
+
+
+def test_a_deselected_column_is_left_to_the_sdk() -> None:
+    """It stands in no record."""
+    tap = small_tap()
+    tap.first.metadata["properties", "number"].selected = False
+    _, run = run_of(tap)
+    assert run.records["first"] == [{"letter": letter, "changed": None} for letter in "abc"]
+
+
+def test_another_writer_is_left_to_the_sdk() -> None:
+    """Blocks are for the buffered writer only; without it, flushing does nothing."""
+    tap = small_tap(message_writer=SingerWriter())
+    _, run = run_of(tap)
+    assert run.records["first"] == letters(*"abc")
+    tap.first.flush()
+    tap.flush()
+    tap.write_last_state()
+
+
+# --- the replication key
+
+
+def incremental(tap: SmallTap, *changed: str | None) -> None:
+    """Make the first stream incremental, with pages of one row that changed at these times."""
+    tap.first.replication_key = "changed"
+    tap.first.forced_replication_method = "INCREMENTAL"
+    tap.first.pages = [[{**letters("a")[0], "changed": value}] for value in changed]
+    tap.second.selected = False
+
+
+@pytest.mark.parametrize("maps", [{}, {"first": {"number": "number"}}])
+def test_the_bookmark_is_of_the_first_page(maps: dict[str, Any]) -> None:
+    """By the block and by the record alike."""
+    tap = small_tap({"stream_maps": maps})
+    incremental(tap, "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+    _, run = run_of(tap)
+    assert run.state["bookmarks"]["first"] == {
+        "replication_key": "changed",
+        "replication_key_value": "2026-01-02T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize("maps", [{}, {"first": {"number": "number"}}])
+def test_without_values_the_bookmark_stays(maps: dict[str, Any]) -> None:
+    """Rows without a value of the replication key move nothing."""
+    last = {"replication_key": "changed", "replication_key_value": "2026-01-02T00:00:00Z"}
+    state = {"bookmarks": {"first": last}}
+    tap = small_tap({"stream_maps": maps}, state=state)
+    incremental(tap, None)
+    _, run = run_of(tap)
+    assert run.state == state
+
+
+def test_a_bookmark_is_not_after_the_start() -> None:
+    """A value in the future is replaced by the time at which the sync began."""
+    tap, before = small_tap(), datetime.now(timezone.utc)
+    incremental(tap, "9999-01-01T00:00:00Z")
+    _, run = run_of(tap)
+    bookmark = run.state["bookmarks"]["first"]["replication_key_value"]
+    start = datetime.fromisoformat(bookmark.replace("Z", "+00:00"))
+    assert before - timedelta(seconds=1) <= start <= datetime.now(timezone.utc)
+
+
+def test_an_odd_bookmark_ends_no_run() -> None:
+    """A bookmark that is no instant is left to the stream, which requests by it."""
+    tap = small_tap(state={"bookmarks": {"first": {"replication_key_value": {"a": 1}}}})
+    incremental(tap, "2026-01-02T00:00:00Z")
+    failed, run = run_of(tap)
+    assert failed == {}
+    assert len(run.records["first"]) == 1
+
+
+def test_a_full_table_has_no_bookmark() -> None:
+    """Nothing is noted of its rows."""
+    tap = small_tap()
+    tap.first.pages = [[{**letters("a")[0], "changed": "2026-01-02T00:00:00Z"}]]
+    _, run = run_of(tap)
+    assert run.state["bookmarks"]["first"] == {}
+
+
+# --- hooks
+
+
+class Hooked(SmallStream):
+    """A stream that tells when its hooks are called."""
+
+    name = "hooked"
+    sends = True
+    calls: list[str]
+
+    @override
+    def prepare(self) -> bool:
+        """Say whether there is anything to send."""
+        self.calls.append("prepare")
+        return self.sends
+
+    @override
+    def finish(self) -> None:
+        """Note the end."""
+        self.calls.append("finish")
+
+
+class HookedTap(SmallTap):
+    """A tap of that stream."""
+
+    @override
+    def discover_streams(self) -> list[SmallStream]:
+        """Make it."""
+        stream = Hooked(self)
+        stream.calls = []
+        stream.happen = lambda: stream.calls.append("end of records")
+        return [stream]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("sends", [True, False])
+def test_hooks_are_called_once(tmp_path: Path, batch: bool, sends: bool) -> None:  # noqa: FBT001
+    """Before the SCHEMA message and behind the last record; a stream without news sends nothing."""
+    config = {
+        "batch_config": {
+            "encoding": {"format": "jsonl", "compression": "none"},
+            "storage": {"root": tmp_path.as_uri()},
+        }
+    }
+    tap = HookedTap(config=config if batch else {})
+    stream = tap.streams["hooked"]
+    assert isinstance(stream, Hooked)
+    stream.sends = sends
+    _, run = run_of(tap)
+    assert stream.calls == (["prepare", "end of records", "finish"] if sends else ["prepare"])
+    kinds = {message["type"] for message in run.messages}
+    assert kinds == ({"SCHEMA", "STATE", "BATCH" if batch else "RECORD"} if sends else {"STATE"})
+
+
+def test_records_without_a_sync() -> None:
+    """As a notebook reads them: the stream prepares itself."""
+    tap = HookedTap(config={})
+    stream = tap.streams["hooked"]
+    assert isinstance(stream, Hooked)
+    assert list(stream.get_records(None)) == letters(*"abc")
+    assert stream.calls == ["prepare", "end of records", "finish"]
+
+
+# --- the schema of a run
+
+
+@pytest.mark.parametrize("with_catalog", [False, True])
+def test_a_schema_replaces_the_catalogs(with_catalog: bool) -> None:  # noqa: FBT001
+    """The SCHEMA message and the stream maps are made of it."""
+    catalog = json.loads(small_tap().catalog_json_text) if with_catalog else None
+    maps = {"stream_maps": {"second": {"more": "str(letter)"}}}
+    tap = small_tap(maps, catalog=catalog)
+    schema = {
+        "type": "object",
+        "properties": {"letter": {"type": ["string", "null"]}},
+    }
+    for stream in (tap.first, tap.second):
+        assert "number" in stream.schema["properties"]
+        assert stream.stream_maps
+        stream.pages = [[{"letter": "a"}]]
+        stream.use_schema(schema)
+    _, run = run_of(tap)
+    assert set(run.schemas["first"]["schema"]["properties"]) == {"letter"}
+    assert set(run.schemas["second"]["schema"]["properties"]) == {"letter", "more"}
+    assert run.records == {"first": [{"letter": "a"}], "second": [{"letter": "a", "more": "a"}]}
+
+
+# --- errors of stream maps
+
+
+def test_the_error_of_a_map_shows_no_value() -> None:
+    """The stream and the kind of the error; for the SDK's own errors the expression."""
+    maps = {"first": {"x": "float(letter)"}, "second": {"x": "nowhere"}}
+    failed, _ = run_of(small_tap({"stream_maps": maps}))
+    first, second = failed["first"], failed["second"]
+    assert str(first) == "Stream 'first': `stream_maps` failed on a record. It raised ValueError."
+    assert isinstance(second, StreamMapFailed)
+    assert "nowhere" in str(second)
+    assert first.__cause__ is first.__context__ is None
+
+
+def test_an_error_of_standard_output_is_no_error_of_a_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A closed pipe ends the run."""
+
+    def refuse(*_: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(output, "_write_stdout", refuse)
+    monkeypatch.setattr(output, "FLUSH_SECONDS", 0.0)
+    tap = small_tap({"stream_maps": {"first": {"x": "letter"}}})
+    with pytest.raises(BrokenPipeError):
+        tap.run()
+
+
+@pytest.mark.parametrize(
+    "first,size,parts",
+    [(5, 5, ["abcde"]), (2, 2, ["ab", "cd", "e"]), (1, 3, ["a", "bcd", "e"]), (9, 3, ["abcde"])],
+)
+def test_cut(first: int, size: int, parts: list[str]) -> None:
+    """The first part may be shorter; the others have a size, the last what is left."""
+    assert ["".join(part) for part in cut(list("abcde"), first, size)] == parts
+    assert list(cut([], first, size)) == []

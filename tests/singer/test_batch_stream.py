@@ -1,0 +1,125 @@
+"""BATCH messages: each names the files of one stream map, whose lines are its records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tap_orgvue.singer.errors import StreamMapFailed
+from tests.support.small_tap import letters, run_of, small_tap
+
+if TYPE_CHECKING:
+    from tests.support.runs import Run
+    from tests.support.small_tap import SmallTap
+
+
+def batching(folder: Path, size: int = 2, **config: Any) -> SmallTap:
+    """A tap that writes files into a folder, uncompressed."""
+    return small_tap(
+        {
+            "batch_config": {
+                "encoding": {"format": "jsonl", "compression": "none"},
+                "storage": {"root": folder.as_uri()},
+                "batch_size": size,
+            },
+            **config,
+        }
+    )
+
+
+def lines_by_file(run: Run, stream: str) -> list[list[dict[str, Any]]]:
+    """The records of each file that a stream's BATCH messages name."""
+    return [
+        [json.loads(line) for line in Path(urlsplit(address).path).read_bytes().splitlines()]
+        for message in run.of_type("BATCH")
+        if message["stream"] == stream
+        for address in message["manifest"]
+    ]
+
+
+def letters_in(files: list[list[dict[str, Any]]]) -> list[list[str]]:
+    """The letters of each file."""
+    return [[record["letter"] for record in lines] for lines in files]
+
+
+EVERY_WAY = [{}, {"stream_maps": {"first": {"number": "number"}}}]
+"""By the block of rows, and record by record."""
+
+
+@pytest.mark.parametrize("config", EVERY_WAY)
+def test_files_of_a_size(tmp_path: Path, config: dict[str, Any]) -> None:
+    """Each file has `batch_size` records but the last, and a STATE message follows each."""
+    _, run = run_of(batching(tmp_path, **config))
+    assert letters_in(lines_by_file(run, "first")) == [["a", "b"], ["c"]]
+    kinds = [message["type"] for message in run.messages if message.get("stream") != "second"]
+    assert kinds[:4] == ["SCHEMA", "BATCH", "STATE", "BATCH"]
+    named = [address for message in run.of_type("BATCH") for address in message["manifest"]]
+    assert len(named) == len(set(named)) == len(list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("config", EVERY_WAY)
+def test_a_file_ends_within_a_block(tmp_path: Path, config: dict[str, Any]) -> None:
+    """Blocks of rows are cut where a file is full."""
+    tap = batching(tmp_path, 3, **config)
+    tap.first.pages = [letters(*"abcdefgh")]
+    _, run = run_of(tap)
+    assert letters_in(lines_by_file(run, "first")) == [list("abc"), list("def"), list("gh")]
+
+
+def test_each_stream_map_has_files_of_its_own(tmp_path: Path) -> None:
+    """The message names the alias; a removed stream has no file."""
+    maps = {
+        "first": {"__alias__": "one", "number": None, "__filter__": "letter != 'b'"},
+        "copy": {"__source__": "first"},
+        "second": None,
+    }
+    _, run = run_of(batching(tmp_path, stream_maps=maps))
+    one = [{"letter": "a", "changed": None}, {"letter": "c", "changed": None}]
+    assert lines_by_file(run, "one") == [one]
+    assert letters_in(lines_by_file(run, "copy")) == [["a", "b"], ["c"]]
+    assert {message["stream"] for message in run.of_type("BATCH")} == {"one", "copy"}
+    names = sorted(path.name.split("-")[3] for path in tmp_path.iterdir())
+    assert names == ["copy", "copy", "one"]
+
+
+def test_a_failed_stream_map_leaves_no_file(tmp_path: Path) -> None:
+    """Its error shows no value; the files that were named before stay."""
+    maps = {"first": {"number": "float(letter)"}, "second": None}
+    failed, run = run_of(batching(tmp_path, stream_maps=maps))
+    assert isinstance(failed["first"], StreamMapFailed)
+    assert failed["first"].__cause__ is failed["first"].__context__ is None
+    assert "raised ValueError" in str(failed["first"])
+    assert run.of_type("BATCH") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_with_a_version(tmp_path: Path) -> None:
+    """They have the columns that a loader adds to RECORD messages, but not to BATCH lines."""
+    tap = batching(tmp_path, 1000)
+    tap.first.next_version = lambda now: now  # type: ignore[method-assign]
+    type(tap.first).emit_activate_version_messages = True  # type: ignore[method-assign,assignment]
+    try:
+        _, run = run_of(tap)
+    finally:
+        del type(tap.first).emit_activate_version_messages
+    [lines] = lines_by_file(run, "first")
+    for line in lines:
+        assert line["_sdc_table_version"] == tap.first.version
+        assert line["_sdc_deleted_at"] is None
+        moments = {line["_sdc_extracted_at"], line["_sdc_received_at"], line["_sdc_batched_at"]}
+        assert len(moments) == 1
+        assert line["_sdc_sequence"] >= line["_sdc_sync_started_at"] > 10**12
+    assert lines_by_file(run, "second") == [letters(*"abc")]
+
+
+def test_an_empty_stream_has_no_file(tmp_path: Path) -> None:
+    """Neither a file nor a message."""
+    tap = batching(tmp_path)
+    tap.first.pages = tap.second.pages = []
+    _, run = run_of(tap)
+    assert run.of_type("BATCH") == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,187 @@
+"""A failed stream is alone with its failure; a signal ends the run between two messages."""
+
+from __future__ import annotations
+
+import signal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_orgvue.singer import isolating_tap
+from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
+from tap_orgvue.singer.output import BufferedWriter
+from tests.support.small_tap import run_of, small_tap, standard_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.small_tap import SmallTap
+
+STATE = {"bookmarks": {"first": {"own": 1}, "second": {"own": 2}}}
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    """What happens in a stream that fails."""
+
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
+def signalled(tap: SmallTap, signum: signal.Signals = signal.SIGTERM) -> None:
+    """Let a signal arrive, as the SDK's handler does."""
+    handle = tap._handle_termination  # noqa: SLF001 - what the SDK installs
+    handle(signum, None)
+
+
+def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """A stream that fails is returned with its error, is logged, and keeps its old state."""
+    tap = small_tap(state=STATE)
+    tap.first.happen = lambda: (
+        tap.first.stream_state.update(own="new"),
+        raising(ValueError("No luck."))(),
+    )
+    tap.second.happen = lambda: tap.second.stream_state.update(own="new")
+    failed, run = run_of(tap)
+    assert [str(error) for error in failed.values()] == ["No luck."]
+    assert list(failed) == ["first"]
+    assert len(run.records["second"]) == 3
+    assert run.state["bookmarks"] == {"first": {"own": 1}, "second": {"own": "new"}}
+    assert "ValueError: No luck." in caplog.messages
+
+
+def test_an_error_holds_on_to_nothing() -> None:
+    """What it was raised from would keep rows in memory until the end of the run."""
+    tap = small_tap()
+
+    def fail() -> object:
+        raise ValueError from KeyError()
+
+    tap.first.happen = fail
+    failed, _ = run_of(tap)
+    error = failed["first"]
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+
+
+@pytest.mark.parametrize("error", [LookupError("No token."), BrokenPipeError()])
+def test_some_errors_end_the_run(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """What every other stream would meet is raised; the streams that were not sent are named."""
+    tap = small_tap(state=STATE)
+    tap.first.happen = raising(error)
+    with standard_output(), pytest.raises(type(error)):
+        tap.run()
+    assert tap.state == STATE
+    assert "The run ends. Not sent: first, second." in caplog.messages
+
+
+def test_streams_that_were_sent_are_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor are deselected ones."""
+    tap = small_tap()
+    tap.second.happen = raising(LookupError())
+    with standard_output(), pytest.raises(LookupError):
+        tap.run()
+    assert "The run ends. Not sent: second." in caplog.messages
+
+
+def test_a_deselected_stream_is_skipped() -> None:
+    """It sends nothing, and is no failure."""
+    tap = small_tap()
+    tap.first.selected = False
+    failed, run = run_of(tap)
+    assert failed == {}
+    assert set(run.schemas) == set(run.records) == {"second"}
+
+
+def test_a_run_begins_with_the_state_of_the_last() -> None:
+    """A loader has it even if nothing follows; without one nothing is written."""
+    _, run = run_of(small_tap(state=STATE))
+    assert run.messages[0] == {"type": "STATE", "value": STATE}
+    _, run = run_of(small_tap())
+    assert run.messages[0]["type"] == "SCHEMA"
+
+
+def test_progress_of_a_run_that_was_killed_is_dropped() -> None:
+    """A state that was written in the middle of a stream starts the stream from its bookmark."""
+    marks = {"progress_markers": {"replication_key": "changed", "replication_key_value": "x"}}
+    _, run = run_of(small_tap(state={"bookmarks": {"first": {"own": 1, **marks}}}))
+    assert run.messages[0]["value"]["bookmarks"]["first"] == {"own": 1}
+
+
+def test_nothing_is_left_in_the_buffer() -> None:
+    """The last record of a run is written, whatever came behind it."""
+    tap = small_tap()
+    tap.second.happen = raising(ValueError())
+    _, run = run_of(tap)
+    assert run.messages[-1]["type"] == "RECORD"
+    assert len(run.records["second"]) == 3
+
+
+@pytest.mark.parametrize("signum,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run(signum: signal.Signals, code: int) -> None:
+    """No `except Exception` stops it; its code tells of the signal."""
+    tap = small_tap()
+    tap.first.happen = lambda: signalled(tap, signum)
+    with standard_output() as written, pytest.raises(Terminated, match=signum.name) as raised:
+        tap.run()
+    assert raised.value.code == code
+    assert not written().schemas.get("second")
+    assert not issubclass(Terminated, Exception)
+
+
+def test_a_signal_waits_for_the_writer() -> None:
+    """While a message may be half written, the writer raises the error later."""
+    tap = small_tap()
+    writer = tap.message_writer
+    assert isinstance(writer, BufferedWriter)
+    writer.is_writing = True
+    signalled(tap)
+    assert isinstance(writer.interruption, Terminated)
+
+
+def test_a_signal_before_the_writer_is_made() -> None:
+    """The SDK installs its handlers first of all."""
+    tap = small_tap()
+    del tap.message_writer
+    with pytest.raises(Terminated):
+        signalled(tap)
+
+
+def test_a_repeated_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a second it is the same one; later it ends the process at once, with its code."""
+    now = 100.0
+    clock = SimpleNamespace(monotonic=lambda: now)
+    ended: list[int] = []
+    monkeypatch.setattr(isolating_tap, "time", clock)
+    monkeypatch.setattr(isolating_tap, "os", SimpleNamespace(_exit=ended.append))
+    tap = small_tap()
+    with pytest.raises(Terminated):
+        signalled(tap)
+    now += IMPATIENT_SECONDS
+    signalled(tap)
+    assert ended == []
+    now += 0.1
+    signalled(tap, signal.SIGINT)
+    assert ended == [130]
+
+
+def test_the_last_state_is_repeated() -> None:
+    """After a signal, behind everything that was buffered."""
+    tap = small_tap()
+    with standard_output() as written:
+        tap.run()
+        before = written().messages
+        tap.write_last_state()
+        assert written().messages == [*before, before[-1]]
+        assert before[-1]["type"] == "STATE"
+
+
+def test_schemas_are_written_without_a_record() -> None:
+    """For every stream, also a deselected one."""
+    tap = small_tap()
+    tap.first.selected = False
+    with standard_output() as written:
+        tap.write_catalog_schemas()
+    assert [message["type"] for message in written().messages] == ["SCHEMA", "SCHEMA"]
+    assert set(written().schemas) == {"first", "second"}
