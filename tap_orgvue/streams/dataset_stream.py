@@ -1,44 +1,28 @@
-"""The stream of a dataset: the requests of its export, and the records of its responses."""
+"""The stream of a dataset: what it knows from earlier runs, and what the next run needs."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
-from functools import cached_property
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import msgspec
-from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
-from singer_sdk.streams.rest import HTTPRequest, PageContext
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
 from tap_orgvue import __version__
-from tap_orgvue.exports.items import ItemRows
-from tap_orgvue.orgvue.client import HEADERS
 from tap_orgvue.orgvue.errors import (
-    DatasetRefusal,
     MalformedResponse,
     Misconfigured,
-    OrgvueError,
     Refusal,
 )
-from tap_orgvue.orgvue.models import ID, MODIFIED_AT
-from tap_orgvue.records.record_maker import RecordMaker
-from tap_orgvue.records.row_layout import can_encode_rows_of
-from tap_orgvue.records.values import Counts
-from tap_orgvue.schema.columns import CatalogColumns, columns_in, stream_schema
-from tap_orgvue.schema.evolution import ResolvedColumns, reconcile
+from tap_orgvue.schema.columns import stream_schema
+from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.schema.naming import RESCUED
-from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
-from tap_orgvue.streams.export_query import ExportQueryBuilder
-from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
+from tap_orgvue.streams.export_stream import ExportStream
 from tap_orgvue.streams.prefetch import PrefetchedExport
 from tap_orgvue.streams.reload import bookmark_mistakes, clear_values_left, column_changes
-from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.state import (
     ORIGINAL,
     SNAKE_CASE,
@@ -49,17 +33,13 @@ from tap_orgvue.streams.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    import requests
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Auth, Record, RequestFunc
-    from singer_sdk.singerlib.catalog import MetadataMapping, SelectionMask
 
     from tap_orgvue.exports.response import ExportResponse
     from tap_orgvue.orgvue.models import Property
     from tap_orgvue.schema.columns import Column
-    from tap_orgvue.schema.ownership import ColumnNaming
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.source import Source
 
@@ -74,166 +54,42 @@ _SHAPING_SETTINGS = (
 """The SDK's own settings that change what a loader gets of a row."""
 
 
-class DatasetStream(BatchStream):
-    """The rows of one dataset's export.
+class DatasetStream(ExportStream):
+    """One dataset's run.
 
     Attributes:
-        dataset_id: Orgvue's id of the dataset.
         state: The tap's own state of the stream.
     """
 
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-    """Records satisfy their schema when they are made; see `record_maker`."""
-
-    allow_redirects = False
-
     def __init__(self, tap: Tap, source: Source, definition: StreamDefinition) -> None:
-        """Make a stream.
-
-        Args:
-            tap: The tap.
-            source: What all streams of the run share.
-            definition: Name, dataset, schema and key, from discovery or from a catalog.
-        """
-        self.dataset_id = definition.dataset_id
-        self._source = source
-        self._settings = source.settings
-        super().__init__(
-            tap,
-            name=definition.name,
-            schema=dict(definition.schema),
-            path=self._url.removeprefix(source.client.base_url),
-        )
-        self.primary_keys = list(definition.key_columns)
-        self._session = ExportSession(self._respond)
+        """Make a stream; see `ExportStream`."""
+        super().__init__(tap, source, definition)
         self.state = StreamState()
-        self._first: PrefetchedExport | None = None
         self._cache_key: str | None = None
-        self._resolved = ResolvedColumns([])
         self._reload_reasons: list[str] = []
-        self._has_run_names = False
         self._drops_bookmark = False
-        self._headers: Sequence[Property] = ()
-        self._counts = Counts()
 
-    @property
-    def _url(self) -> str:
-        client = self._source.client
-        if self._settings.include_calculations:
-            return client.export_url(self.dataset_id)
-        return client.items_url(self.dataset_id)
+    # -- the first page
 
-    # -- the catalog
-
-    @cached_property
-    def naming(self) -> ColumnNaming:
-        """How the columns are named, with those of earlier runs."""
-        return self._source.discovery.naming_of(self.name, self.dataset_id)
-
-    @cached_property
-    def _named_columns(self) -> list[tuple[Column, Column]]:
-        """Each column of the catalog, and the same with its name in this run.
-
-        Cached, because a run replaces the stream's schema by that of its records.
-        """
-        columns = columns_in(self.effective_schema)
-        catalog = {column.key: column.name for column in columns}
-        names = self.naming.names(list(catalog), catalog)
-        return [
-            (column, msgspec.structs.replace(column, name=names[column.key])) for column in columns
-        ]
-
-    @cached_property
-    def catalog_columns(self) -> CatalogColumns:
-        """The columns of the catalog that are not excluded, and which are selected.
-
-        A column that has another name in the catalog than in the table is selected if both are:
-        a rule that kept the table's column out goes on doing so.
-        """
-        known = {declared.name for declared, _ in self._named_columns}
-        selected = {name for name in known if self.mask["properties", name]}
-        rules = self._source.rules
-        pairs = [
-            (declared, column)
-            for declared, column in self._named_columns
-            if not rules.is_excluded(self.name, column.property)
-        ]
-        return CatalogColumns(
-            self.name,
-            [column for _, column in pairs],
-            frozenset(
-                column.name
-                for declared, column in pairs
-                if declared.name in selected
-                and (column.name in selected or column.name not in known)
-            ),
-        )
-
-    def _use_run_names(self) -> None:
-        """Name the key and the replication key as this run does."""
-        if self._has_run_names:
-            return
-        self._has_run_names = True
-        names = {declared.name: column.name for declared, column in self._named_columns}
-        self.primary_keys = [names.get(name, name) for name in self.primary_keys]
-        if self.replication_key:
-            self.replication_key = names.get(self.replication_key, self.replication_key)
-
-    @cached_property
-    def queries(self) -> ExportQueryBuilder:
-        """Builds the queries of the export."""
-        is_incremental = self.replication_method == REPLICATION_INCREMENTAL
-        return ExportQueryBuilder(
-            self.dataset_id,
-            self.catalog_columns,
-            self._source.rules,
-            self._settings,
-            replication_key=self.replication_key if is_incremental else None,
-            bookmark=self._bookmark,
-        )
-
-    @property
-    def _bookmark(self) -> Mapping[str, Any]:
-        """The stream's state, empty if it belongs to another dataset.
-
-        Unlike `stream_state` this adds nothing, since threads read it.
-        """
-        if self._source.earlier.dataset_of(self.name) not in {None, self.dataset_id.upper()}:
-            return {}
-        bookmark = self.tap_state.get("bookmarks", {}).get(self.name)
-        return bookmark if isinstance(bookmark, dict) else {}
-
-    @property
-    @override
-    def mask(self) -> SelectionMask:
-        """The selection, with all keys: loaders and the next run need them."""
-        mask = super().mask
-        keys = {*self.primary_keys, self.replication_key}
-        for declared, column in self._named_columns:
-            if keys & {declared.name, column.name}:
-                mask["properties", declared.name] = mask["properties", column.name] = True
-        return mask
-
-    @property
-    @override
-    def metadata(self) -> MetadataMapping:
-        """The standard metadata, with valid replication keys."""
-        mapping = super().metadata
-        if not self._source.discovery.has_catalog:
-            mapping.root.valid_replication_keys = [
-                column.name
-                for column in columns_in(self.effective_schema)
-                if column.key == MODIFIED_AT
-            ] or None
-            if RESCUED in self.effective_schema["properties"]:
-                # A deselected column would drop values that do not fit elsewhere.
-                inclusion = mapping["properties", RESCUED]
-                inclusion.inclusion = inclusion.InclusionType.AUTOMATIC
-            for column in columns_in(self.effective_schema):
-                if self._source.rules.is_excluded(self.name, column.property):
-                    inclusion = mapping["properties", column.name]
-                    inclusion.inclusion = inclusion.InclusionType.UNSUPPORTED
-        return mapping
+    def fetch_first(self) -> PrefetchedExport:
+        """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
+        self.use_run_names()
+        self._check_owner()
+        self.queries.check()
+        if not self._reload_reasons:
+            self._must_reload(self.columns.selected)
+        cache_key = None
+        if self._settings.skip_unchanged:
+            cache_key = self._source.client.metadata(self.dataset_id).cache_key
+            if self._is_unchanged(cache_key):
+                return PrefetchedExport(None, cache_key)
+        try:
+            response = self._fetch(self._first_request())
+        except Refusal as refusal:
+            if not self._names_missing_properties(refusal):
+                raise
+            response = self._fetch(self._first_request())
+        return PrefetchedExport(response, cache_key)
 
     # -- the start of a run
 
@@ -244,7 +100,7 @@ class DatasetStream(BatchStream):
         Returns:
             False if the dataset is unchanged, and nothing is sent.
         """
-        self._use_run_names()
+        self.use_run_names()
         self.state = self._source.earlier.state_of(self.name, self.dataset_id)
         first = self._source.prefetcher.take(self.name) or self.fetch_first()
         if not self._resolve(first):
@@ -276,7 +132,7 @@ class DatasetStream(BatchStream):
             self._headers = self._headers_of(first.response)
             self._check_keys()
             self._resolved = reconcile(
-                self.catalog_columns, self._headers, self._source.rules, self.naming
+                self.columns.catalog, self._headers, self._source.rules, self.columns.naming
             )
             self.queries.replication_column(self._resolved.columns, self._headers)
         except BaseException:
@@ -315,7 +171,7 @@ class DatasetStream(BatchStream):
         if earlier.question is not None:
             hashes = any(column.hashed for column in columns)
             reasons += self._question.changes(earlier.question, hashes=hashes)
-            reasons += column_changes(self.naming.owners, columns)
+            reasons += column_changes(self.columns.naming.owners, columns)
         self._reload_reasons = reasons
         if reasons:
             queries.read_everything()
@@ -355,26 +211,13 @@ class DatasetStream(BatchStream):
                 self.name,
             )
         unknown = self.queries.unknown_filter_keys(self._headers)
-        renamed = (
-            f"Stream '{self.name}': the property {column.key!r} is '{declared.name}' in the "
-            f"catalog and '{column.name}' in the table; it is sent as '{column.name}', if the "
-            "catalog selects both."
-            for declared, column in self._named_columns
-            if declared.name != column.name and column.key not in self.naming.pins
-        )
-        moved = (
-            f"Stream '{self.name}': `property_names` moves {key!r} from the column '{before}' to "
-            f"'{name}'; '{before}' stays in the table with its last values."
-            for key, name in self.naming.pins.items()
-            if (before := self.naming.owners.name_of(key)) not in {None, name}
-        )
         left = clear_values_left(
             self.name,
-            self.naming.owners,
-            [column for _, column in self._named_columns],
+            self.columns.naming.owners,
+            self.columns.all,
             self._resolved.columns,
         )
-        for warning in (*self._resolved.warnings, *unknown, *renamed, *moved, *left):
+        for warning in (*self._resolved.warnings, *unknown, *self.columns.warnings(), *left):
             self.logger.warning("%s", warning)
 
     def _headers_of(self, response: ExportResponse) -> Sequence[Property]:
@@ -390,181 +233,13 @@ class DatasetStream(BatchStream):
             MalformedResponse: It lacks a column of it: no table could hold its rows.
         """
         delivered = {header.key for header in self._headers}
-        for column in self.catalog_columns.columns:
+        for column in self.columns.catalog.columns:
             if column.name in self.primary_keys and column.key not in delivered:
                 raise MalformedResponse(
                     f"Stream '{self.name}': the export's headers lack {column.key!r}, which is its "
                     f"key '{column.name}'. Run `--discover` again, or set another key in the "
                     "catalog."
                 )
-
-    # -- requests
-
-    @property
-    @override
-    def url_base(self) -> str:
-        """The tenant's part of the region's API."""
-        return self._source.client.base_url
-
-    @property
-    @override
-    def authenticator(self) -> Auth:
-        """The bearer token, bound to the API's origin."""
-        return self._source.client.api.auth
-
-    @property
-    @override
-    def http_headers(self) -> dict[str, str]:
-        """The headers of every request."""
-        return dict(HEADERS)
-
-    @override
-    def get_new_paginator(self) -> ExportPaginator:
-        """Pages through the export."""
-        return ExportPaginator(self._source.client.same_origin)
-
-    @override
-    def get_http_request(self, *, page: PageContext[Page]) -> HTTPRequest:
-        """The request of a page: a GET for everything, a POST with a query for less."""
-        request = super().get_http_request(page=page)
-        if isinstance(page.next_page_token, Link):
-            request.url = page.next_page_token.url
-            return request
-        query = self.queries.query(page.next_page_token)
-        if not query.is_everything:
-            request.method = "POST"
-            request.data = query.body()
-        return request
-
-    @property
-    @override
-    def requests_session(self) -> requests.Session:
-        """A session that responds with downloaded exports."""
-        return self._session
-
-    def fetch_first(self) -> PrefetchedExport:
-        """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
-        self._use_run_names()
-        self._check_owner()
-        self.queries.check()
-        if not self._reload_reasons:
-            self._must_reload(self._selected_columns)
-        cache_key = None
-        if self._settings.skip_unchanged:
-            cache_key = self._source.client.metadata(self.dataset_id).cache_key
-            if self._is_unchanged(cache_key):
-                return PrefetchedExport(None, cache_key)
-        try:
-            response = self._fetch(self._first_request())
-        except Refusal as refusal:
-            if not self._names_missing_properties(refusal):
-                raise
-            response = self._fetch(self._first_request())
-        return PrefetchedExport(response, cache_key)
-
-    def _names_missing_properties(self, refusal: Refusal) -> bool:
-        """True if Orgvue may have refused a projection because a property is gone."""
-        if refusal.status != HTTPStatus.BAD_REQUEST or self.queries.query().projection is None:
-            return False
-        return self.queries.forget_missing_properties(self._source.headers.read(self.dataset_id))
-
-    def _first_request(self) -> requests.PreparedRequest:
-        request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
-        return self.build_prepared_request(
-            method=request.method, url=request.url, headers=request.headers, json=request.data
-        )
-
-    @property
-    def _selected_columns(self) -> list[Column]:
-        """The selected columns of the catalog, with the hashing of this run."""
-        catalog, rules = self.catalog_columns, self._source.rules
-        return [
-            msgspec.structs.replace(column, hashed=rules.is_hashed(self.name, column.property))
-            for column in catalog.columns
-            if column.name in catalog.selected
-        ]
-
-    def _respond(self, request: requests.PreparedRequest) -> ExportResponse:
-        """Hand over the first page, or fetch a further one."""
-        first, self._first = self._first, None
-        if first is not None and first.response is not None:
-            return first.response
-        # The wait can take minutes: send what is buffered.
-        self.flush()
-        return self._fetch(request)
-
-    def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
-        try:
-            return self._source.fetcher.fetch(request, self.name)
-        except DatasetRefusal as refusal:
-            raise OrgvueError(
-                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
-                f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
-            ) from refusal
-
-    @override
-    def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        """No retries here: the client has made them."""
-        return func
-
-    # -- responses
-
-    @override
-    def validate_response(self, response: requests.Response) -> None:
-        """Accept status 413 only if the export can be requested in slices.
-
-        The client has raised all other refusals, in Orgvue's words.
-        """
-        if response.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return
-        self.queries.check_slices()
-        if all(column.key != ID for column in self._resolved.columns):
-            raise OrgvueError(
-                f"Stream '{self.name}': the dataset's export is too large for one response, and "
-                f"its rows have no {ID} to request them in slices. Set `export_mode` to `async`."
-            )
-
-    @property
-    @override
-    def can_encode_rows(self) -> bool:
-        """True if every column's name can be a struct field's name."""
-        return can_encode_rows_of(column.name for column in self._resolved.columns)
-
-    @override
-    def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        """The records of a page; none of a page that is too large, which is then split."""
-        export = cast("ExportResponse", response)
-        rows = export.rows
-        if rows is None:
-            return
-        if not self._settings.include_calculations:
-            rows = ItemRows(export.chunks(), self._headers)
-        self.start_page()
-        try:
-            maker = RecordMaker(
-                rows.headers,
-                self._resolved.columns,
-                self.primary_keys,
-                counts=self._counts,
-                rescue=self._settings.rescue_data,
-                rescued_keys=self._resolved.rescued_keys,
-                hashed_keys=self._resolved.hashed_keys,
-                hash_key=self._settings.hash_key,
-                may_be_lossy=export.may_be_lossy,
-            )
-            if self.yields_row_blocks:
-                for block in rows.blocks(maker.rows):
-                    self.note_replication_values(maker.latest(block, self.replication_key or ""))
-                    yield cast("Record", block)
-            else:
-                for records in rows.blocks(maker.records):
-                    yield from records
-        except OrgvueError as error:
-            raise OrgvueError(
-                f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
-            ) from error
-        finally:
-            response.close()
 
     # -- the end of a run
 
@@ -576,7 +251,7 @@ class DatasetStream(BatchStream):
         self.state.remember_columns(self._resolved.columns, complete=is_complete)
         self.state.tenant = self._source.tenant
         self.state.dataset = self.dataset_id.upper()
-        self.state.naming = ORIGINAL if self.naming.original else SNAKE_CASE
+        self.state.naming = ORIGINAL if self.columns.naming.original else SNAKE_CASE
         self.state.question = self._question
         complete = True
         if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
@@ -655,8 +330,8 @@ class DatasetStream(BatchStream):
             __version__,
             self._source.tenant,
             self.dataset_id,
-            self.catalog_columns.columns,
-            sorted(self.catalog_columns.selected),
+            self.columns.catalog.columns,
+            sorted(self.columns.catalog.selected),
             self.queries.user_filter,
             self.queries.linking,
             settings.include_calculations,
