@@ -11,10 +11,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.connection_check import StageFailed, check_connection
-from tap_orgvue.exports.fetcher import ExportFetcher
-from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.auth import read_token_dates
-from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.orgvue.errors import (
     Misconfigured,
     OrgvueError,
@@ -22,7 +19,7 @@ from tap_orgvue.orgvue.errors import (
     Stopped,
     TenantRefusal,
 )
-from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import Settings, SettingsError
 from tap_orgvue.settings.inputs import (
@@ -44,19 +41,16 @@ from tap_orgvue.streams.absent import (
     to_catalog,
 )
 from tap_orgvue.streams.dataset_stream import DatasetStream
-from tap_orgvue.streams.discovery import Discovery
-from tap_orgvue.streams.identity import read_earlier_runs
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
-from tap_orgvue.streams.prefetch import Prefetcher
-from tap_orgvue.streams.source import Source
-from tap_orgvue.streams.state import tenant_key
+from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
+from tap_orgvue.streams.source import make_client, make_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk import Stream
 
-    from tap_orgvue.streams.identity import EarlierRuns
+    from tap_orgvue.streams.discovery import StreamDefinition
 
 _CHECK_RETRIES = 2
 """Retries of `--test`, which takes seconds; a run has more patience."""
@@ -103,75 +97,18 @@ class TapOrgvue(IsolatingTap):
         self._check_dates()
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
-        self.source = self._make_source()
+        self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
+        self.source = make_source(
+            self.settings,
+            state=self.state,
+            catalog=self.input_catalog,
+            # A thread compresses BATCH files already; one more would only take turns.
+            reads_ahead=not self.config.get("batch_config"),
+            logger=self.logger,
+        )
         """The tenant, as the streams read it."""
         if setup_mapper:
             self.setup_mapper()
-
-    def _make_source(self) -> Source:
-        settings = self.settings
-        rules = ColumnRules(
-            types=settings.property_types,
-            excluded=settings.exclude_properties,
-            hashed=settings.hash_properties,
-            original_names=settings.original_columns,
-            new_properties=settings.new_properties,
-        )
-        client = self._make_client(settings.max_retries)
-        headers = HeaderReader(
-            client, self.logger, include_calculations=settings.include_calculations
-        )
-        tenant = tenant_key(settings.api_url, settings.tenant_id)
-        earlier = read_earlier_runs(
-            self.state, tenant, retired=settings.retired_streams, logger=self.logger
-        )
-        self._forget_other_streams(earlier)
-        return Source(
-            settings=settings,
-            tenant=tenant,
-            earlier=earlier,
-            rules=rules,
-            client=client,
-            headers=headers,
-            discovery=Discovery(
-                client,
-                headers,
-                rules=rules,
-                settings=settings,
-                earlier=earlier,
-                catalog=self.input_catalog,
-                logger=self.logger,
-            ),
-            fetcher=ExportFetcher(
-                client,
-                settings.export_mode,
-                job_timeout=settings.job_timeout,
-                temp_dir=settings.temp_dir,
-                # A thread compresses BATCH files already; one more would only take turns.
-                reads_ahead=not self.config.get("batch_config"),
-            ),
-            prefetcher=Prefetcher(settings.max_parallel_requests),
-        )
-
-    def _forget_other_streams(self, earlier: EarlierRuns) -> None:
-        """Drop streams of another tenant and retired ones from the state."""
-        bookmarks = self.state.get("bookmarks", {})
-        for name in [name for name in bookmarks if name not in earlier.states]:
-            del bookmarks[name]
-
-    def _make_client(self, max_retries: int) -> Client:
-        settings = self.settings
-        options = ClientOptions(
-            api_url=settings.api_url,
-            tenant_id=settings.tenant_id,
-            api_token=settings.api_token,
-            user_agent=settings.user_agent,
-            request_timeout=settings.request_timeout,
-            max_parallel_requests=settings.max_parallel_requests,
-            max_retries=max_retries,
-            max_requests_per_run=settings.max_requests_per_run,
-        )
-        return Client(options, logger=self.logger)
 
     def _check_dates(self) -> None:
         """Check the token's dates and the start date before any request.
@@ -207,40 +144,48 @@ class TapOrgvue(IsolatingTap):
         """
         definitions = list(self.source.discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
-        self._check_names({each.name: each.dataset_id.upper() for each in definitions})
+        self._check_names(definitions)
         return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
 
-    def _check_names(self, streams: Mapping[str, str]) -> None:
-        """Tell of settings for streams that are not there: one that is misspelt has no effect.
-
-        Args:
-            streams: Stream name to dataset id in upper case.
+    def _check_names(self, definitions: Sequence[StreamDefinition]) -> None:
+        """Check the settings that name streams, properties and patterns.
 
         Raises:
-            SettingsError: A dataset is named twice, by its name and by its id.
+            SettingsError: A dataset is named twice, by its stream and by its id.
         """
-        tables = {
-            "filters": self.settings.filters,
-            "linking_relationships": self.settings.linking_relationships,
+        streams = {each.name: each.dataset_id.upper() for each in definitions}
+        properties = {
+            each.name: [column.key for column in columns_in(each.schema)] for each in definitions
         }
+        if mistakes := named_twice(self.settings, streams):
+            raise SettingsError(mistakes)
+        for warning in without_effect(self.settings, streams, properties):
+            self.logger.warning("%s", warning)
+        for setting, pattern, _ in unmatched_patterns(self.source.rules, self.source.earlier):
+            self.logger.warning(
+                "%s: the pattern %r matches no property of any stream.", setting, pattern
+            )
+
+    def _check_patterns(self) -> None:
+        """Check, before any row, that each property named for protection exists.
+
+        A run over some datasets, and a catalog of an older version, may lack the property.
+
+        Raises:
+            SettingsError: An entry without wildcards has never matched a property.
+        """
+        source = self.source
+        is_partial = bool(self.settings.datasets) or self._has_old_catalog
+        if is_partial or self.settings.unmatched_patterns is FailOrWarn.WARN:
+            return
         mistakes = [
-            f"{setting}: names the stream {name!r} twice, by its name and by its dataset's id."
-            for setting, table in tables.items()
-            for name, dataset_id in streams.items()
-            if name in table and dataset_id in table
+            f"{setting}: {pattern!r} matches no property, so that values it should protect would "
+            "be sent. Correct it, or set `unmatched_patterns` to warn."
+            for setting, pattern, names_one in unmatched_patterns(source.rules, source.earlier)
+            if names_one
         ]
         if mistakes:
             raise SettingsError(mistakes)
-        known = {*streams, *streams.values()}
-        for setting, table in tables.items():
-            for name in table:
-                if name not in known:
-                    self.logger.warning(
-                        "%s: there is no stream and no dataset %r; what is set for it has no "
-                        "effect.",
-                        setting,
-                        name,
-                    )
 
     @property
     @override
@@ -267,6 +212,7 @@ class TapOrgvue(IsolatingTap):
         selected = [stream for stream in self.streams.values() if stream.selected]
         if not selected:
             raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
+        self._check_patterns()
         for stream in selected:
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
@@ -414,7 +360,8 @@ class TapOrgvue(IsolatingTap):
         Raises:
             SystemExit: With 1, at the first stage that fails.
         """
-        client = self._make_client(min(self.settings.max_retries, _CHECK_RETRIES))
+        retries = min(self.settings.max_retries, _CHECK_RETRIES)
+        client = make_client(self.settings, self.logger, max_retries=retries)
         try:
             for stage, found in check_connection(client, self.settings, self.logger):
                 click.echo(f"✓ {stage}: {found}")

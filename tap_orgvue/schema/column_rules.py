@@ -38,6 +38,8 @@ class ColumnRules(msgspec.Struct, frozen=True):
         hashed: Patterns of properties whose values leave as hashes: `hash_properties`.
         original_names: True if columns are named by Orgvue's keys: `column_names: original`.
         new_properties: What happens to a property that the catalog lacks.
+        remembered: Stream name and property key to the patterns that protected the property in
+            earlier runs: a rename in Orgvue unprotects nothing.
         matched: The patterns that have matched a property so far.
     """
 
@@ -46,6 +48,7 @@ class ColumnRules(msgspec.Struct, frozen=True):
     hashed: tuple[str, ...] = ()
     original_names: bool = False
     new_properties: NewProperties = NewProperties.ADD
+    remembered: Mapping[tuple[str, str], frozenset[str]] = msgspec.field(default_factory=dict)
     matched: set[str] = msgspec.field(default_factory=set)
 
     def column_type(self, stream: str, declared: Property) -> ColumnType:
@@ -72,17 +75,20 @@ class ColumnRules(msgspec.Struct, frozen=True):
         """True if a property's values leave as hashes."""
         return self._any(self.hashed, stream, declared)
 
-    @property
-    def unmatched(self) -> list[str]:
-        """The patterns that have matched no property so far."""
-        given = (*self.types, *self.excluded, *self.hashed)
-        return [pattern for pattern in given if pattern not in self.matched]
+    def protections(self, stream: str, declared: Property) -> list[str]:
+        """The patterns of `excluded` and `hashed` that protect a property."""
+        return self._matching((*self.excluded, *self.hashed), stream, declared)
 
     def _any(self, patterns: Iterable[str], stream: str, declared: Property) -> bool:
+        return bool(self._matching(patterns, stream, declared))
+
+    def _matching(self, patterns: Iterable[str], stream: str, declared: Property) -> list[str]:
+        """The patterns that match now, or matched in an earlier run; every one is tried."""
         names = (f"{stream}.{declared.key}", declared.key, declared.name)
-        # No short cut: `matched` needs every pattern that matches.
-        matching = [pattern for pattern in patterns if self._matches(pattern, names)]
-        return bool(matching)
+        before = self.remembered.get((stream, declared.key), frozenset())
+        return [
+            pattern for pattern in patterns if self._matches(pattern, names) or pattern in before
+        ]
 
     def _matches(self, pattern: str, names: Iterable[str]) -> bool:
         folded = pattern.casefold()

@@ -253,6 +253,7 @@ class DatasetStream(ExportStream):
         self.state.dataset = self.dataset_id.upper()
         self.state.naming = ORIGINAL if self.columns.naming.original else SNAKE_CASE
         self.state.question = self._question
+        self.state.protected = self._protected()
         complete = True
         if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
             complete = activate_version_if_safe(
@@ -265,6 +266,19 @@ class DatasetStream(ExportStream):
         if self._cache_key is not None and complete:
             self.state.remember_export(self._cache_key, self._fingerprint())
         self.stream_state[STATE_KEY] = self.state.to_json()
+
+    def _protected(self) -> list[tuple[str, str]]:
+        """Pattern and key of each protected property, those that are gone included."""
+        rules = self._source.rules
+        known = [*(column.property for column in self.columns.all), *self._headers]
+        now = [
+            (pattern, declared.key)
+            for declared in known
+            for pattern in rules.protections(self.name, declared)
+        ]
+        patterns = {*rules.excluded, *rules.hashed}
+        before = [pair for pair in self.state.protected if pair[0] in patterns]
+        return list(dict.fromkeys([*before, *now]))
 
     def _report_misfits(self) -> None:
         for name, count in self._counts.misfits.items():

@@ -186,8 +186,6 @@ class Discovery:
             raise Misconfigured(
                 f"None of the {len(self.datasets)} datasets can be read. {self.skipped[0].error}"
             )
-        for pattern in self._rules.unmatched:
-            self._logger.warning("The pattern %r matches no property of any dataset.", pattern)
 
     def _skip(self, skipped: SkippedDataset) -> None:
         """Leave a dataset out.
@@ -276,13 +274,6 @@ class Discovery:
                 schema,
                 tuple(entry.key_properties or entry.metadata.root.table_key_properties or ()),
             )
-        # A catalog lacks excluded properties, but has hashed ones: a pattern that misses them
-        # would send their values in clear.
-        for pattern in self._rules.hashed:
-            if pattern not in self._rules.matched:
-                self._logger.warning(
-                    "hash_properties: the pattern %r matches no property of the catalog.", pattern
-                )
 
     def _is_matched(self, dataset_id: str) -> bool:
         """True if the setting `datasets` lets a dataset of the catalog in."""

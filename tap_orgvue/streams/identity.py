@@ -44,6 +44,15 @@ class EarlierRuns(msgspec.Struct, frozen=True):
             if state.dataset is None and not state.owners.is_empty
         ]
 
+    @property
+    def protections(self) -> dict[tuple[str, str], frozenset[str]]:
+        """Stream name and property key to the patterns that protected the property."""
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        for name, state in self.states.items():
+            for pattern, key in state.protected:
+                found[name, key] = found.get((name, key), frozenset()) | {pattern}
+        return found
+
     def dataset_of(self, stream: str) -> str | None:
         """The id, in upper case, of the dataset that a stream's table holds; None if unknown."""
         state = self.states.get(stream)
@@ -91,7 +100,7 @@ def read_earlier_runs(
             _REMEDY,
         )
     forgotten = {name.casefold() for name in retired}
-    return EarlierRuns(
+    earlier = EarlierRuns(
         {
             name: each
             for name, each in states.items()
@@ -99,3 +108,17 @@ def read_earlier_runs(
             and not forgotten & {name.casefold(), (each.dataset or "").casefold()}
         }
     )
+    if earlier.without_owners:
+        logger.warning(
+            "The state of these streams is of an older version and does not know which property a "
+            "column belongs to: %s. Names are given anew; CHANGELOG tells how to go over.",
+            ", ".join(earlier.without_owners),
+        )
+    return earlier
+
+
+def forget_other_streams(state: Mapping[str, Any], earlier: EarlierRuns) -> None:
+    """Remove streams of other tenants and retired ones from a state."""
+    bookmarks = state.get("bookmarks", {})
+    for name in [name for name in bookmarks if name not in earlier.states]:
+        del bookmarks[name]

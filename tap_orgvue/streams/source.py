@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_orgvue.exports.fetcher import ExportFetcher
+from tap_orgvue.exports.headers import HeaderReader
+from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.streams.discovery import Discovery
+from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
+from tap_orgvue.streams.prefetch import Prefetcher
+from tap_orgvue.streams.state import tenant_key
+
 if TYPE_CHECKING:
-    from tap_orgvue.exports.fetcher import ExportFetcher
-    from tap_orgvue.exports.headers import HeaderReader
-    from tap_orgvue.orgvue.client import Client
-    from tap_orgvue.schema.column_rules import ColumnRules
+    import logging
+    from collections.abc import Mapping
+
+    from singer_sdk.singerlib.catalog import Catalog
+
     from tap_orgvue.settings import Settings
-    from tap_orgvue.streams.discovery import Discovery
     from tap_orgvue.streams.identity import EarlierRuns
-    from tap_orgvue.streams.prefetch import PrefetchedExport, Prefetcher
+    from tap_orgvue.streams.prefetch import PrefetchedExport
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -46,3 +55,86 @@ class Source(msgspec.Struct, frozen=True):
         """End what is under way: no further request is sent, and disk is freed."""
         self.client.close()
         self.prefetcher.close()
+
+
+def make_client(
+    settings: Settings, logger: logging.Logger, *, max_retries: int | None = None
+) -> Client:
+    """A client of the settings' tenant.
+
+    Args:
+        settings: The run's settings.
+        logger: Told of retries.
+        max_retries: Instead of the setting of that name.
+    """
+    options = ClientOptions(
+        api_url=settings.api_url,
+        tenant_id=settings.tenant_id,
+        api_token=settings.api_token,
+        user_agent=settings.user_agent,
+        request_timeout=settings.request_timeout,
+        max_parallel_requests=settings.max_parallel_requests,
+        max_retries=settings.max_retries if max_retries is None else max_retries,
+        max_requests_per_run=settings.max_requests_per_run,
+    )
+    return Client(options, logger=logger)
+
+
+def make_source(
+    settings: Settings,
+    *,
+    state: Mapping[str, Any],
+    catalog: Catalog | None,
+    reads_ahead: bool,
+    logger: logging.Logger,
+) -> Source:
+    """Put together what the streams of a run share; no request is sent.
+
+    Args:
+        settings: The run's settings.
+        state: The tap's state; streams that are not this tenant's are removed from it.
+        catalog: The user's catalog, if there is one.
+        reads_ahead: True if a thread decompresses an export while its rows are decoded.
+        logger: The tap's.
+
+    Raises:
+        SettingsError: The state belongs to another tenant.
+    """
+    tenant = tenant_key(settings.api_url, settings.tenant_id)
+    earlier = read_earlier_runs(state, tenant, retired=settings.retired_streams, logger=logger)
+    forget_other_streams(state, earlier)
+    rules = ColumnRules(
+        types=settings.property_types,
+        excluded=settings.exclude_properties,
+        hashed=settings.hash_properties,
+        original_names=settings.original_columns,
+        new_properties=settings.new_properties,
+        remembered=earlier.protections,
+    )
+    client = make_client(settings, logger)
+    headers = HeaderReader(client, logger, include_calculations=settings.include_calculations)
+    return Source(
+        settings=settings,
+        tenant=tenant,
+        earlier=earlier,
+        rules=rules,
+        client=client,
+        headers=headers,
+        discovery=Discovery(
+            client,
+            headers,
+            rules=rules,
+            settings=settings,
+            earlier=earlier,
+            catalog=catalog,
+            logger=logger,
+        ),
+        fetcher=ExportFetcher(
+            client,
+            settings.export_mode,
+            job_timeout=settings.job_timeout,
+            temp_dir=settings.temp_dir,
+            reads_ahead=reads_ahead,
+        ),
+        prefetcher=Prefetcher(settings.max_parallel_requests),
+    )

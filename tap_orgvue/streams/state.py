@@ -95,6 +95,8 @@ class StreamState(msgspec.Struct):
         dataset: The dataset's id in upper case; None if an older version wrote the state.
         naming: `snake_case` or `original`: the setting `column_names`.
         owners: The columns of the table, and their properties.
+        protected: Pattern and property key of each property that `exclude_properties` or
+            `hash_properties` protects.
         question: What the last run asked for; None if an older version wrote the state.
         rows: Rows of the last complete export; None before the first.
         version: The last version that records carried; None before the first.
@@ -108,6 +110,7 @@ class StreamState(msgspec.Struct):
     dataset: str | None = None
     naming: str = SNAKE_CASE
     owners: ColumnOwners = msgspec.field(default_factory=ColumnOwners)
+    protected: list[tuple[str, str]] = msgspec.field(default_factory=list)
     question: Question | None = None
     rows: int | None = None
     version: int | None = None
@@ -127,11 +130,13 @@ class StreamState(msgspec.Struct):
         else:
             owners = ColumnOwners.from_types(_of_type(own.get("types"), dict) or {})
         question = own.get("question")
+        protected = own.get("protected")
         return cls(
             tenant=_of_type(own.get("tenant"), str),
             dataset=_of_type(own.get("dataset"), str),
             naming=_of_type(own.get("naming"), str) or SNAKE_CASE,
             owners=owners,
+            protected=_pairs(protected) if isinstance(protected, list) else [],
             question=_question(question) if isinstance(question, list) else None,
             rows=_of_type(own.get("rows"), int),
             version=_of_type(own.get("version"), int),
@@ -151,6 +156,7 @@ class StreamState(msgspec.Struct):
             "naming": self.naming,
             "columns": columns,
             "names": names,
+            "protected": [list(pair) for pair in self.protected],
             "question": question,
             "rows": self.rows,
             "version": self.version,
@@ -225,6 +231,15 @@ def _digest(value: object) -> str:
 def _question(members: list[Any]) -> Question | None:
     texts = [member for member in members if isinstance(member, str)]
     return Question(*texts) if len(texts) == len(Question.__struct_fields__) else None
+
+
+def _pairs(members: list[Any]) -> list[tuple[str, str]]:
+    """The pairs of texts in a list."""
+    return [
+        (member[0], member[1])
+        for member in members
+        if isinstance(member, list) and [type(each) for each in member] == [str, str]
+    ]
 
 
 def _of_type(value: object, kind: type[T]) -> T | None:
