@@ -1,4 +1,4 @@
-"""An export's columns, read as cheaply as the server allows."""
+"""Reads the columns of a dataset's export by the cheapest request that the server accepts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 
 NO_ROWS = Query(filter={ID: NO_NODE})
-"""Matches no node: the response is the headers alone (inferred)."""
+"""Matches no node: the response has headers and no rows (inferred)."""
 
 _CHUNK_BYTES = 16 * 1024
 _WORTH_FINISHING_BYTES = 64 * 1024
+"""Longest body that is read to its end, so that its connection serves the next request."""
 _ALIKE = 8
 """Datasets that fail alike, from the first on, until discovery ends."""
 
@@ -78,7 +79,7 @@ class SkippedDataset(msgspec.Struct, frozen=True):
 
 
 class HeaderReader:
-    """Reads the headers of exports, by POST where the server accepts that. Thread safe."""
+    """Reads the headers of exports, by POST while the server accepts that. Thread safe."""
 
     def __init__(
         self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
@@ -138,11 +139,13 @@ class HeaderReader:
     def read(self, dataset_id: str) -> tuple[Property, ...]:
         """Read the headers of one dataset's export.
 
-        From an export without rows; where that is refused, from the start of the whole export;
-        where that fails too, from the metadata, which lacks generated properties.
+        Three sources are tried: a POST for an export without rows, the start of a GET for the whole
+        export, and the metadata, which lacks generated properties.
 
         Raises:
-            Refusal: Neither the whole export nor the metadata may be read.
+            TenantRefusal: Nothing of this tenant can be read.
+            DatasetRefusal: The dataset is gone, or the token's user may not read it.
+            OrgvueError: The metadata cannot be read either.
         """
         if not self._include_calculations:
             return self._stored(dataset_id)
@@ -167,7 +170,7 @@ class HeaderReader:
             )
             return self._stored(dataset_id)
         if isinstance(post_failure, Refusal) and post_failure.not_accepted:
-            # The GET shows that the server, not the dataset, refused the POST.
+            # The GET succeeded: the server refuses the method, not the dataset.
             self._post_accepted = False
         return headers
 
@@ -177,12 +180,12 @@ class HeaderReader:
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
     def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
-        """Read an export as far as its headers."""
+        """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
             with self._client.open(request) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
-                # A body that is read to its end leaves a connection for the next request.
+                # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")
                 if length.isdigit() and int(length) <= _WORTH_FINISHING_BYTES:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)

@@ -84,6 +84,7 @@ class Client:
         files: HTTP to the hosts of finished exports, without credentials.
         request_count: Requests sent to the API so far.
         stop: Set when the run ends; it ends every wait.
+        clock: Gives the time in seconds, monotonic.
         logger: Told of retries.
     """
 
@@ -107,6 +108,7 @@ class Client:
         """
         self.options = options
         self.stop = stop or threading.Event()
+        self.clock = clock
         self.api, self.files = (
             Transport(
                 auth,
