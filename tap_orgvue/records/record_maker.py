@@ -1,7 +1,6 @@
-"""Makes the records of an export's blocks; everything is decided before the first row.
+"""Makes the records of an export's blocks of rows; all choices are made before the first row.
 
-Values that do not fit their column are rescued, values of protected columns are hashed, and both
-are counted.
+Values that do not fit their column are rescued and counted, values of hashed columns are hashed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tap_orgvue.records.values import (
     Misfit,
     canonical_text,
     fit_date,
-    fit_instant,
+    fit_date_time,
     read_cell,
 )
 from tap_orgvue.schema.column_types import ColumnType
@@ -39,22 +38,23 @@ if TYPE_CHECKING:
     """The cells of one column, in the order of the rows."""
 
     _ColumnFit = tuple[int, Column, Callable[[Cells], Cells | None]]
-    """Position, column, and what fits the column's cells; it returns None if all of them fit."""
+    """Position, column, and a function that fits the column's cells; None if no cell changes."""
 
 Record = dict[str, Any]
 
 _FIT: dict[ColumnType, Callable[[Any], Any]] = {
     ColumnType.DATE: fit_date,
-    ColumnType.DATE_TIME: fit_instant,
+    ColumnType.DATE_TIME: fit_date_time,
 }
 _CACHED_VALUES = 100_000
+"""The most texts in a cache; dates of one column repeat, so more are rarely needed."""
 
 
 class RecordMaker:
     """Makes the records of one page of an export.
 
     Attributes:
-        counts: What the rows had so far, over all pages of the stream.
+        counts: Totals so far, over all pages of the stream.
     """
 
     def __init__(  # noqa: PLR0913 - everything that is decided before the first row
@@ -77,13 +77,14 @@ class RecordMaker:
             columns: The stream's columns. One that the export lacks is null in every record; a
                 cell without a column is dropped.
             key_columns: Names of the columns that identify a record; never null.
-            counts: Continued, where earlier pages have some.
-            rescue: True if a value that does not fit is kept in `_rescued_data`; otherwise it is
-                an error.
-            rescued_keys: Keys without a column whose values are kept in `_rescued_data`.
-            hashed_keys: The ones among them whose values are hashed.
-            hash_key: The secret key of hashed columns.
-            may_be_lossy: False if the whole body was scanned and typed decoding alters nothing.
+            counts: The counts of earlier pages, to be continued.
+            rescue: True if values that do not fit are kept in `_rescued_data`; otherwise they are
+                errors.
+            rescued_keys: Keys of properties without a column, kept in `_rescued_data`.
+            hashed_keys: The rescued keys whose values are hashed.
+            hash_key: The secret key of the hashes.
+            may_be_lossy: False if a scan of the whole body found nothing that typed decoding
+                alters.
         """
         self.counts = counts or Counts()
         self._layout = RowLayout(headers, columns, key_columns, rescue=rescue)
@@ -107,7 +108,7 @@ class RecordMaker:
 
     def records(self, block: bytes) -> list[Record]:
         """The records of a JSON array of rows, as dicts; raises what `rows` does."""
-        # Stream maps get the texts that loaders get.
+        # Stream maps see dates as the texts that loaders get.
         self._decoder.read_dates_as_text()
         names = self._layout.names
         return [
@@ -140,11 +141,11 @@ class RecordMaker:
         return rows
 
     def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
-        """The values of a column as texts, without nulls."""
+        """The values of a column as their records have them, without nulls."""
         field = self._layout.field_named(name)
         if field is None:
             return ()
-        # `str` writes a date as its record does.
+        # `str` of a date is the text in its record.
         return map(str, filter(None, map(operator.attrgetter(field), rows)))
 
     # -- fitting
@@ -217,7 +218,7 @@ class RecordMaker:
         return read_all
 
     def _hash(self, declared: ColumnType, raw: bytes) -> str | None:
-        """The HMAC-SHA-256 of a value; equal values have equal hashes in any of their forms."""
+        """The HMAC-SHA-256 of a value, as 64 hex digits; equal values have equal hashes."""
         value = self._fitter.fit(declared, raw)
         if isinstance(value, Misfit):
             value = value.whole
@@ -232,7 +233,7 @@ class RecordMaker:
         """Rescue a value that does not fit.
 
         Returns:
-            The part of it that the column can hold, mostly None.
+            The part that the column can hold, mostly None.
 
         Raises:
             MalformedResponse: The column is a key.
@@ -254,7 +255,7 @@ class RecordMaker:
         return misfit.fitted
 
     def _which(self, row: Row) -> str:
-        """Where a row is, for a message."""
+        """The row's id, or its place, for a message."""
         id_field = self._layout.id_field
         row_id = getattr(row, id_field) if id_field else None
         if isinstance(row_id, (msgspec.Raw, bytes)):
@@ -270,7 +271,7 @@ def _rescue(row: Row, name: str, value: Any) -> None:
 
 
 class _FitCache(dict[str | None, Any]):
-    """Date texts and their fitted values, up to a bound: dates repeat."""
+    """Fitted values of one column type by their text, up to a bound."""
 
     def __init__(self, fit: Callable[[Any], Any]) -> None:
         super().__init__({None: None})
@@ -278,10 +279,10 @@ class _FitCache(dict[str | None, Any]):
         self._unchanged: set[str | None] = {None}
 
     def fit_all(self, values: list[str | None]) -> list[Any] | None:
-        """Fit a column's values; None if all of them are in its form already."""
+        """Fit a column's values; None if no value changes."""
         if self._unchanged.issuperset(values):
             return None
-        if self._fit is fit_instant and all_plain(values):
+        if self._fit is fit_date_time and all_plain(values):
             return None
         return list(map(self.__getitem__, values))
 

@@ -1,7 +1,7 @@
-"""Decodes blocks of rows, with the type of each column where that alters nothing.
+"""Decodes blocks of rows with the types of their columns, except where that would alter a value.
 
-Typed decoding checks each cell's type in C. A date column that holds another form is decoded as
-text from then on, and a column that holds another type cell by cell: the same result, slower.
+Typed decoding checks each cell's type in C. Once a date column holds another form, it is decoded
+as text; once a column holds another type, it is decoded cell by cell: slower, same result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PYTHON_TYPES: dict[ColumnType, Any] = {
 }
 _NUMBERS = {int, float, Decimal, type(None)}
 _MAX_BITS = 1023
-"""Of an integer that databases hold: those of the largest float."""
+"""The most bits of an integer; larger ones may be beyond the largest float."""
 _ANY_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _PLACE = re.compile(r"\$\[(\d+)\](?:\[(\d+)\])?")
 
@@ -42,7 +42,7 @@ class DecodePlan:
 
     Attributes:
         cellwise: Positions whose cells stay JSON text (`msgspec.Raw`).
-        dates: Positions that are decoded as dates: they encode as the same texts.
+        dates: Positions that are decoded as dates, which encode as the same texts.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DecodePlan:
             layout: The layout of the rows.
             cellwise: Positions whose cells stay JSON text.
             dates: Positions to decode as dates.
-            exact: True if numbers keep every digit, instead of becoming floats.
+            exact: True if numbers keep every digit; otherwise they become floats.
         """
         self.cellwise = cellwise
         self.dates = dates
@@ -87,10 +87,11 @@ class DecodePlan:
         return tuple(types)
 
     def decode(self, block: bytes) -> list[Any]:
-        """The cells of whole rows.
+        """The rows of a block, each a tuple of cells.
 
         Raises:
-            msgspec.DecodeError: A value has another type, or the block is not whole.
+            msgspec.ValidationError: A cell has another type, or a row another length.
+            msgspec.DecodeError: The block is not JSON.
             _OtherThanNumbers: A number column holds another type.
         """
         rows: list[Any] = self._decoder.decode(block)
@@ -107,14 +108,19 @@ class DecodePlan:
 
 
 class RowDecoder:
-    """Decodes an export's blocks: quickly, exactly where numbers need it, else cell by cell."""
+    """Decodes an export's blocks by the quickest plan that alters no value.
+
+    The plans are: quick (numbers become floats), exact (numbers keep every digit), careful (every
+    cell stays JSON text).
+    """
 
     def __init__(self, layout: RowLayout, *, may_be_lossy: bool = True) -> None:
         """Start with the quick plan.
 
         Args:
             layout: The layout of the rows.
-            may_be_lossy: False if the whole body was scanned and typed decoding alters nothing.
+            may_be_lossy: False if a scan of the whole body found nothing that typed decoding
+                alters.
         """
         self._layout = layout
         self._may_be_lossy = may_be_lossy
@@ -125,11 +131,11 @@ class RowDecoder:
         self._exact: DecodePlan | None = None
 
     def decode(self, block: bytes, rows_before: int = 0) -> tuple[list[Any], DecodePlan]:
-        """The cells of a JSON array of rows, and the plan that decoded them.
+        """The rows of a block, each a sequence of cells, and the plan that decoded them.
 
         Args:
-            block: The array.
-            rows_before: Rows of the export before the block, for messages.
+            block: A JSON array of rows.
+            rows_before: The number of rows before the block, for messages.
 
         Raises:
             msgspec.DecodeError: The block is not a JSON array of whole arrays.
@@ -148,7 +154,7 @@ class RowDecoder:
             except _OtherThanNumbers as found:
                 self.read_cellwise(found.position)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                # Cut within a row, or almost JSON.
+                # The block ends within a row, or is not strict JSON.
                 break
         return self._decode_carefully(block, rows_before), self._careful
 
@@ -165,7 +171,7 @@ class RowDecoder:
         self._plan_again()
 
     def _adapt(self, error: msgspec.ValidationError) -> bool:
-        """Change the plan for the cell that does not fit; False where no plan would help."""
+        """Change the plan for the cell that does not fit; False if no plan can decode the block."""
         place = _PLACE.search(str(error))
         if place is None or place.group(2) is None:
             return False
@@ -173,7 +179,7 @@ class RowDecoder:
         if position in self._cellwise:
             return False
         if position in self._dates:
-            # It may hold Orgvue's other form of a date, with a time.
+            # Orgvue's other form of a date has a time of day.
             self.read_dates_as_text({position})
         else:
             self.read_cellwise(position)
@@ -191,7 +197,7 @@ class RowDecoder:
         try:
             return self._careful.decode(block)
         except msgspec.ValidationError as error:
-            # A cut within a nested value closes a row too early: this refuses such a block.
+            # A block that ends within a nested value is refused here, as cut JSON.
             _ANY_ARRAY.decode(block)
             raise self._misshapen(error, rows_before) from None
         except msgspec.DecodeError as error:
@@ -215,12 +221,11 @@ class _OtherThanNumbers(Exception):
     """A number column holds another type."""
 
     def __init__(self, position: int) -> None:
-        super().__init__()
         self.position = position
 
 
 def _exact_float(text: str) -> Any:
-    """A number with a fraction or an exponent, exactly as written; a `Literal` if it is none."""
+    """The exact value of a number with a fraction or exponent; a `Literal` if databases lack it."""
     rough = float(text)
     if repr(rough) == text:
         return rough
@@ -229,7 +234,7 @@ def _exact_float(text: str) -> Any:
 
 
 def _lenient_rows(block: bytes) -> list[Any] | None:
-    """Decode what is almost JSON: NaN, Infinity and lone surrogates, which then do not fit."""
+    """Decode JSON with NaN, Infinity or lone surrogates; None if the block is not even that."""
     try:
         rows = read_cell(block)
     except (ValueError, RecursionError):

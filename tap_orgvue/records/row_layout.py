@@ -1,4 +1,4 @@
-"""What each position of an export's row becomes: its column, and its field in the row struct."""
+"""The layout of an export's rows: the column and the struct field of each position."""
 
 from __future__ import annotations
 
@@ -37,15 +37,14 @@ class RowLayout:
     """The layout of one export's rows. Never changes after construction.
 
     Attributes:
-        columns: The column at each position, None where the stream has none for it.
+        columns: The column at each position; None for a cell without a column.
         declared_types: The type that the header at each position declares.
-        names: The record's keys: columns that the export has, columns that it lacks, and
-            `_rescued_data`.
+        names: The record's keys in order: delivered columns, missing columns, `_rescued_data`.
         key_columns: Names of the columns that identify a record; never null.
         row: The struct type of a row.
         id_field: The struct field of Orgvue's `_id`, or None.
-        cellwise: Positions whose cells are read one by one: without a column, or hashed.
-        date_positions: Positions of the columns that hold dates.
+        cellwise: Positions that are decoded cell by cell: without a column, or hashed.
+        date_positions: Positions of date columns.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class RowLayout:
         *,
         rescue: bool = True,
     ) -> None:
-        """Lay the rows out.
+        """Decide the column and the field of each position.
 
         Args:
             headers: The export's columns, in the order of its cells.
@@ -110,11 +109,11 @@ class RowLayout:
         fields: list[Any] = [*cells, *nulls, *rescued]
         names = {entry[0]: name for entry, name in zip(fields, self.names, strict=True)}
         rename = names if can_encode_rows_of(self.names) else None
-        # Cells never refer back to their row, so the garbage collector need not look at rows.
+        # Cells never refer to their row, so rows need no garbage collection.
         return msgspec.defstruct("Row", fields, rename=rename, gc=False)
 
     def _picker(self) -> Callable[[Any], Sequence[Any]] | None:
-        """Takes the cells that have a column; None where all of them do."""
+        """A function that picks the cells with a column; None if all cells have one."""
         positions = [i for i, _ in self.shown()]
         if len(positions) == len(self.columns):
             return None

@@ -1,7 +1,7 @@
-"""One cell: what Orgvue delivered, as the value its column promises, or the reason it is none.
+"""One cell: a JSON value becomes a value of its column's type, or a misfit.
 
-Nothing promises that a cell has its property's declared type: a calculated number can hold text.
-A value of the wrong type or form fails a whole load, so every value is right before it leaves.
+Orgvue does not promise that a cell has its property's declared type: a calculated number can hold
+text. One value of another type or form fails a whole load, so no such value is emitted.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 
 NUL = "\x00"
+"""The character that no database stores in text."""
 
 
 class Misfit(msgspec.Struct, frozen=True):
-    """A value that its column cannot hold whole.
+    """A value that its column cannot hold, or can hold in part only.
 
     Attributes:
-        whole: The value as JSON can hold it: what is rescued.
-        fitted: What the column can hold of it; mostly None.
+        whole: The value, to be rescued.
+        fitted: The part that the column can hold; mostly None.
     """
 
     whole: Any
@@ -43,12 +44,12 @@ class Misfit(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct):
-    """What the rows of a stream had, over all pages of its export.
+    """Totals of one stream's rows, over all pages of its export.
 
     Attributes:
-        rows: Rows.
-        misfits: Column name to the number of values that did not fit it.
-        nul_characters: NUL characters removed from text: no database stores them.
+        rows: The number of rows.
+        misfits: Column name to the number of values that did not fit.
+        nul_characters: The number of NUL characters removed from text.
     """
 
     rows: int = 0
@@ -57,33 +58,40 @@ class Counts(msgspec.Struct):
 
 
 class Fitter:
-    """Fits raw JSON cells into columns."""
+    """Fits raw JSON cells to the types of their columns."""
 
     def __init__(self, counts: Counts) -> None:
-        """Count removed NUL characters there."""
+        """Make a fitter.
+
+        Args:
+            counts: Removed NUL characters are added to it.
+        """
         self._counts = counts
         self._fits: Mapping[ColumnType, Callable[[Any], Any]] = {
             ColumnType.TEXT: self._text,
             ColumnType.NUMBER: _number,
             ColumnType.BOOLEAN: _boolean,
             ColumnType.DATE: fit_date,
-            ColumnType.DATE_TIME: fit_instant,
+            ColumnType.DATE_TIME: fit_date_time,
         }
 
-    def fit(self, kind: ColumnType, raw: bytes) -> Any:
-        """Read a cell.
+    def fit(self, column_type: ColumnType, raw: bytes) -> Any:
+        """Fit one cell.
 
         Args:
-            kind: What its column holds.
-            raw: The cell's JSON text, as it came.
+            column_type: The type of the cell's column.
+            raw: The cell's JSON text.
 
         Returns:
-            None, a value that the column holds, or a `Misfit`.
+            None, a value of the column's type, or a `Misfit`.
+
+        Raises:
+            UnicodeDecodeError: The cell is not UTF-8.
         """
         cell = read_cell(raw)
         if cell is None:
             return None
-        fitted = self._fits[kind](cell)
+        fitted = self._fits[column_type](cell)
         if isinstance(fitted, Misfit):
             return Misfit(self.storable(fitted.whole), fitted.fitted)
         return fitted
@@ -94,7 +102,7 @@ class Fitter:
         try:
             cell.encode()
         except UnicodeEncodeError:
-            # Half a character: the column holds the rest, the rescue its JSON escapes.
+            # A lone surrogate: the column gets the rest, the rescue gets the JSON escapes.
             rest = self._without_nul(cell.encode("utf-8", "replace").decode())
             return Misfit(json.dumps(cell), rest)
         return self._without_nul(cell)
@@ -106,7 +114,7 @@ class Fitter:
         return text
 
     def storable(self, value: Any) -> Any:
-        """A value as a JSON column can hold it."""
+        """A value as loaders can store it in JSON: valid Unicode, no NUL, finite numbers."""
         if isinstance(value, str):
             return self._without_nul(value.encode("utf-8", "backslashreplace").decode())
         if isinstance(value, Literal):
@@ -120,13 +128,13 @@ class Fitter:
 
 
 class Literal(msgspec.Struct, frozen=True):
-    """A number as it is written, not yet rounded to anything."""
+    """A JSON number as it is written, before any rounding."""
 
     text: str
 
 
 def read_cell(raw: bytes) -> Any:
-    """Read JSON with its numbers as `Literal`; text may hold lone surrogates.
+    """Parse JSON with numbers as `Literal`; text may hold lone surrogates.
 
     Raises:
         UnicodeDecodeError: The cell is not UTF-8.
@@ -140,18 +148,18 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
 
-_MOST_DIGITS = 4000
-"""Of a number, before and behind its point: databases hold about four times as many."""
+_MAX_DIGITS = 4000
+"""The most digits of a number, before and after its point; databases hold four times as many."""
 
 
 def exact_number(text: str) -> int | float | Decimal | None:
-    """Read a number without changing its value.
+    """Parse a JSON number without changing its value.
 
     Returns:
-        An int, a float where it is exact, else a Decimal; None when the text is no finite number
-        that databases hold.
+        An int, a float if it is exact, else a Decimal; None if the text is no JSON number, is not
+        finite as a float, or has more digits than databases hold.
     """
-    if not _NUMBER.fullmatch(text) or len(text) > _MOST_DIGITS:
+    if not _NUMBER.fullmatch(text) or len(text) > _MAX_DIGITS:
         return None
     rough = float(text)
     if not math.isfinite(rough):
@@ -161,11 +169,11 @@ def exact_number(text: str) -> int | float | Decimal | None:
     try:
         exact = Decimal(text)
     except InvalidOperation:
-        # Its exponent has more digits than any number.
+        # The exponent is beyond Decimal's range.
         return None
     if Decimal(repr(rough)) == exact:
         return rough
-    return exact if exact.adjusted() >= -_MOST_DIGITS else None
+    return exact if exact.adjusted() >= -_MAX_DIGITS else None
 
 
 def _number(cell: Any) -> Any:
@@ -180,8 +188,11 @@ def _boolean(cell: Any) -> Any:
     return {"true": True, "false": False}[cell] if cell in ("true", "false") else Misfit(cell)
 
 
-def fit_instant(cell: Any) -> Any:
-    """Bring an instant to RFC 3339 in UTC with `Z`."""
+def fit_date_time(cell: Any) -> Any:
+    """Fit a value to a date-time column: RFC 3339 in UTC with `Z`.
+
+    A fraction finer than microseconds is cut, and the value is rescued whole.
+    """
     instant = parse_instant(cell) if isinstance(cell, str) else None
     if instant is None:
         return Misfit(cell)
@@ -190,9 +201,9 @@ def fit_instant(cell: Any) -> Any:
 
 
 def fit_date(cell: Any) -> Any:
-    """Bring a calendar date to `YYYY-MM-DD`.
+    """Fit a value to a date column: `YYYY-MM-DD`.
 
-    A date with a time of day keeps its date in UTC, and is rescued whole.
+    A value with a time of day becomes its date in UTC, and is rescued whole.
     """
     if isinstance(cell, str) and is_plain_day(cell):
         return cell[:10]
@@ -205,9 +216,9 @@ def fit_date(cell: Any) -> Any:
 
 
 def canonical_text(value: Any) -> str:
-    """One text for equal values, however their numbers were written: 5, 5.0 and 5.00 are `5`.
+    """The text of a value that its hash is made of; equal values have equal texts.
 
-    A zero has no sign.
+    5, 5.0 and 5.00 are `5`; -0.0 is `0`; nested values are JSON with sorted keys.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return json.dumps(value, sort_keys=True, default=str)
@@ -219,7 +230,7 @@ def canonical_text(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON text of a nested value, its numbers as they were written."""
+    """The JSON text of a value, with numbers as they were written."""
     if isinstance(value, Literal):
         return value.text
     if isinstance(value, list):

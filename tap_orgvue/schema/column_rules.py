@@ -29,13 +29,13 @@ class NewProperties(str, Enum):
 class ColumnRules(msgspec.Struct, frozen=True):
     """The settings about single properties.
 
-    Patterns know `*` and `?`, in any case, and match `key` or `stream.key`; those of `excluded`
-    and `hashed` match display names too.
+    Patterns have the wildcards `*` and `?`, ignore case, and match `key` or `stream.key`; patterns
+    of `excluded` and `hashed` match display names too.
 
     Attributes:
         types: Pattern to column type; the setting `property_types`.
         excluded: Patterns of properties that are never requested: `exclude_properties`.
-        hashed: Patterns of properties whose values leave as hashes: `hash_properties`.
+        hashed: Patterns of properties whose values are sent as hashes: `hash_properties`.
         original_names: True if columns are named by Orgvue's keys: `column_names: original`.
         new_properties: What happens to a property that the catalog lacks.
         remembered: Stream name and property key to the patterns that protected the property in
@@ -63,16 +63,16 @@ class ColumnRules(msgspec.Struct, frozen=True):
         matching = [pattern for pattern in self.types if self._matches(pattern, names)]
         if not matching:
             return None
-        # A pattern that names the stream wins; among equals the later one.
+        # A pattern with a stream wins; of several, the last one.
         best = max(matching, key=lambda pattern: ("." in pattern, matching.index(pattern)))
         return self.types[best]
 
     def is_excluded(self, stream: str, declared: Property) -> bool:
-        """True if a property is never requested; Orgvue's own `_id` always is."""
+        """True if a property is never requested; Orgvue's `_id` is always requested."""
         return declared.key != ID and self._any(self.excluded, stream, declared)
 
     def is_hashed(self, stream: str, declared: Property) -> bool:
-        """True if a property's values leave as hashes."""
+        """True if a property's values are sent as hashes."""
         return self._any(self.hashed, stream, declared)
 
     def protections(self, stream: str, declared: Property) -> list[str]:

@@ -64,8 +64,8 @@ def to_json_schema(column_type: ColumnType, *, nullable: bool) -> dict[str, Any]
 
 def from_json_schema(schema: Mapping[str, Any]) -> ColumnType:
     """The column type of a catalog's schema; text where it is unknown."""
-    types = schema.get("type") or []
-    types = [types] if isinstance(types, str) else types
+    # One name or a list of them: `in` finds a name in both.
+    types = schema.get("type") or ()
     if "number" in types or "integer" in types:
         return ColumnType.NUMBER
     if "boolean" in types:

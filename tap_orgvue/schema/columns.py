@@ -47,7 +47,7 @@ class Column(msgspec.Struct, frozen=True):
 
     @property
     def property(self) -> Property:
-        """The property, as far as the column knows it."""
+        """The property, without its declared type."""
         return Property(self.key, self.title or self.key)
 
     def json_schema(self, *, nullable: bool = True) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The columns of a run: from the catalog, the export's headers, and earlier runs.
+"""The columns of a run, from the catalog, the export's headers, and earlier runs.
 
-The headers are the truth, the catalog may be days old, and a table's column keeps its type:
-loaders add columns, but do not change them.
+The headers tell which properties exist; the catalog may be days old. A column keeps the type that
+earlier runs emitted: loaders add columns to a table, but do not change their types.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class ResolvedColumns(msgspec.Struct):
     Attributes:
         columns: In the catalog's order, new ones last.
         rescued_keys: Keys of properties without a column whose values go to `_rescued_data`.
-        hashed_keys: The ones among them whose values are hashed.
-        warnings: For the user.
+        hashed_keys: The rescued keys whose values are hashed.
+        warnings: Sentences for the log.
     """
 
     columns: list[Column]
@@ -48,7 +48,7 @@ def reconcile(
     rules: ColumnRules,
     naming: ColumnNaming,
 ) -> ResolvedColumns:
-    """Resolve the columns of a run, once the export's headers are known.
+    """Resolve the columns of a run from the export's headers.
 
     Args:
         catalog: The stream's columns in the catalog.

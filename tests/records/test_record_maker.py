@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
 from tap_orgvue.orgvue.models import Property
 from tap_orgvue.records.record_maker import RecordMaker
+from tap_orgvue.records.values import Counts
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column
 from tests.trials.fuzz import as_written
@@ -202,6 +204,99 @@ def test_a_key_without_a_value_is_told(after: bytes) -> None:
         made.records(after)
     with pytest.raises(MalformedResponse, match="key '_id'"):
         made.records(b"[[null,null,null,null,null,null]]")
+
+
+@pytest.mark.parametrize("literal", ["12345678901234567890", "0.1234567890123456789"])
+def test_a_long_number_is_a_key(literal: str) -> None:
+    """A number with many digits is a key with all of them; one that does not fit is an error."""
+    made = RecordMaker(HEADERS, COLUMNS, ["n"])
+    (record,) = made.records(f'[["A",null,{literal},null,null,null]]'.encode())
+    assert str(record["n"]) == literal
+    for other in ("null", '"N/A"', "1e400"):
+        block = f'[["A",null,{literal},null,null,null],["B",null,{other},null,null,null]]'
+        for again in (made, RecordMaker(HEADERS, COLUMNS, ["n"])):
+            with pytest.raises(MalformedResponse, match=r"key 'n'.*after row "):
+                again.records(block.encode())
+
+
+def test_a_key_that_fits_in_part_is_kept() -> None:
+    """A key column keeps the part that it can hold, and the whole value is rescued."""
+    made = RecordMaker(HEADERS, COLUMNS, ["d"])
+    (record,) = made.records(b'[["A",null,null,null,"2022-01-02T10:00:00Z",null]]')
+    assert (record["d"], record["_rescued_data"]) == ("2022-01-02", {"d": "2022-01-02T10:00:00Z"})
+
+
+@pytest.mark.parametrize("headers", [HEADERS, HEADERS[1:]])
+def test_a_misfit_is_found_by_its_row(headers: list[Property]) -> None:
+    """Without rescue the error names the row's `_id`, else how far the export had been read."""
+    made = RecordMaker(headers, COLUMNS, rescue=False)
+    cells = [b"null"] * (len(headers) - 5) + [b"null", b'"x"', b"null", b"null", b"null"]
+    fine = [b"null"] * len(headers)
+    made.rows(b"[[%b],[%b]]" % (b",".join(fine), b",".join(fine)))
+    with pytest.raises(OrgvueError) as caught:
+        made.rows(b"[[%b]]" % b",".join(cells))
+    assert "'n'" in str(caught.value)
+    assert "row 3 of its block or after" in str(caught.value)
+    if headers is HEADERS:
+        with pytest.raises(OrgvueError, match="row A"):
+            made.rows(b'[["A",%b]]' % b",".join(cells[1:]))
+
+
+def test_counts_go_on_over_pages() -> None:
+    """The counts of the pages before are continued, and a page without any begins at nothing."""
+    counts = Counts(rows=5)
+    made = maker(counts=counts)
+    made.rows(b'[["A",null,"x",null,null,null]]')
+    assert (counts.rows, counts.misfits["n"]) == (6, 1)
+    assert maker().counts.rows == 0
+
+
+def test_hashes_are_equal_for_equal_values() -> None:
+    """A hash is made of the value's meaning by Orgvue's type, with the secret key; null is null."""
+    columns = [Column("h", "n", ColumnType.TEXT, hashed=True)]
+
+    def hashes(key: bytes | None, *literals: str) -> list[Any]:
+        made = RecordMaker(HEADERS[2:3], columns, hash_key=key)
+        return [record["h"] for record in made.records(f"[[{'],['.join(literals)}]]".encode())]
+
+    one, same, text, other, misfit, nothing = hashes(b"k", "5", "5.0", '"5"', "6", '"x"', "null")
+    assert one == same == text == hmac.digest(b"k", b"5", "sha256").hex()
+    assert misfit == hmac.digest(b"k", b"x", "sha256").hex()
+    assert one != other
+    assert nothing is None
+    assert hashes(b"l", "5") != [one]
+    assert hashes(None, "5") == hashes(b"", "5")
+
+
+def test_a_rescued_property_can_be_hashed() -> None:
+    """A property without a column is rescued as its hash, or as it is; others are dropped."""
+    made = RecordMaker(
+        HEADERS, COLUMNS[:1], ["_id"], rescued_keys={"t", "n"}, hashed_keys={"n"}, hash_key=b"k"
+    )
+    (record,) = made.records(b'[["A","x",5,true,null,null]]')
+    hashed = hmac.digest(b"k", b"5", "sha256").hex()
+    assert record == {"_id": "A", "_rescued_data": {"t": "x", "n": hashed}}
+    (empty,) = made.records(b'[["A",null,null,true,null,null]]')
+    assert empty["_rescued_data"] is None
+
+
+@pytest.mark.parametrize("text", ["2022-01-02", "2022-01-02T00:00:00.000Z"])
+def test_repeated_dates_are_fitted_alike(text: str) -> None:
+    """A date is fitted the same in every block, with and without other forms around it."""
+    made = maker()
+    block = b'[["A",null,null,null,"%b",null],["B",null,null,null,null,"%b"]]' % (
+        (text.encode(),) * 2
+    )
+    for _ in range(3):
+        first, second = made.records(block)
+        assert (first["d"], second["_m"]) == ("2022-01-02", "2022-01-02T00:00:00.000Z")
+        assert (second["d"], first["_m"]) == (None, None)
+
+
+def test_the_latest_of_no_column_is_nothing() -> None:
+    """A column that the export lacks has no values."""
+    made = RecordMaker(HEADERS[:2], COLUMNS, ["_id"])
+    assert list(made.latest(made.rows(b'[["A","x"]]'), "_m")) == []
 
 
 def test_a_block_that_is_cut_is_refused() -> None:

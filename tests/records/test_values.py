@@ -17,7 +17,7 @@ from tap_orgvue.records.values import (
     canonical_text,
     exact_number,
     fit_date,
-    fit_instant,
+    fit_date_time,
 )
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.timestamps import all_plain, format_instant, is_plain_day, parse_instant
@@ -80,7 +80,7 @@ def test_integers_stay_integers(number: int) -> None:
 def test_instants_keep_their_moment(moment: datetime, minutes: int) -> None:
     """An instant with any offset is the same moment, written in UTC."""
     given_one = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
-    text = fit_instant(given_one.isoformat())
+    text = fit_date_time(given_one.isoformat())
     assert isinstance(text, str)
     assert text.endswith("Z")
     assert datetime.fromisoformat(text.replace("Z", "+00:00")) == given_one
@@ -120,14 +120,14 @@ def test_what_is_not_a_date(text: str) -> None:
     """What no calendar has, or no database holds, does not fit."""
     assert parse_instant(text) is None
     assert fit_date(text) == Misfit(text)
-    assert fit_instant(text) == Misfit(text)
+    assert fit_date_time(text) == Misfit(text)
 
 
 def test_a_fraction_finer_than_databases_hold_is_rescued() -> None:
     """Nanoseconds are cut in the column and whole in the rescue; trailing zeros are nothing."""
     fine = "2022-01-02T00:00:00.123456789Z"
-    assert fit_instant(fine) == Misfit(fine, "2022-01-02T00:00:00.123456Z")
-    assert fit_instant("2022-01-02T00:00:00.123456000Z") == "2022-01-02T00:00:00.123456Z"
+    assert fit_date_time(fine) == Misfit(fine, "2022-01-02T00:00:00.123456Z")
+    assert fit_date_time("2022-01-02T00:00:00.123456000Z") == "2022-01-02T00:00:00.123456Z"
 
 
 @given(

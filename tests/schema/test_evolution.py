@@ -6,8 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.models import Property as OrgvueProperty
+from tap_orgvue.schema.column_rules import ColumnRules, NewProperties
+from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.schema.columns import CatalogColumns, Column
+from tap_orgvue.schema.evolution import ResolvedColumns, reconcile
 from tap_orgvue.simulator import Orgvue, Property
 from tests.support.datasets import people
 from tests.support.runs import command, discover, select, sync
@@ -193,3 +199,109 @@ def test_a_renamed_property_is_one_gone_and_one_new(
     assert found == [(None, 1), (None, 2), (None, 3), (None, 4), (None, 5)]
     assert len(warnings(caplog, "'salary'")) == 1
     assert len(warnings(caplog, "'Base Pay'")) == 1
+
+
+# --- the columns of a run, without a run
+
+
+NAME = Column("full_name", "Full Name", ColumnType.TEXT, "Name")
+PAY = Column("pay", "Pay", ColumnType.NUMBER, "Pay")
+HEADERS = [OrgvueProperty("Full Name", "Name", "text"), OrgvueProperty("Pay", "Pay", "number")]
+BONUS = OrgvueProperty("Bonus %", "Bonus", "number")
+
+
+def resolved(
+    *headers: OrgvueProperty,
+    earlier: dict[str, str] | None = None,
+    selected: tuple[str, ...] = ("full_name", "pay"),
+    **rules: Any,
+) -> ResolvedColumns:
+    """The columns of a run whose catalog has a name and a pay."""
+    catalog = CatalogColumns("people", [NAME, PAY], frozenset(selected))
+    return reconcile(catalog, headers or HEADERS, ColumnRules(**rules), earlier or {})
+
+
+def test_columns_are_those_of_the_catalog() -> None:
+    """Where nothing changed, a run has the catalog's columns, and nothing is told."""
+    assert resolved() == ResolvedColumns([NAME, PAY])
+
+
+def test_only_selected_columns_are_of_a_run() -> None:
+    """A deselected or excluded column is in no record; then no property counts as new."""
+    assert resolved(*HEADERS, BONUS, selected=("pay",)) == ResolvedColumns([PAY])
+    assert resolved(excluded=("pay",)).columns == [NAME]
+
+
+def test_a_missing_property_keeps_its_column() -> None:
+    """The column stays, with a warning that names it."""
+    made = resolved(HEADERS[0])
+    assert made.columns == [NAME, PAY]
+    assert [("'Pay'" in line, "'pay'" in line) for line in made.warnings] == [(True, True)]
+
+
+def test_an_emitted_type_stays() -> None:
+    """The type of earlier runs wins over the catalog's and Orgvue's; the log says so once."""
+    made = resolved(earlier={"pay": "text"})
+    assert made.columns == [NAME, replace(PAY, type=ColumnType.TEXT)]
+    (line,) = made.warnings
+    assert "was text" in line
+    assert "is number" in line
+
+
+def test_a_declared_type_that_changed_is_told() -> None:
+    """The catalog's type stays where Orgvue declares another one now."""
+    made = resolved(HEADERS[0], OrgvueProperty("Pay", "Pay", "text"))
+    assert made.columns == [NAME, PAY]
+    (line,) = made.warnings
+    assert "'Pay' as text" in line
+    assert "has number" in line
+
+
+def test_a_pinned_type_needs_no_word() -> None:
+    """A pin wins over all other types, and over a property that is hashed it is a text."""
+    types = {"pay": ColumnType.DATE}
+    made = resolved(earlier={"pay": "text"}, types=types)
+    assert made == ResolvedColumns([NAME, replace(PAY, type=ColumnType.DATE)])
+    hashed = resolved(types=types, hashed=("pay",)).columns[1]
+    assert hashed == replace(PAY, type=ColumnType.TEXT, hashed=True)
+
+
+@pytest.mark.parametrize(
+    "earlier,pins,expected",
+    [
+        ({}, {}, "number"),
+        ({"bonus": "date"}, {}, "date"),
+        ({"bonus": "date"}, {"b*": "text"}, "text"),
+    ],
+)
+def test_a_new_property_has_the_type_of_its_column(
+    earlier: dict[str, str], pins: dict[str, str], expected: str
+) -> None:
+    """A new column has the type that is pinned, else the one emitted before, else Orgvue's."""
+    types = {key: ColumnType(value) for key, value in pins.items()}
+    made = resolved(*HEADERS, BONUS, earlier=earlier, types=types)
+    assert made.columns[2:] == [Column("bonus", "Bonus %", ColumnType(expected), "Bonus")]
+    (line,) = made.warnings
+    assert "'Bonus %'" in line
+    assert "add" in line
+
+
+@pytest.mark.parametrize("choice", ["rescue", "ignore"])
+def test_a_new_property_without_a_column(choice: str) -> None:
+    """Rescued properties are known by key, hashed ones too; ignored ones are only told."""
+    ssn = OrgvueProperty("ssn", "SSN", "text")
+    new = NewProperties(choice)
+    made = resolved(*HEADERS, BONUS, ssn, new_properties=new, hashed=("ssn",))
+    assert made.columns == [NAME, PAY]
+    rescued = {"Bonus %", "ssn"} if choice == "rescue" else set()
+    assert made.rescued_keys == rescued
+    assert made.hashed_keys == rescued - {"Bonus %"}
+    assert len(made.warnings) == 1
+
+
+def test_a_new_property_can_be_an_error() -> None:
+    """With `fail` the error names stream and property; an excluded one is no new property."""
+    with pytest.raises(OrgvueError, match=r"'people'.*'Bonus %'.*fail"):
+        resolved(*HEADERS, BONUS, new_properties=NewProperties.FAIL)
+    made = resolved(*HEADERS, BONUS, new_properties=NewProperties.FAIL, excluded=("b*",))
+    assert made.columns == [NAME, PAY]

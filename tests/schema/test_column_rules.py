@@ -1,0 +1,88 @@
+"""The user's rules for single properties."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_orgvue.orgvue.models import Property
+from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.schema.column_types import ColumnType
+
+SALARY = Property("salary", "Base Pay", "number")
+
+
+@pytest.mark.parametrize(
+    "pattern,matches",
+    [
+        ("salary", True),
+        ("SAL*", True),
+        ("s?lary", True),
+        ("people.salary", True),
+        ("PEOPLE.sal*", True),
+        ("Base Pay", True),
+        ("base*", True),
+        ("sal", False),
+        ("salary?", False),
+        ("leavers.salary", False),
+        ("people.base pay", False),
+    ],
+)
+def test_how_protected_properties_are_named(pattern: str, matches: bool) -> None:  # noqa: FBT001 - a case
+    """Patterns name a key, a display name, or a stream and a key, in any case."""
+    assert ColumnRules(excluded=(pattern,)).is_excluded("people", SALARY) == matches
+    assert ColumnRules(hashed=(pattern,)).is_hashed("people", SALARY) == matches
+
+
+def test_without_rules_nothing_is_protected() -> None:
+    """No property is excluded, hashed or pinned unless a pattern says so."""
+    rules = ColumnRules()
+    assert not rules.is_excluded("people", SALARY)
+    assert not rules.is_hashed("people", SALARY)
+    assert rules.pinned_type("people", SALARY) is None
+    assert rules.column_type("people", SALARY) is ColumnType.NUMBER
+
+
+def test_orgvues_id_is_never_excluded() -> None:
+    """`_id` is the key of most streams: no pattern excludes it."""
+    rules = ColumnRules(excluded=("*",))
+    assert not rules.is_excluded("people", Property("_id", "_id", "text"))
+    assert rules.is_excluded("people", SALARY)
+
+
+@pytest.mark.parametrize(
+    "patterns,pinned",
+    [
+        ({"salary": "text"}, "text"),
+        ({"salary": "text", "sal*": "date"}, "date"),
+        ({"sal*": "date", "salary": "text"}, "text"),
+        ({"people.sal*": "boolean", "salary": "text"}, "boolean"),
+        ({"leavers.salary": "boolean", "salary": "text"}, "text"),
+        ({"people.salary": "boolean", "people.sal*": "text"}, "text"),
+        ({"Base Pay": "text"}, None),
+    ],
+)
+def test_which_pin_wins(patterns: dict[str, str], pinned: str | None) -> None:
+    """A pattern that names the stream wins, then the last; display names pin nothing."""
+    rules = ColumnRules(types={key: ColumnType(value) for key, value in patterns.items()})
+    expected = ColumnType(pinned) if pinned else None
+    assert rules.pinned_type("people", SALARY) is expected
+    assert rules.column_type("people", SALARY) is (expected or ColumnType.NUMBER)
+
+
+def test_a_hashed_property_is_text() -> None:
+    """Hashes are text, whatever type is pinned."""
+    rules = ColumnRules(types={"salary": ColumnType.NUMBER}, hashed=("salary",))
+    assert rules.column_type("people", SALARY) is ColumnType.TEXT
+
+
+def test_patterns_that_match_nothing_are_known() -> None:
+    """Every pattern that never matched is told, also behind one that matched first."""
+    rules = ColumnRules(
+        types={"x": ColumnType.TEXT, "salary": ColumnType.TEXT},
+        excluded=("salary", "sal*", "y"),
+        hashed=("z",),
+    )
+    assert rules.unmatched == ["x", "salary", "salary", "sal*", "y", "z"]
+    rules.pinned_type("people", SALARY)
+    rules.is_excluded("people", SALARY)
+    assert rules.unmatched == ["x", "y", "z"]
