@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from tap_orgvue.singer.signals import ending_signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -49,7 +51,7 @@ class DeferredModule(ModuleType):
 
 def main() -> None:
     """Run the tap's command line."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, _end)
     # Imported objects live until exit: collecting during the import is wasted time.
     gc.disable()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.singer.errors import LoaderGone, error_message
+from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
-from tap_orgvue.singer.output import widen_output
+from tap_orgvue.singer.output import flush_stdout, widen_output
+from tap_orgvue.singer.signals import ending_signals
 from tap_orgvue.tap import TapOrgvue
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def run() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     widen_output()
     SCRUBBER.install()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         # Until the tap takes them itself.
         signal.signal(number, _end)
     try:
-        TapOrgvue.cli()
-    except LoaderGone as error:
+        _run_command_line()
+    except OutputFailed as error:
         TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
-        # Whatever is still buffered cannot be delivered: do not let Python try and complain.
+        # What Python still buffers cannot be delivered: at its own end it would try again.
         os._exit(1)
     except Terminated as terminated:
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
@@ -49,6 +50,20 @@ def run() -> None:
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
         TapOrgvue.logger.error("%s", error_message(error), exc_info=debugging)
         sys.exit(1)
+
+
+def _run_command_line() -> None:
+    """Run the command line until all of its output is out.
+
+    Raises:
+        OutputFailed: Standard output did not take all of it.
+    """
+    try:
+        TapOrgvue.cli()
+    except SystemExit:
+        # `--version` and `--help` leave their text in Python's buffer.
+        flush_stdout()
+        raise
 
 
 def _end(signum: int, _: FrameType | None) -> None:

@@ -26,7 +26,7 @@ from tap_orgvue.settings.inputs import (
     check_state,
     read_json_object,
 )
-from tap_orgvue.singer.errors import LoaderGone, error_message
+from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.streams.dataset_stream import DatasetStream
@@ -264,9 +264,6 @@ class TapOrgvue(IsolatingTap):
         except Terminated:
             tap.write_last_state()
             raise
-        except BrokenPipeError:
-            # click would end with it in silence.
-            raise LoaderGone("The loader closed the pipe before everything was sent.") from None
         finally:
             tap.close()
         if failed:

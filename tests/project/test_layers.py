@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scrubbing",
     },
     "cli": {"tap", "settings", "singer", "scrubbing"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "singer"},
     "scrubbing": set(),
     "timestamps": set(),
     "simulator": set(),
