@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from tap_orgvue.singer.signals import ending_signals
 from tap_orgvue.tuning import quick_imports
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the tap's command line."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, _end)
     with quick_imports():
         from tap_orgvue.cli import run  # noqa: PLC0415 - not before the above

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.singer.errors import LoaderGone, error_message
+from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
+from tap_orgvue.singer.output import flush_stdout
+from tap_orgvue.singer.signals import ending_signals
 from tap_orgvue.tap import TapOrgvue
 from tap_orgvue.tuning import tune_process
 
@@ -26,15 +28,15 @@ def run() -> None:
     """
     tune_process()
     SCRUBBER.install()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # The SDK replaces these handlers when it makes a tap.
+    for number in ending_signals():
+        # Until the tap takes them itself.
         signal.signal(number, _end)
     try:
-        TapOrgvue.cli()
-    except LoaderGone as error:
+        _run_command_line()
+    except OutputFailed as error:
         TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
-        # At exit Python would try to flush what is buffered, and complain.
+        # What Python still buffers cannot be delivered: at its own end it would try again.
         os._exit(1)
     except Terminated as terminated:
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
@@ -47,6 +49,20 @@ def run() -> None:
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
         TapOrgvue.logger.error("%s", error_message(error), exc_info=debugging)
         sys.exit(1)
+
+
+def _run_command_line() -> None:
+    """Run the command line until all of its output is out.
+
+    Raises:
+        OutputFailed: Standard output did not take all of it.
+    """
+    try:
+        TapOrgvue.cli()
+    except SystemExit:
+        # `--version` and `--help` leave their text in Python's buffer.
+        flush_stdout()
+        raise
 
 
 def _end(signum: int, _: FrameType | None) -> None:

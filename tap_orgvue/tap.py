@@ -29,7 +29,7 @@ from tap_orgvue.settings.inputs import (
     read_json_object,
 )
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA, FailOrWarn
-from tap_orgvue.singer.errors import LoaderGone, error_message
+from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.streams.absent import (
@@ -275,9 +275,6 @@ class TapOrgvue(IsolatingTap):
         except Terminated:
             tap.write_last_state()
             raise
-        except BrokenPipeError:
-            # click would end with it in silence.
-            raise LoaderGone("The loader closed the pipe before everything was sent.") from None
         finally:
             tap.close()
         if failed:

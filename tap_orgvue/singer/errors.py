@@ -7,7 +7,11 @@ class StreamMapFailed(Exception):
     """A stream map failed on a record; the message holds no value of the record."""
 
 
-class LoaderGone(Exception):
+class OutputFailed(Exception):
+    """Standard output takes no more: nothing can be delivered, and the run ends at once."""
+
+
+class LoaderGone(OutputFailed):
     """The loader no longer reads standard output."""
 
 

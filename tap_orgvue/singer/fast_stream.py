@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from tap_orgvue.singer.bookmarks import ReplicationProgress
 from tap_orgvue.singer.deferred_versions import DeferredVersionStream
-from tap_orgvue.singer.errors import StreamMapFailed
+from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
 from tap_orgvue.singer.output import BufferedWriter, lines_of
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         """
         try:
             super()._write_record_message(record)
-        except OSError:
+        except OutputFailed:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an expression raises
             failed = error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import signal
+import threading
 import time
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from singer_sdk import Tap
 from typing_extensions import override
 
-from tap_orgvue.singer.errors import error_message
+from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.fast_stream import FastStream
-from tap_orgvue.singer.output import BufferedWriter
+from tap_orgvue.singer.output import BufferedWriter, write_stdout, write_text
+from tap_orgvue.singer.signals import ending_signals
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,6 +58,7 @@ class IsolatingTap(Tap):
 
         Raises:
             Exception: One of `run_ending`. Complete streams before it keep their new state.
+            OutputFailed: Standard output takes no more.
         """
         failed: dict[str, Exception] = {}
         unfinished = [stream.name for stream in self.streams.values() if stream.selected]
@@ -73,7 +78,7 @@ class IsolatingTap(Tap):
             except Exception as error:
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
-                if isinstance(error, (*self.run_ending, BrokenPipeError)):
+                if isinstance(error, (*self.run_ending, OutputFailed)):
                     self.logger.error("The run ends. Not sent: %s.", ", ".join(unfinished))  # noqa: TRY400 - as below
                     raise
                 # A traceback would keep the rows that were read in memory.
@@ -84,6 +89,42 @@ class IsolatingTap(Tap):
             stream.log_sync_costs()
         self.flush()
         return failed
+
+    @override
+    def run_discovery(self) -> str:
+        """Write the catalog to standard output, in UTF-8 whatever the locale.
+
+        Returns:
+            The catalog as JSON.
+
+        Raises:
+            OutputFailed: Standard output does not take all of it.
+        """
+        catalog = self.catalog_json_text
+        write_stdout(f"{catalog}\n".encode())
+        return catalog
+
+    @classmethod
+    @override
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Write what the tap can do to standard output.
+
+        Args:
+            output_format: `json` or `markdown`; plain text by default.
+
+        Raises:
+            OutputFailed: Standard output does not take all of it.
+        """
+        with redirect_stdout(io.StringIO()) as about:
+            super().print_about(output_format)
+        write_text(about.getvalue())
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Handle every signal that ends a run. Private: the SDK lets SIGHUP kill the process."""
+        if threading.current_thread() is threading.main_thread():
+            for signum in ending_signals():
+                signal.signal(signum, self._handle_termination)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ them, since one buffer holds both.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, StateMessage
 from typing_extensions import override
+
+from tap_orgvue.singer.errors import LoaderGone, OutputFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +83,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         is_writing: True while a message may be half written: a signal handler must not raise.
         interruption: An error of a signal handler, raised once the message is complete.
         last_state: The line of the last STATE message; None before the first.
+        failure: The error of standard output; nothing is written after it.
     """
 
     def __init__(self) -> None:
@@ -87,6 +91,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         self.is_writing = False
         self.interruption: BaseException | None = None
         self.last_state: bytes | None = None
+        self.failure: OutputFailed | None = None
         self._buffer = bytearray()
         self._filled_at = 0.0
 
@@ -99,7 +104,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
     def write_message(self, message: Message) -> None:
         """Write a message. Any message but a RECORD flushes the buffer."""
         line = self.serialize_message(message)
-        with self._deferring_signals():
+        with self.deferring_signals():
             self.write_lines(line)
             if isinstance(message, StateMessage):
                 self.last_state = line
@@ -108,7 +113,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Buffer encoded messages, given as consecutive pieces of whole lines."""
-        with self._deferring_signals():
+        with self.deferring_signals():
             if not self._buffer:
                 self._filled_at = time.monotonic()
             for piece in pieces:
@@ -119,19 +124,19 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
 
     def flush(self) -> None:
         """Write out the buffer."""
-        with self._deferring_signals():
+        with self.deferring_signals():
             if self._buffer:
                 self._write_buffer()
 
     def repeat_state(self) -> None:
         """Write out the buffer, and the last STATE message again behind it."""
-        with self._deferring_signals():
+        with self.deferring_signals():
             self._buffer += self.last_state or b""
             self.flush()
 
     @contextmanager
-    def _deferring_signals(self) -> Iterator[None]:
-        """Defer a signal's error to the end of the message: loaders fail on a cut line."""
+    def deferring_signals(self) -> Iterator[None]:
+        """Defer a signal's error to the end of the block: loaders fail on a cut line."""
         outer, self.is_writing = self.is_writing, True
         try:
             yield
@@ -142,12 +147,65 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
             raise interruption
 
     def _write_buffer(self) -> None:
-        # Emptied first: after an error, a later flush must not write it again.
         data, self._buffer = self._buffer, bytearray()
-        _write_stdout(data)
+        if self.failure is not None:
+            # The last line may be cut: nothing may follow it.
+            raise self.failure
+        try:
+            write_stdout(data)
+        except OutputFailed as error:
+            self.failure = error
+            raise
 
 
-def _write_stdout(data: bytearray) -> None:
+def write_stdout(data: bytes | bytearray) -> None:
+    """Write to standard output, and flush it.
+
+    Raises:
+        OutputFailed: It does not take all of it.
+    """
+    with _told_in_words():
+        _write(data)
+
+
+def write_text(text: str) -> None:
+    """Write text for people to standard output, in its own encoding.
+
+    Raises:
+        OutputFailed: It does not take all of it.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    # A console may lack a character of it.
+    write_stdout(text.encode(encoding, "replace"))
+
+
+def flush_stdout() -> None:
+    """Flush what others wrote to standard output.
+
+    Raises:
+        OutputFailed: It does not take all of it.
+    """
+    with _told_in_words():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _told_in_words() -> Iterator[None]:
+    if sys.stdout is None:
+        # Python's sign for a descriptor that was closed when the process began.
+        raise OutputFailed("Standard output is closed: nothing can be delivered.")
+    try:
+        yield
+    except BrokenPipeError:
+        raise LoaderGone("The loader closed the pipe before everything was sent.") from None
+    except OSError as error:
+        why = error.strerror or os.strerror(error.errno or 0)
+        raise OutputFailed(f"Standard output cannot be written: {why}.") from None
+    except ValueError:
+        raise OutputFailed("Standard output was closed during the run.") from None
+
+
+def _write(data: bytes | bytearray) -> None:
     out = getattr(sys.stdout, "buffer", None)
     if out is None:
         # Tests and notebooks replace standard output by a text stream.

@@ -89,7 +89,7 @@ def ended(process: subprocess.Popen[bytes]) -> Run:
     return Run(out.decode(), told.decode(), process.returncode)
 
 
-SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 
 
 @pytest.mark.parametrize(
@@ -231,3 +231,17 @@ def test_a_signal_while_it_discovers(
     assert run.code == code
     assert run.stdout == ""
     assert "Traceback" not in run.stderr
+
+
+def test_a_hangup_under_nohup(serve: Callable[..., Orgvue], start: Start) -> None:
+    """A signal that was ignored when the process began stays so: the run goes on to its end."""
+    orgvue = serve(people(15_000))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = stuck(start, orgvue.config)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    run = ended(process)
+    assert run.code == 0
+    assert len(run.records["people"]) == 15_000

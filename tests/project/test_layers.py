@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scrubbing",
     },
     "cli": {"tap", "settings", "singer", "scrubbing", "tuning"},
-    "__main__": {"cli", "tuning"},
+    "__main__": {"cli", "singer", "tuning"},
     "tuning": set(),
     "scrubbing": set(),
     "timestamps": set(),

@@ -13,7 +13,7 @@ from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
 from tap_orgvue.singer import output
-from tap_orgvue.singer.errors import StreamMapFailed
+from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
 from tap_orgvue.singer.fast_stream import cut
 from tests.support.small_tap import First, SmallStream, SmallTap, letters, run_of, small_tap
 
@@ -321,12 +321,12 @@ def test_an_error_of_standard_output_is_no_error_of_a_map(
     """A closed pipe ends the run."""
 
     def refuse(*_: Any) -> None:
-        raise BrokenPipeError
+        raise OutputFailed
 
-    monkeypatch.setattr(output, "_write_stdout", refuse)
+    monkeypatch.setattr(output, "write_stdout", refuse)
     monkeypatch.setattr(output, "FLUSH_SECONDS", 0.0)
     tap = small_tap({"stream_maps": {"first": {"x": "letter"}}})
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(OutputFailed):
         tap.run()
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import signal
+import sys
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_orgvue.singer import isolating_tap
+from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import BufferedWriter
+from tap_orgvue.singer.signals import ending_signals
 from tests.support.small_tap import run_of, small_tap, standard_output
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ def test_an_error_holds_on_to_nothing() -> None:
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
-@pytest.mark.parametrize("error", [LookupError("No token."), BrokenPipeError()])
+@pytest.mark.parametrize("error", [LookupError("No token."), OutputFailed("No room.")])
 def test_some_errors_end_the_run(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     """What every other stream would meet is raised; the streams that were not sent are named."""
     tap = small_tap(state=STATE)
@@ -185,3 +191,36 @@ def test_schemas_are_written_without_a_record() -> None:
         tap.write_catalog_schemas()
     assert [message["type"] for message in written().messages] == ["SCHEMA", "SCHEMA"]
     assert set(written().schemas) == {"first", "second"}
+
+
+def test_the_catalog_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read as that again, also where a console has another encoding."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    tap = small_tap()
+    tap.first.schema["properties"]["letter"]["title"] = "Größe →"
+    catalog = tap.run_discovery()
+    assert raw.getvalue().decode() == f"{catalog}\n"
+    assert json.loads(catalog)["streams"][0]["tap_stream_id"] == "first"
+
+
+@pytest.mark.parametrize("form", [None, "json", "markdown"])
+def test_what_the_tap_can_do_is_written(form: str | None) -> None:
+    """As the SDK prints it."""
+    with standard_output() as written:
+        type(small_tap()).print_about(form)
+        assert "tap-small" in written().stdout
+
+
+def test_signals_that_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP too, unless it was ignored when the process began; none outside the main thread."""
+    handled: dict[int, object] = {}
+    monkeypatch.setattr(signal, "signal", handled.__setitem__)
+    tap = small_tap()
+    assert handled == dict.fromkeys(ending_signals(), tap._handle_termination)  # noqa: SLF001
+    assert set(handled) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    handled.clear()
+    thread = threading.Thread(target=small_tap)
+    thread.start()
+    thread.join()
+    assert handled == {}

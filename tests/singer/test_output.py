@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -16,11 +17,20 @@ from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 from typing_extensions import override
 
 from tap_orgvue.singer import output
-from tap_orgvue.singer.output import ENCODER, BufferedWriter, lines_of, lines_with
+from tap_orgvue.singer.errors import LoaderGone, OutputFailed
+from tap_orgvue.singer.output import (
+    ENCODER,
+    BufferedWriter,
+    flush_stdout,
+    lines_of,
+    lines_with,
+    write_stdout,
+    write_text,
+)
 from tests.support.small_tap import standard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 RECORD = RecordMessage(stream="s", record={"a": 1})
@@ -138,26 +148,100 @@ def test_a_signal_waits_for_the_end_of_a_message(
     patient.write_lines(b"6\n")
 
 
-def test_a_message_that_was_refused_is_not_written_again(
+class Refusing(io.BytesIO):
+    """Standard output that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        """Take the error."""
+        super().__init__()
+        self._error = error
+
+    @override
+    def write(self, data: Any) -> int:
+        """Refuse."""
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error,kind,words",
+    [
+        (BrokenPipeError(), LoaderGone, "The loader closed the pipe"),
+        (OSError(errno.ENOSPC, "No space left on device"), OutputFailed, "No space left on device"),
+        (OSError(errno.EIO, "Input/output error"), OutputFailed, "Input/output error"),
+        (OSError(errno.EBADF, "Bad file descriptor"), OutputFailed, "Bad file descriptor"),
+        (ValueError("I/O operation on closed file."), OutputFailed, "was closed during the run"),
+    ],
+)
+def test_a_failure_is_told_in_words(
+    patient: BufferedWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+    words: str,
+) -> None:
+    """Whatever standard output does but take all: an error without Python's own words."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Refusing(error), encoding="utf-8"))
+    with pytest.raises(OutputFailed, match=words) as raised:
+        patient.write_message(STATE)
+    assert type(raised.value) is kind
+    assert not patient.is_writing
+    assert raised.value.__suppress_context__
+
+
+def test_nothing_follows_a_cut_line(
     patient: BufferedWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an error nothing of the buffer is left for a later flush."""
-
-    class Refusing(io.BytesIO):
-        @override
-        def write(self, data: Any) -> int:
-            raise BrokenPipeError
-
-    out = io.TextIOWrapper(Refusing(), encoding="utf-8")
+    """After a failure every later message fails the same way, though there is room again."""
+    error = OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", out)
-        patient.write_lines(b"1\n")
-        with pytest.raises(BrokenPipeError):
-            patient.flush()
-        assert not patient.is_writing
+        patch.setattr(sys, "stdout", io.TextIOWrapper(Refusing(error), encoding="utf-8"))
+        with pytest.raises(OutputFailed):
+            patient.write_message(STATE)
     with standard_output() as written:
         patient.flush()
+        patient.write_message(RECORD)
+        for call in (patient.flush, patient.repeat_state):
+            with pytest.raises(OutputFailed, match="No space left"):
+                call()
         assert written().stdout == ""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: write_stdout(b"1"), lambda: write_text("1"), flush_stdout],
+    ids=["bytes", "text", "flush"],
+)
+def test_a_descriptor_that_was_closed_from_the_start(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[], None]
+) -> None:
+    """Python has no standard output then, and would drop all text in silence."""
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputFailed, match="Standard output is closed"):
+        call()
+
+
+def test_a_flush_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text that Python still buffers is lost at its end, in silence."""
+
+    class Full(io.StringIO):
+        @override
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(OutputFailed, match="No space left"):
+        flush_stdout()
+
+
+@pytest.mark.parametrize(
+    "encoding,data", [("utf-8", "ä → b".encode()), ("latin-1", "ä ? b".encode("latin-1"))]
+)
+def test_text_for_people(monkeypatch: pytest.MonkeyPatch, encoding: str, data: bytes) -> None:
+    """In the encoding of the console, which may lack a character."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    write_text("ä → b")
+    assert raw.getvalue() == data
 
 
 @pytest.mark.parametrize("taken", [1, 3, 1000])

@@ -32,6 +32,7 @@ METHODS: dict[tuple[type, str], tuple[str, ...]] = {
     (RESTStream, "_write_starting_replication_value"): ("self", "context"),
     (RESTStream, "_write_state_message"): ("self",),
     (Tap, "_handle_termination"): ("self", "signum", "frame"),
+    (Tap, "_setup_signal_handlers"): ("self",),
     (Tap, "_reset_state_progress_markers"): ("self",),
 }
 """Methods that are called or overridden, with their parameters."""
