@@ -10,8 +10,8 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_orgvue.exports.headers import HeaderReader
-from tap_orgvue.orgvue.errors import TenantRefusal
+from tap_orgvue.exports.headers import DatasetHeaders, HeaderReader, SkippedDataset
+from tap_orgvue.orgvue.errors import Refusal, TenantRefusal
 from tap_orgvue.orgvue.models import NO_NODE
 from tap_orgvue.orgvue.models import Dataset as Listed
 from tap_orgvue.simulator import Dataset, Orgvue, Property
@@ -165,14 +165,35 @@ def test_a_refusal_of_the_tenant_ends_it(route: str) -> None:
     assert len(orgvue.routes) == {"post": 1, "get": 2}[route]
 
 
-def test_a_dataset_that_is_forbidden_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    """A dataset that neither a POST nor a GET may read is skipped with a warning, by name."""
+def test_a_dataset_that_is_forbidden_is_skipped() -> None:
+    """A dataset that neither a POST nor a GET may read is told of, with Orgvue's refusal."""
     orgvue = tenant(post=refusal(403), get=refusal(403))
-    headers = reader(orgvue)
-    assert list(headers.read_all(LIST)) == []
-    (warning,) = warnings(caplog)
-    assert warning.startswith(f"Dataset 'People' ({DATASET_ID}) is skipped. Orgvue refused")
+    (found,) = reader(orgvue).read_all(LIST)
+    assert isinstance(found, SkippedDataset)
+    assert found.dataset == LIST[0]
+    assert found.forbidden
+    assert "Orgvue refused" in str(found.error)
     assert orgvue.routes == ["POST jsonRows", "GET jsonRows"]
+
+
+def test_a_dataset_that_fails_is_skipped() -> None:
+    """Another failure is one dataset's too, and no refusal."""
+    orgvue = tenant(post=refusal(400), get=refusal(400), metadata=refusal(400))
+    (found,) = reader(orgvue).read_all(LIST)
+    assert isinstance(found, SkippedDataset)
+    assert not found.forbidden
+
+
+@pytest.mark.parametrize("count,ends", [(7, False), (8, True)])
+def test_when_the_first_datasets_fail_alike_discovery_ends(count: int, *, ends: bool) -> None:
+    """Eight failures of one kind from the first dataset on are no single dataset's trouble."""
+    orgvue = tenant(post=refusal(400), get=refusal(400), metadata=refusal(400))
+    found = reader(orgvue).read_all(LIST * count)
+    if ends:
+        with pytest.raises(Refusal):
+            list(found)
+    else:
+        assert len(list(found)) == count
 
 
 @pytest.mark.parametrize(
@@ -196,6 +217,7 @@ def test_the_key_is_one_that_is_delivered(
         metadata={"json": {"autoId": auto_id, "properties": []}},
     )
     (found,) = reader(orgvue).read_all(LIST)
+    assert isinstance(found, DatasetHeaders)
     assert (found.dataset, keys(found.headers), found.key) == (LIST[0], delivered, key)
     assert (f"GET {DATASET_ID}" in orgvue.routes) is requested
 

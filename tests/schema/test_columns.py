@@ -14,6 +14,7 @@ from tap_orgvue.schema.columns import (
     columns_of,
     stream_schema,
 )
+from tap_orgvue.schema.ownership import ColumnNaming
 
 COLUMN = Column("base_pay", "Base Pay", ColumnType.NUMBER, "Pay")
 
@@ -93,15 +94,15 @@ def test_schemas_of_other_hands_have_a_type(
 
 
 def test_properties_become_columns() -> None:
-    """Names are folded, types are declared or pinned, excluded properties have no column."""
-    rules = ColumnRules(types={"level": ColumnType.NUMBER}, excluded=("ssn",), hashed=("Full*",))
+    """Names are given, types are declared or pinned, hashing is by the rules."""
+    rules = ColumnRules(types={"level": ColumnType.NUMBER}, hashed=("Full*",))
     properties = [
         Property("Full Name", "Name", "text"),
-        Property("ssn", "SSN", "text"),
         Property("level", "Level", "text"),
         Property("bonus", "Bonus", "number"),
     ]
-    assert columns_of(properties, rules, "people", taken={"bonus": "extra"}) == [
+    names = {"Full Name": "full_name", "level": "level", "bonus": "extra"}
+    assert columns_of(properties, rules, "people", names) == [
         Column("full_name", "Full Name", ColumnType.TEXT, "Name", hashed=True),
         Column("level", "level", ColumnType.NUMBER, "Level"),
         Column("extra", "bonus", ColumnType.NUMBER, "Bonus"),
@@ -110,7 +111,6 @@ def test_properties_become_columns() -> None:
 
 def test_original_names_are_keys() -> None:
     """With original names a column is called as its key, unless that is the tap's own column."""
-    rules = ColumnRules(original_names=True)
-    columns = columns_of([Property("A b"), Property("_rescued_data")], rules, "people")
-    assert columns[0].name == "A b"
-    assert columns[1].name != "_rescued_data"
+    names = ColumnNaming(original=True).names(["A b", "_rescued_data"])
+    assert names["A b"] == "A b"
+    assert names["_rescued_data"] != "_rescued_data"

@@ -14,6 +14,7 @@ from tap_orgvue.schema.column_rules import ColumnRules, NewProperties
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import CatalogColumns, Column
 from tap_orgvue.schema.evolution import ResolvedColumns, reconcile
+from tap_orgvue.schema.ownership import ColumnNaming, ColumnOwners
 from tap_orgvue.simulator import Orgvue, Property
 from tests.support.datasets import people
 from tests.support.runs import command, discover, select, sync
@@ -218,7 +219,11 @@ def resolved(
 ) -> ResolvedColumns:
     """The columns of a run whose catalog has a name and a pay."""
     catalog = CatalogColumns("people", [NAME, PAY], frozenset(selected))
-    return reconcile(catalog, headers or HEADERS, ColumnRules(**rules), earlier or {})
+    by_type: dict[str, list[str]] = {}
+    for name, column_type in (earlier or {}).items():
+        by_type.setdefault(column_type, []).append(name)
+    naming = ColumnNaming(owners=ColumnOwners.from_types(by_type))
+    return reconcile(catalog, headers or HEADERS, ColumnRules(**rules), naming)
 
 
 def test_columns_are_those_of_the_catalog() -> None:
