@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tap_orgvue.simulator import Dataset, Orgvue
 from tests.support.datasets import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# No test may depend on how fast the machine is, nor leave a database behind.
+settings.register_profile("tap-orgvue", deadline=None, database=None)
+settings.load_profile("tap-orgvue")
 
 
 @pytest.fixture

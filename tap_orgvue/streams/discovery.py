@@ -266,7 +266,7 @@ class Discovery:
                 continue
             schema = entry.schema.to_dict()
             for column in columns_in(schema):
-                self._rules.is_hashed(entry.tap_stream_id, column.property)
+                self._rules.pinned_type(entry.tap_stream_id, column.property)
                 self._rules.is_excluded(entry.tap_stream_id, column.property)
             yield StreamDefinition(
                 entry.tap_stream_id,

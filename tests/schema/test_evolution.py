@@ -275,8 +275,8 @@ def test_a_pinned_type_needs_no_word() -> None:
     "earlier,pins,expected",
     [
         ({}, {}, "number"),
-        ({"bonus": "date"}, {}, "date"),
-        ({"bonus": "date"}, {"b*": "text"}, "text"),
+        ({"bonus_pct": "date"}, {}, "date"),
+        ({"bonus_pct": "date"}, {"b*": "text"}, "text"),
     ],
 )
 def test_a_new_property_has_the_type_of_its_column(
@@ -285,7 +285,7 @@ def test_a_new_property_has_the_type_of_its_column(
     """A new column has the type that is pinned, else the one emitted before, else Orgvue's."""
     types = {key: ColumnType(value) for key, value in pins.items()}
     made = resolved(*HEADERS, BONUS, earlier=earlier, types=types)
-    assert made.columns[2:] == [Column("bonus", "Bonus %", ColumnType(expected), "Bonus")]
+    assert made.columns[2:] == [Column("bonus_pct", "Bonus %", ColumnType(expected), "Bonus")]
     (line,) = made.warnings
     assert "'Bonus %'" in line
     assert "add" in line

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_orgvue.settings import SettingsError
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.runs import Run, command, discover, sync
 
@@ -113,6 +114,7 @@ def test_items_without_what_is_excluded(two: Orgvue) -> None:
 def test_a_new_property_that_is_excluded(two: Orgvue, new: str) -> None:
     """A property that came after the catalog, and is excluded, is neither added nor rescued."""
     config = {**two.config, "exclude_properties": ["ssn"], "new_properties": new}
+    config["unmatched_patterns"] = "warn"
     catalog = discover(config)
     two.dataset("People").add_property(Property("ssn"), [SECRET + "1", SECRET + "2"])
     run = sync(config, catalog)
@@ -169,6 +171,7 @@ def test_a_new_property_is_rescued_as_its_hash(two: Orgvue) -> None:
     config = {
         **two.config,
         "hash_properties": ["ssn", "full name"],
+        "unmatched_patterns": "warn",
         "hash_key": KEY,
         "new_properties": "rescue",
     }
@@ -235,8 +238,11 @@ def test_a_hash_pattern_that_matches_nothing_of_a_catalog(
 ) -> None:
     """With a catalog, a misspelled pattern is warned of before values are sent as they are."""
     catalog = discover(two.config)
-    sync({**two.config, "hash_properties": ["slary", "salary"], "hash_key": KEY}, catalog)
-    assert "'slary' matches no property of the catalog" in caplog.text
+    config = {**two.config, "hash_properties": ["slary", "salary"], "hash_key": KEY}
+    with pytest.raises(SettingsError, match="hash_properties: 'slary' matches no property"):
+        sync(config, catalog)
+    sync({**config, "unmatched_patterns": "warn"}, catalog)
+    assert "'slary' matches no property" in caplog.text
     assert "'salary' matches" not in caplog.text
 
 
