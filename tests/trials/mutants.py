@@ -66,13 +66,9 @@ MEMORY = 4 << 30
 PLUGIN = Path(__file__).with_name("quickest_first.py")
 
 PYTEST = (
-    *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-    # In one process: mutants run in parallel already.
-    *("-p", "no:xdist", "-o", "addopts=--import-mode=importlib"),
-    # Tests need neither plugin, and loading both takes a second of each run.
-    *("-p", "no:hypothesispytest", "-p", "no:singer_testing"),
-    # The time limit of a test is the plugin's.
-    *("-o", "faulthandler_timeout=0", "-p", PLUGIN.stem),
+    *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", PLUGIN.stem),
+    # Options for plugins do not apply, see Copy; the time limit of a test is that of the plugin.
+    *("-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0"),
 )
 
 
@@ -255,6 +251,8 @@ class Copy:
         return inherited | {
             # For Hypothesis: the same examples each time, and no failure because they take long.
             "CI": "1",
+            # No test needs an installed plugin, and they take a second of each run to import.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(self.folder),
             "TEST_GRACE": str(self.project.grace),
