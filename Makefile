@@ -11,18 +11,19 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types unit loaders bench fuzz kills soak dist lock clean
+.PHONY: help setup demo test lint types unit loaders bench fuzz kills soak mutants dist lock clean
 
 help:
-	@echo "make demo   the simulator's tenant, through meltano run, into an embedded Postgres"
-	@echo "make test   linters, types, tests with coverage, real loaders"
-	@echo "make bench  the tap beside a template tap, with figures"
-	@echo "make fuzz   hostile input for longer than make test does"
-	@echo "make kills  the tap, killed at more points than make test does"
-	@echo "make soak   300 datasets on a bad day: throttled, broken off, late; with figures"
-	@echo "make dist   the wheel and the source archive, in dist/"
-	@echo "make lock   the lock files, brought up to date"
-	@echo "make clean  all that the other targets made"
+	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
+	@echo "make test     linters, types, tests with coverage, real loaders"
+	@echo "make bench    the tap beside a template tap, with figures"
+	@echo "make fuzz     hostile input for longer than make test does"
+	@echo "make kills    the tap, killed at more points than make test does"
+	@echo "make soak     300 datasets on a bad day: throttled, broken off, late; with figures"
+	@echo "make mutants  small changes to the code, and which of them no test notices"
+	@echo "make dist     the wheel and the source archive, in dist/"
+	@echo "make lock     the lock files, brought up to date"
+	@echo "make clean    all that the other targets made"
 
 # --- the virtual environments ---------------------------------------------------------------
 
@@ -87,6 +88,10 @@ kills: $(VENV)/.project
 # `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
 	$(BIN)/python -m tests.trials.soak $(SIZE)
+
+# `make mutants SAMPLE="--seed 7 --only tap_orgvue/exports"` runs a chosen sample.
+mutants: $(VENV)/.project
+	$(BIN)/python -m tests.trials.mutants $(SAMPLE)
 
 # --- upkeep ---------------------------------------------------------------------------------
 
