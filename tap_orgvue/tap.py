@@ -10,12 +10,18 @@ import click
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_orgvue.connection_check import StageFailed, check_connection
+from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.client import Client, ClientOptions
-from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped, TenantRefusal
+from tap_orgvue.orgvue.errors import (
+    OrgvueError,
+    RequestLimitReached,
+    RetryAfterTooLong,
+    Stopped,
+    TenantRefusal,
+)
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import Settings, SettingsError
@@ -52,7 +58,7 @@ class TapOrgvue(IsolatingTap):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
-    run_ending = (TenantRefusal, RequestLimitReached, Stopped)
+    run_ending = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
 
     @override
     def __init__(
@@ -125,7 +131,7 @@ class TapOrgvue(IsolatingTap):
             prefetcher=Prefetcher(settings.max_parallel_requests),
         )
 
-    def _make_client(self, max_retries: int) -> Client:
+    def _make_client(self, max_retries: int, total_timeout: float | None = None) -> Client:
         settings = self.settings
         options = ClientOptions(
             api_url=settings.api_url,
@@ -136,6 +142,7 @@ class TapOrgvue(IsolatingTap):
             max_parallel_requests=settings.max_parallel_requests,
             max_retries=max_retries,
             max_requests_per_run=settings.max_requests_per_run,
+            total_timeout=total_timeout,
         )
         return Client(options, logger=self.logger)
 
@@ -320,12 +327,16 @@ class TapOrgvue(IsolatingTap):
         Raises:
             SystemExit: With 1, at the first stage that fails.
         """
-        client = self._make_client(min(self.settings.max_retries, _CHECK_RETRIES))
+        client = self._make_client(
+            min(self.settings.max_retries, _CHECK_RETRIES), total_timeout=CHECK_SECONDS
+        )
         try:
             for stage, found in check_connection(client, self.settings, self.logger):
                 click.echo(f"✓ {stage}: {found}")
         except StageFailed as failed:
             click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
+            for stage in failed.unchecked:
+                click.echo(f"- {stage}: not checked")
             raise SystemExit(1) from None
         finally:
             client.close()

@@ -80,7 +80,10 @@ class Discovery:
 
     @cached_property
     def _listed(self) -> list[Dataset]:
-        return self._client.datasets()
+        listing = self._client.datasets()
+        for entry in listing.bad_entries:
+            self._logger.error("%s It is skipped.", entry)
+        return list(listing.datasets)
 
     @cached_property
     def datasets(self) -> list[Dataset]:
