@@ -147,7 +147,8 @@ class HeaderReader:
         """Read an export as far as its headers."""
 
         def attempt() -> tuple[Property, ...]:
-            with self._client.open(request) as response:
+            deadline = self._client.small_response_deadline()
+            with self._client.open(request, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
                 # A body that is read to its end leaves a connection for the next request.
                 length = response.headers.get("Content-Length", "")
