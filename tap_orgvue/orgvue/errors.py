@@ -5,14 +5,18 @@ The tree::
     OrgvueError                  end this stream, tell the user
     ├── Refusal                  Orgvue responded with an error status
     │   ├── TenantRefusal        ... that every other request would get too: end the run
+    │   │   └── TenantUnknown    ... because the tenant is wrong, or not the token's
     │   └── DatasetRefusal       ... about this dataset only: skip it
     ├── ConnectionFailed         no complete response arrived: mostly retryable
     ├── MalformedResponse        a response is not as documented
-    │   └── TruncatedResponse    ... because it ended early: retryable
+    │   ├── TruncatedResponse    ... because it ended early: retryable
+    │   └── ErrorsInResponse     ... but reports errors, although its status is 200
     ├── JobFailed                an export job ended without a result
     ├── FileHostUnreachable      the host of finished exports cannot be reached
     ├── Stopped                  the run is ending
     ├── RequestLimitReached      the user's own limit of requests: end the run
+    ├── RetryAfterTooLong        Orgvue asks for a longer wait than the user allows: end the run
+    ├── DeadlineExceeded         no time is left: of the client, or of the caller's operation
     └── Misconfigured            a setting, a catalog or a state asks for something impossible
 
 The first argument of each is the whole message, without query strings and cell values.
@@ -28,10 +32,18 @@ from urllib.parse import urlsplit
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS, QUOTA_EXCEEDED, THROTTLED
+from tap_orgvue.orgvue.advice import (
+    ADVICE,
+    ADVICE_BY_STATUS,
+    QUOTA_EXCEEDED,
+    THROTTLED,
+    WRONG_TENANT,
+)
+from tap_orgvue.orgvue.error_body import ApiErrorEntry, error_document, error_entries, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
@@ -42,8 +54,13 @@ _TOO_LARGE = {
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+_TRANSIENT = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 _GATEWAY_CODE_LENGTH = 5
-_MAX_TEXT = 500
+_TENANT_PARAMETER = "tenantId"
 
 
 class OrgvueError(Exception):
@@ -91,6 +108,25 @@ class TruncatedResponse(MalformedResponse):
     retryable = True
 
 
+class ErrorsInResponse(MalformedResponse):
+    """A response reports errors, although its status is 200 (not documented)."""
+
+    @classmethod
+    def from_document(
+        cls, request: RequestInfo, document: Mapping[str, Any], trace_id: str = ""
+    ) -> ErrorsInResponse:
+        """Compose the message in Orgvue's words.
+
+        Args:
+            request: The request.
+            document: The response's JSON object, which has `errors`.
+            trace_id: The response's `X-Amzn-Trace-Id`; may be empty.
+        """
+        words = "; ".join(str(entry) for entry in error_entries(document)) or "no reason given"
+        trace = f" Trace id: {trace_id}" if trace_id else ""
+        return cls(f"Orgvue's response to {request} reports errors ({words}).{trace}")
+
+
 class JobFailed(OrgvueError):
     """An export job ended without a result."""
 
@@ -107,24 +143,12 @@ class RequestLimitReached(OrgvueError):
     """The run reached the user's own limit of requests."""
 
 
-class ApiErrorEntry(msgspec.Struct, frozen=True):
-    """One entry of an error body's `errors` (API guide, "Errors").
+class RetryAfterTooLong(OrgvueError):
+    """Orgvue asks for a longer wait than the user allows; the message says when to run again."""
 
-    Attributes:
-        code: Five digits from the gateway, six from an endpoint; may be empty.
-        name: For example `Throttled`; may be empty.
-        message: Orgvue's words; may be empty.
-    """
 
-    code: str
-    name: str
-    message: str
-
-    @override
-    def __str__(self) -> str:
-        """`42901 Throttled: Slow down`, without the parts that are empty."""
-        title = " ".join(part for part in (self.code, self.name) if part)
-        return ": ".join(part for part in (title, self.message) if part)
+class DeadlineExceeded(OrgvueError):
+    """No time is left for a request or a retry."""
 
 
 class RequestInfo(msgspec.Struct, frozen=True):
@@ -141,7 +165,7 @@ class RequestInfo(msgspec.Struct, frozen=True):
     @override
     def __str__(self) -> str:
         """`GET /api/v1/ACME/datasets`."""
-        return f"{self.method} {urlsplit(self.url).path[:_MAX_TEXT]}"
+        return f"{self.method} {one_line(urlsplit(self.url).path)}"
 
     def page(self, path: str) -> str:
         """The URL of a page of Orgvue's own application on the same server."""
@@ -158,9 +182,10 @@ class Refusal(OrgvueError):
         entries: The error body's `errors`; may be empty.
         trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
         retry_after: The `Retry-After` header as sent, or None.
+        is_failed_job: True if the body is a job ticket in the failed state.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a response with an error status holds
         self,
         request: RequestInfo,
         status: int,
@@ -168,9 +193,11 @@ class Refusal(OrgvueError):
         *,
         trace_id: str = "",
         retry_after: str | None = None,
+        is_failed_job: bool = False,
     ) -> None:
         """Compose the message: what happened, what it means, what to do, the trace id."""
         self.request = request
+        self.is_failed_job = is_failed_job
         self.status = status
         self.entries = tuple(entries)
         self.trace_id = trace_id
@@ -184,25 +211,31 @@ class Refusal(OrgvueError):
             return False
         return (
             THROTTLED in self.codes
-            or self.status == HTTPStatus.TOO_MANY_REQUESTS
+            or self.status in _TRANSIENT
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
 
-    def _sentence(self) -> str:
-        words = "; ".join(str(entry) for entry in self.entries) or _reason(self.status)
+    def _advice(self) -> Iterable[tuple[str, str]]:
+        """Meaning and advice of each code, else of the status."""
         codes = dict.fromkeys(entry.code for entry in self.entries)
         known = [ADVICE[code] for code in codes if code in ADVICE]
         if not known and self.status in ADVICE_BY_STATUS:
             known = [ADVICE_BY_STATUS[self.status]]
+        return known
+
+    def _sentence(self) -> str:
+        words = "; ".join(str(entry) for entry in self.entries) or _reason(self.status)
         pages = {
             "tokens": self.request.page("/tokens"),
             "settings": self.request.page("/app/configui"),
+            "tenants": self.request.page("/tenants/tenants"),
         }
         advice = " ".join(
-            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in known
+            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in self._advice()
         )
         trace = f"Trace id: {self.trace_id}" if self.trace_id else ""
-        heading = f"Orgvue refused {self.request} with HTTP {self.status} ({words})."
+        job = ": the export job failed" if self.is_failed_job else ""
+        heading = f"Orgvue refused {self.request} with HTTP {self.status}{job} ({words})."
         return " ".join(part for part in (heading, advice, trace) if part)
 
     @property
@@ -230,6 +263,29 @@ class TenantRefusal(Refusal):
     """A refusal that every other request of this run would get too."""
 
 
+class TenantUnknown(TenantRefusal):
+    """The tenant is wrong, or not the token's.
+
+    Inferred: from a refusal of the list of datasets, whose path names the tenant only, or from an
+    error about the path's `tenantId`.
+    """
+
+    @classmethod
+    def from_refusal(cls, refusal: Refusal) -> TenantUnknown:
+        """Read a refusal of the list of datasets as one of the tenant."""
+        return cls(
+            refusal.request,
+            refusal.status,
+            refusal.entries,
+            trace_id=refusal.trace_id,
+            retry_after=refusal.retry_after,
+        )
+
+    @override
+    def _advice(self) -> Iterable[tuple[str, str]]:
+        return [WRONG_TENANT]
+
+
 class DatasetRefusal(Refusal):
     """A refusal of one dataset: it is gone, or the token's user may not read it."""
 
@@ -243,20 +299,25 @@ def refusal_of(
         request: The refused request.
         status: HTTP status, 300 or more: redirects are not followed.
         headers: The response's headers.
-        body: The start of the response's body; ignored where it is not the documented error body.
+        body: The start of the response's body: an error body, or a failed job ticket with errors
+            and trace id (API guide, "Asynchronous export"); ignored if it is neither.
     """
-    entries = _error_entries(body)
+    document = error_document(body)
+    entries = error_entries(document)
     kind: type[Refusal] = Refusal
     if _concerns_tenant(status, entries):
         kind = TenantRefusal
+    elif any(entry.path_parameter == _TENANT_PARAMETER for entry in entries):
+        kind = TenantUnknown
     elif status in _GONE_OR_FORBIDDEN:
         kind = DatasetRefusal
     return kind(
         request,
         status,
         entries,
-        trace_id=one_line(headers.get(TRACE_HEADER)),
+        trace_id=one_line(document.get(TRACE_HEADER) or headers.get(TRACE_HEADER)),
         retry_after=headers.get("Retry-After"),
+        is_failed_job=document.get("jobStatus") == "failed",
     )
 
 
@@ -265,24 +326,6 @@ def _concerns_tenant(status: int, entries: Sequence[ApiErrorEntry]) -> bool:
     codes = {entry.code for entry in entries} - {THROTTLED}
     gateway = any(len(code) == _GATEWAY_CODE_LENGTH and code[0] == "4" for code in codes)
     return gateway or status == HTTPStatus.UNAUTHORIZED
-
-
-def _error_entries(body: bytes) -> list[ApiErrorEntry]:
-    try:
-        entries = msgspec.json.decode(body)["errors"]
-        return [
-            ApiErrorEntry(*(one_line(entry.get(word)) for word in ("code", "name", "message")))
-            for entry in entries
-            if isinstance(entry, dict)
-        ]
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        return []
-
-
-def one_line(value: object) -> str:
-    """A value of a response as one short printable line; empty for None."""
-    text = "" if value is None else str(value)[:_MAX_TEXT]
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _reason(status: int) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tap_orgvue.exports.headers import SkippedDataset
+    from tap_orgvue.streams.discovery import Discovery
     from tap_orgvue.streams.source import Source
 
 CATALOG_KEY = "orgvue"
@@ -23,7 +24,7 @@ class SkippedInCatalog(msgspec.Struct, frozen=True):
     """A dataset that discovery left out of the catalog.
 
     Attributes:
-        dataset_id: In upper case.
+        dataset_id: In upper case; empty if the list's entry has none.
         name: The dataset's name.
         reason: Why, in Orgvue's words.
         forbidden: True if the token's user may not read it, or it is gone.
@@ -41,9 +42,17 @@ class SkippedInCatalog(msgspec.Struct, frozen=True):
         return cls(dataset.dataset_id.upper(), dataset.name, str(skipped.error), skipped.forbidden)
 
 
-def to_catalog(skipped: Iterable[SkippedDataset]) -> dict[str, Any]:
+def skipped_by(discovery: Discovery) -> list[SkippedInCatalog]:
+    """What a discovery left out: datasets, and entries of the list that are none."""
+    return [
+        *(SkippedInCatalog.of(each) for each in discovery.skipped),
+        *(SkippedInCatalog("", entry, entry, forbidden=False) for entry in discovery.bad_entries),
+    ]
+
+
+def to_catalog(skipped: Iterable[SkippedInCatalog]) -> dict[str, Any]:
     """The value of the catalog's top-level key."""
-    return {"skipped": [msgspec.to_builtins(SkippedInCatalog.of(each)) for each in skipped]}
+    return {"skipped": [msgspec.to_builtins(each) for each in skipped]}
 
 
 def from_catalog(catalog: Mapping[str, Any]) -> list[SkippedInCatalog]:
@@ -110,6 +119,9 @@ def skipped_datasets(
     """
     for each in skipped:
         if each.forbidden:
+            continue
+        if not each.dataset_id:
+            yield each.name, OrgvueError(each.reason)
             continue
         try:
             source.headers.read(each.dataset_id)

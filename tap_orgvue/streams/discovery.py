@@ -54,6 +54,7 @@ class Discovery:
 
     Attributes:
         skipped: Datasets that could not be discovered.
+        bad_entries: What is wrong with entries of the list of datasets, in words.
     """
 
     def __init__(  # noqa: PLR0913 - what discovery depends on
@@ -86,6 +87,7 @@ class Discovery:
         self._catalog = catalog
         self._logger = logger
         self.skipped: list[SkippedDataset] = []
+        self.bad_entries: list[str] = []
 
     @property
     def has_catalog(self) -> bool:
@@ -99,13 +101,16 @@ class Discovery:
         Raises:
             Misconfigured: There is none.
         """
-        listed = self._client.datasets()
-        if not listed:
+        listing = self._client.datasets()
+        for entry in listing.bad_entries:
+            self.bad_entries.append(str(entry))
+            self._logger.error("%s It is skipped.", entry)
+        if not listing.datasets:
             raise Misconfigured(
                 "The tenant's list of datasets is empty. Check `tenant_id`, and that the token's "
                 "user may see a dataset in Orgvue."
             )
-        return listed
+        return list(listing.datasets)
 
     @cached_property
     def datasets(self) -> list[Dataset]:

@@ -58,7 +58,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def make_client(
-    settings: Settings, logger: logging.Logger, *, max_retries: int | None = None
+    settings: Settings,
+    logger: logging.Logger,
+    *,
+    max_retries: int | None = None,
+    total_timeout: float | None = None,
 ) -> Client:
     """A client of the settings' tenant.
 
@@ -66,6 +70,7 @@ def make_client(
         settings: The run's settings.
         logger: Told of retries.
         max_retries: Instead of the setting of that name.
+        total_timeout: Seconds that all requests together may take; no limit by default.
     """
     options = ClientOptions(
         api_url=settings.api_url,
@@ -75,7 +80,9 @@ def make_client(
         request_timeout=settings.request_timeout,
         max_parallel_requests=settings.max_parallel_requests,
         max_retries=settings.max_retries if max_retries is None else max_retries,
+        max_retry_wait=settings.max_retry_wait,
         max_requests_per_run=settings.max_requests_per_run,
+        total_timeout=total_timeout,
     )
     return Client(options, logger=logger)
 
