@@ -1,1 +1,1 @@
-"""A dataset's rows out of Orgvue: bytes on disk, read as they arrive."""
+"""Fetches a dataset's export as a whole local file, and reads its rows in constant memory."""

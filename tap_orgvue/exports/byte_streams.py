@@ -1,10 +1,11 @@
-"""Bytes of a response or a file: decompressed, and read ahead by a thread."""
+"""Decompresses the bytes of a response or a file, and reads them ahead in a thread."""
 
 from __future__ import annotations
 
 import itertools
 import queue
 import threading
+from collections import deque
 from hashlib import sha512
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -19,37 +20,45 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 
 PIECE_BYTES = 256 * 1024
-"""Plain bytes that are made at once: more than a processor's cache holds is slower."""
+"""Most bytes decompressed at once: more than the processor's cache holds is slower."""
 
 SMALL_PIECE_BYTES = 64 * 1024
-"""The same where nothing is made ahead: no thread waits for another, so that less is better."""
+"""The same without a reading thread: there is no hand-over for which larger pieces would pay."""
 
 _CHUNKS_AHEAD = 4
+"""Chunks that wait between the reading thread and its caller."""
 
 _LAST_READ_SECONDS = 1.0
-"""How long a thread that reads ahead is waited for: a disk answers at once, a network may not."""
+"""Seconds to wait for the reading thread: a disk responds at once, a network may not."""
 
 _SUSPICIOUS_BYTES = 1024**3
+"""Decompressed bytes up to which any ratio is accepted."""
 
-_MOST_EXPANSION = 500
-"""Rows have an id that does not compress; what expands further holds none."""
+_MAX_RATIO = 500
+"""Decompressed to compressed bytes: each row has an id, which does not compress that far."""
 
 _GZIP_WBITS = 31
+"""zlib's `wbits` for a gzip header and trailer."""
 
-_Damaged = cast("type[Exception]", isal_zlib.error)  # typed as one, not as a type of them
+_Damaged = cast("type[Exception]", isal_zlib.error)  # its stub declares an instance
 
 
 def decompressed(chunks: Iterable[bytes], piece_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
-    """Give a body as plain bytes, whether it came as gzip or not.
+    """Decompress a body if it is gzip.
 
-    Object stores do not say reliably whether a file is compressed: its first bytes do.
+    The first two bytes decide, because object stores serve gzip files with and without
+    `Content-Encoding` (API guide, "Asynchronous export"; which of both is not documented).
 
     Args:
-        chunks: The body; what is not compressed is passed on in these.
-        piece_bytes: How much is decompressed at once, at most.
+        chunks: The body, in chunks of any size.
+        piece_bytes: Most bytes of a decompressed piece.
+
+    Yields:
+        The decompressed pieces of a gzip body; the chunks of any other body.
 
     Raises:
-        TruncatedResponse: A gzip body is damaged or has no end.
+        TruncatedResponse: The gzip stream is damaged or incomplete.
+        MalformedResponse: The gzip stream expands further than an export can.
     """
     chunks = iter(chunks)
     first = next(chunks, b"")
@@ -57,15 +66,15 @@ def decompressed(chunks: Iterable[bytes], piece_bytes: int = PIECE_BYTES) -> Ite
         first += more
     if not first:
         return
-    everything = itertools.chain([first], chunks)
+    body = itertools.chain([first], chunks)
     if first.startswith(GZIP_MAGIC):
-        yield from _gunzipped(everything, piece_bytes)
+        yield from _gunzipped(body, piece_bytes)
     else:
-        yield from everything
+        yield from body
 
 
-def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
-    """Decompress by pieces of a bounded size, checking gzip's own checksum and length."""
+def _gunzipped(chunks: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
+    """Decompress in pieces of bounded size, with gzip's checksum and length verified."""
     unzip = isal_zlib.decompressobj(_GZIP_WBITS)
     packed, plain, pending = 0, 0, b""
     for chunk in chunks:
@@ -73,59 +82,69 @@ def _gunzipped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
         packed += len(chunk)
         while pending:
             if unzip.eof:
-                # What follows a member's end is another member, or padding.
+                # Another member or padding follows a member's end.
                 if pending == GZIP_MAGIC[:1]:
                     break
                 if not pending.startswith(GZIP_MAGIC):
-                    pending = b""
-                    break
+                    # Read the padding to its end, so that a broken connection is noticed.
+                    deque(chunks, maxlen=0)
+                    return
                 unzip = isal_zlib.decompressobj(_GZIP_WBITS)
             try:
                 data = unzip.decompress(pending, piece_bytes)
             except _Damaged:
-                message = f"The gzip compression of an answer is damaged, before byte {packed}."
+                message = f"The gzip stream of a response is damaged before byte {packed}."
                 raise TruncatedResponse(message) from None
             _leave_wide_registers()
             plain += len(data)
-            if plain > _SUSPICIOUS_BYTES and plain > _MOST_EXPANSION * packed:
+            if plain > _SUSPICIOUS_BYTES and plain > _MAX_RATIO * packed:
                 raise MalformedResponse(
-                    f"An answer expands beyond what an export can: {packed} bytes to {plain}."
+                    f"A response expands further than an export can: {packed} bytes to {plain}."
                 )
             if data:
                 yield data
             pending = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
     if not unzip.eof:
-        message = f"The gzip compression of an answer has no end; it came to byte {packed}."
+        message = f"The gzip stream of a response is incomplete: it stops at byte {packed}."
         raise TruncatedResponse(message)
 
 
 def _leave_wide_registers() -> None:
-    """Tell the processor that the wide halves of its registers are free again.
+    """Clear the upper halves of the processor's vector registers.
 
-    The checksums of isal's library end without doing so, on x86 (intel/isa-l, issue 24). All that
-    their thread does from then on is slower: decoding rows takes a third longer, as measured.
-    OpenSSL's SHA-512 does it; elsewhere this costs a third of a microsecond.
+    On x86, isal's checksum leaves them in use (intel/isa-l, issue 24), which slows all later work
+    of the thread: decoding rows took a third longer, as measured. OpenSSL's SHA-512 clears them.
+    On other processors the call costs a third of a microsecond.
     """
     sha512(usedforsecurity=False).digest()
 
 
 def read_chunks(file: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:
-    """A landed file's bytes, as they came."""
+    """Read a file to its end in chunks, compressed as it is."""
     while chunk := file.read(chunk_bytes):
         yield chunk
 
 
 def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The same chunks, made in a thread beside while the last ones are worked on.
+    """Produce chunks in a thread while the caller works on earlier ones.
 
-    Close it before what the chunks are read from.
+    The generator must be closed before the source of its chunks is.
+
+    Args:
+        chunks: Consumed by the thread, except for the first two.
+
+    Yields:
+        The same chunks in the same order.
+
+    Raises:
+        Exception: Whatever the iteration of `chunks` raised.
     """
-    # What comes in one piece or two, as most answers do, needs no thread.
+    # Most responses have one chunk or two, for which a thread is not worth its start.
     for _ in range(2):
-        begun = next(chunks, None)
-        if begun is None:
+        early = next(chunks, None)
+        if early is None:
             return
-        yield begun
+        yield early
     ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
     stop = threading.Event()
 
@@ -136,7 +155,7 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
                 if stop.is_set():
                     return
             ready.put(None)
-        except BaseException as error:  # noqa: BLE001 - raised where the chunks are read
+        except BaseException as error:  # noqa: BLE001 - raised in the reading thread's caller
             ready.put(error)
 
     thread = threading.Thread(target=fill, name="orgvue-read", daemon=True)
@@ -148,8 +167,8 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
             yield chunk
     finally:
         stop.set()
-        # Make room, in case the thread waits for it.
+        # Make room: the thread may wait for it.
         while not ready.empty():
             ready.get_nowait()
-        # The number of a file that is closed under a read may be another file's by then.
+        # A file descriptor closed during a read may be another file's by then.
         thread.join(_LAST_READ_SECONDS)

@@ -1,7 +1,8 @@
-"""Answers on disk: whole, verified, gone with the process. A broken connection costs a retry.
+"""Downloads a body to an unnamed file and verifies that it is complete.
 
-An export is written to an unnamed file, compressed as it came, before its first row is read, so
-that a download that breaks off can neither double a row nor leave one out.
+The file is complete before its first row is read: a download that breaks off is retried, and can
+neither duplicate a row nor lose one. The file is compressed as it was sent, and vanishes with the
+process.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 
 _TAIL_BYTES = 1024
+"""White space that may follow the last bracket."""
 
 
 class DownloadedFile(msgspec.Struct, frozen=True):
     """A body on disk.
 
     Attributes:
-        file: Readable by this process alone; closing it frees the disk.
+        file: At its beginning, readable by this process only; closing it frees the disk.
         may_be_lossy: True if typed decoding might alter a cell; see `lossy_json`.
     """
 
@@ -41,25 +43,26 @@ class DownloadedFile(msgspec.Struct, frozen=True):
 
 def download(
     response: requests.Response,
-    asked: RequestInfo,
+    request: RequestInfo,
     *,
     temp_dir: str | None = None,
     brackets: bytes = b"{}",
 ) -> DownloadedFile:
-    """Write an answer's body to an unnamed temporary file and check that it is whole.
+    """Write a response's body to an unnamed temporary file, and verify that it is complete.
 
     Args:
-        response: A streamed answer, its body unread.
-        asked: What the answer is to, for messages.
-        temp_dir: A folder for the file; the system's by default.
-        brackets: What the JSON opens and closes with.
+        response: A streamed response, its body unread.
+        request: The request, for messages.
+        temp_dir: Folder for the file; the system's by default.
+        brackets: The first and the last byte of the JSON document.
 
     Returns:
-        The file at its beginning.
+        The file, compressed as it was sent.
 
     Raises:
-        TruncatedResponse: The body is not whole, or not JSON.
-        OrgvueError: The disk has no room.
+        TruncatedResponse: The body is incomplete or not JSON.
+        MalformedResponse: The body expands further than an export can.
+        OrgvueError: The file cannot be made or written.
     """
     file = _temporary_file(temp_dir)
     try:
@@ -69,7 +72,7 @@ def download(
         file.seek(0)
     except TruncatedResponse as error:
         file.close()
-        message = f"{error} It was the answer to {asked}."
+        message = f"{error} It is the response to {request}."
         raise TruncatedResponse(message) from None
     except BaseException:
         file.close()
@@ -78,7 +81,7 @@ def download(
 
 
 def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
-    """The same chunks, each on disk before it is looked at."""
+    """Write each chunk to the file, then pass it on."""
     for chunk in chunks:
         _write(file, chunk)
         yield chunk
@@ -104,7 +107,11 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
 
 
 def _check_whole(plain: Iterable[bytes], brackets: bytes, scan: LossyScan) -> None:
-    """Read a body to its end and see that its JSON is closed."""
+    """Read a body to its end, and check its first and last bytes.
+
+    Raises:
+        TruncatedResponse: They are not the brackets.
+    """
     head, tail, size = b"", b"", 0
     for data in plain:
         scan.feed(data)
@@ -112,8 +119,8 @@ def _check_whole(plain: Iterable[bytes], brackets: bytes, scan: LossyScan) -> No
         head = head or data.lstrip()[:1]
         tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
     if head != brackets[:1]:
-        message = "The answer is not the JSON that was asked for, from its first byte."
+        message = "The response is not the requested JSON, from its first byte."
         raise TruncatedResponse(message)
     if not tail.rstrip().endswith(brackets[1:]):
-        message = f"The answer ends in the middle of its JSON, after {size} bytes."
+        message = f"The response ends in the middle of its JSON, after {size} bytes."
         raise TruncatedResponse(message)

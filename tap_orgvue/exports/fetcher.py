@@ -1,6 +1,6 @@
-"""The deliveries of a dataset's rows: synchronous, by export job, or in slices.
+"""Fetches exports by the delivery that works: synchronous, by export job, or in slices.
 
-Each delivery gives the same jsonRows body as a whole local file; callers cannot tell which it was.
+Each delivery gives the same jsonRows body as a complete local file; callers cannot tell which.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ExportFetcher:
-    """Fetches exports, and remembers for each dataset which delivery works. Thread safe."""
+    """Fetches exports, and remembers the delivery that works for each dataset. Thread safe."""
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class ExportFetcher:
             name: The stream's name, for the log.
 
         Returns:
-            A response over a whole file, or one with status 413 where only slices are left.
+            A response with a complete file, or with status 413 if only slices can be fetched.
 
         Raises:
-            OrgvueError: No delivery works.
+            OrgvueError: The last delivery failed, or its error is not about the delivery.
         """
         dataset = urlsplit(str(request.url)).path
         deliveries = self._known.get(dataset) or self._deliveries(request)
@@ -101,7 +101,7 @@ class ExportFetcher:
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
     def _deliveries(self, request: requests.PreparedRequest) -> tuple[_Delivery, ...]:
-        """The deliveries to try, in their order."""
+        """The deliveries to try, in this order."""
         if _is_for_items(request):
             return (_Delivery.SYNC, _Delivery.SLICES)
         if self._mode is ExportMode.ASYNC or b"linkingRelationships" in body_of(request):
@@ -146,8 +146,11 @@ class ExportFetcher:
 
         Args:
             request: The request.
-            retry_timeouts: True if a gateway's timeout is retried; otherwise the next delivery is
-                tried.
+            retry_timeouts: True if an export that may be too large is requested again.
+
+        Raises:
+            _TryNextDelivery: The export may be too large, and `retry_timeouts` is False.
+            OrgvueError: The request failed.
         """
         info = RequestInfo(str(request.method), str(request.url))
         brackets = b"[]" if _is_for_items(request) else b"{}"
@@ -168,7 +171,7 @@ class ExportFetcher:
 
 
 class _Delivery(Enum):
-    """Values are the words of the log."""
+    """The values are for the log."""
 
     SYNC = "synchronous export"
     JOB = "export job"
@@ -176,7 +179,7 @@ class _Delivery(Enum):
 
 
 class _TryNextDelivery(Exception):
-    """The next delivery is better than a retry."""
+    """The export may be too large: the next delivery is better than a retry."""
 
     def __init__(self, error: OrgvueError) -> None:
         super().__init__()
@@ -188,6 +191,7 @@ def _is_for_items(request: requests.PreparedRequest) -> bool:
 
 
 def _may_be_too_large(error: OrgvueError) -> bool:
+    """True for a timeout and for the statuses that a large export causes (inferred)."""
     if isinstance(error, ConnectionFailed):
         return error.timed_out
     return isinstance(error, Refusal) and error.too_large

@@ -1,4 +1,4 @@
-"""An export's columns, read as cheaply as the server allows."""
+"""Reads the columns of a dataset's export by the cheapest request that the server accepts."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 
 NO_ROWS = Query(filter={ID: NO_NODE})
-"""Matches no node: the response is the headers alone (inferred)."""
+"""Matches no node: the response has headers and no rows (inferred)."""
 
 _CHUNK_BYTES = 16 * 1024
 _WORTH_FINISHING_BYTES = 64 * 1024
+"""Longest body that is read to its end, so that its connection serves the next request."""
 
 
 class DatasetHeaders(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class DatasetHeaders(msgspec.Struct, frozen=True):
 
 
 class HeaderReader:
-    """Reads the headers of exports, by POST where the server accepts that. Thread safe."""
+    """Reads the headers of exports, by POST while the server accepts that. Thread safe."""
 
     def __init__(
         self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
@@ -61,7 +62,7 @@ class HeaderReader:
         Args:
             client: The tenant.
             logger: Told of datasets that are skipped.
-            include_calculations: False if only the stored properties are wanted.
+            include_calculations: False to read only the stored properties, from the metadata.
         """
         self._client = client
         self._logger = logger
@@ -72,8 +73,8 @@ class HeaderReader:
         """Read the headers of many datasets, several at once.
 
         Yields:
-            The headers in the order of the datasets; one that may not be read is skipped with a
-            warning.
+            The headers in the order of the datasets. A dataset that is gone or forbidden is skipped
+            with a warning.
 
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
@@ -105,11 +106,13 @@ class HeaderReader:
     def read(self, dataset_id: str) -> tuple[Property, ...]:
         """Read the headers of one dataset's export.
 
-        From an export without rows; where that is refused, from the start of the whole export;
-        where that fails too, from the metadata, which lacks generated properties.
+        Three sources are tried: a POST for an export without rows, the start of a GET for the whole
+        export, and the metadata, which lacks generated properties.
 
         Raises:
-            Refusal: Neither the whole export nor the metadata may be read.
+            TenantRefusal: Nothing of this tenant can be read.
+            DatasetRefusal: The dataset is gone, or the token's user may not read it.
+            OrgvueError: The metadata cannot be read either.
         """
         if not self._include_calculations:
             return self._stored(dataset_id)
@@ -134,7 +137,7 @@ class HeaderReader:
             )
             return self._stored(dataset_id)
         if isinstance(post_failure, Refusal) and post_failure.not_accepted:
-            # The GET shows that the server, not the dataset, refused the POST.
+            # The GET succeeded: the server refuses the method, not the dataset.
             self._post_accepted = False
         return headers
 
@@ -144,13 +147,13 @@ class HeaderReader:
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
     def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
-        """Read an export as far as its headers."""
+        """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
             deadline = self._client.small_response_deadline()
             with self._client.open(request, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
-                # A body that is read to its end leaves a connection for the next request.
+                # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")
                 if length.isdigit() and int(length) <= _WORTH_FINISHING_BYTES:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)

@@ -1,6 +1,7 @@
-"""Items, the stored values of a dataset without calculations, read as if they were an export.
+"""Reads items, the stored values of a dataset, as if they were an export's rows.
 
-Orgvue answers an array of objects in which absent keys mean empty.
+The items endpoint responds with an array of objects; an absent key means an empty value (API guide,
+"Items").
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ _EMPTY = b"null"
 
 
 class ItemRows(JsonRows):
-    """The items of a dataset, each as a row with a cell for each header."""
+    """The items of a dataset: each is a row with a cell for each header."""
 
     row_break = re.compile(rb"\}%b\{" % COMMA)
 
     def __init__(self, chunks: Iterable[bytes], headers: Sequence[Property]) -> None:
-        """Take the plain bytes of an array of items, and the properties to read of them."""
+        """Read nothing yet.
+
+        Args:
+            chunks: The decompressed JSON array of items.
+            headers: The properties to read; other keys of an item are ignored.
+        """
         declared = msgspec.json.encode(
             [{"key": each.key, "name": each.name, "type": each.type} for each in headers]
         )
@@ -43,10 +49,11 @@ class ItemRows(JsonRows):
 
     @override
     def blocks(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
-        """Read all items; see `JsonRows.blocks`."""
+        """Read all items as rows; see `JsonRows.blocks`."""
         return super().blocks(lambda block: decode(self._as_rows(block)))
 
     def _as_rows(self, block: bytes) -> bytes:
+        """Rewrite a JSON array of items as a JSON array of rows."""
         rows = [
             b"[%b]" % b",".join(bytes(item.get(key, _EMPTY)) for key in self._keys)
             for item in _OBJECTS.decode(block)

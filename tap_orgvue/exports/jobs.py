@@ -1,9 +1,8 @@
-"""Export jobs: the request, the job ticket, its polls, the download of the result."""
+"""Runs export jobs: the request, the job ticket, its polls, the download of the result."""
 
 from __future__ import annotations
 
 import json
-import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,8 +64,8 @@ class JobTicket(msgspec.Struct, frozen=True):
 
     Attributes:
         status: One of the documented states.
-        ticket_url: Presigned URL of the next ticket. A secret.
-        result_url: Presigned URL of the result, once completed. A secret.
+        ticket_url: Presigned URL of the next ticket, or None. A secret.
+        result_url: Presigned URL of the result; None until the job is completed. A secret.
         trace_id: What Orgvue's support asks for; may be empty.
         errors: Orgvue's words in a failed ticket.
     """
@@ -79,7 +78,7 @@ class JobTicket(msgspec.Struct, frozen=True):
 
     @override
     def __repr__(self) -> str:
-        """Without its URLs, so that nothing can show them by chance."""
+        """The status and the trace id, without the presigned URLs."""
         return f"JobTicket({self.status.value}, trace_id={self.trace_id!r})"
 
     @classmethod
@@ -87,7 +86,7 @@ class JobTicket(msgspec.Struct, frozen=True):
         """Read a ticket.
 
         Raises:
-            MalformedResponse: It is no ticket, or its status is not documented.
+            MalformedResponse: The body is no ticket, or its status is not documented.
         """
         if not isinstance(body, dict):
             raise MalformedResponse("Orgvue's response to an export job request is no job ticket.")
@@ -127,21 +126,21 @@ class ExportJobs:
     def fetch(self, request: requests.PreparedRequest) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
-        A ticket or a result can expire or get lost; the job is then requested again. No byte of a
-        result is used before all of it is on disk.
+        A ticket or a result can expire (after about 15 minutes, API guide, "Asynchronous export");
+        the job is then requested again. The result is complete on disk before it is used.
 
         Raises:
             JobFailed: The job failed, timed out, or its result was lost too often.
             FileHostUnreachable: The host of tickets and results cannot be reached.
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = self._client.clock() + self._timeout
         for tries_left in reversed(range(JOB_TRIES)):
             try:
                 ticket = self._completed(self._new_job(request), deadline)
                 return self._result(ticket)
             except (_ResultLost, JobFailed) as error:
-                if not tries_left or time.monotonic() > deadline:
+                if not tries_left or self._client.clock() > deadline:
                     raise JobFailed(str(error)) from None
                 self._client.logger.warning("Requesting the export again: %s", error)
         raise AssertionError  # pragma: no cover - the last try returns or raises
@@ -157,7 +156,7 @@ class ExportJobs:
             if ticket.status is JobStatus.FAILED:
                 why = "; ".join(ticket.errors) or "Orgvue gives no reason"
                 raise JobFailed(f"Orgvue's export job failed: {why}.{trace}")
-            if time.monotonic() > deadline:
+            if self._client.clock() > deadline:
                 raise JobFailed(
                     f"Orgvue's export job was not completed in {self._timeout:g} seconds; "
                     f"`job_timeout` is the limit.{trace}"
@@ -207,8 +206,8 @@ class ExportJobs:
             small: True if `request_timeout` bounds the whole response.
 
         Raises:
-            _ResultLost: It is gone, expired, or does not arrive complete.
-            FileHostUnreachable: Its host does not respond.
+            _ResultLost: The file is gone or expired, or its download does not complete.
+            FileHostUnreachable: Its host never responded.
         """
         host = self._check_host(url, what)
         request = self._client.files.prepare("GET", url, headers={"Accept-Encoding": "gzip"})
@@ -242,7 +241,8 @@ class ExportJobs:
         """The host of a presigned URL.
 
         Raises:
-            MalformedResponse: It is not https. Plain http is for a simulator on this machine only.
+            MalformedResponse: The URL is not https. Plain http is for this machine only, while the
+                API itself is reached by http.
         """
         try:
             scheme, host, _ = origin_of(url)
@@ -257,7 +257,7 @@ class ExportJobs:
 
 
 class _ResultLost(OrgvueError):
-    """A ticket or a result is not there; its job can be requested again."""
+    """A ticket or a result is lost; its job can be requested again."""
 
 
 def job_request(client: Client, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,4 +1,9 @@
-"""An export's `{"headers": [...], "rows": [[...], ...]}`, read as it arrives in constant memory."""
+"""Reads an export's `{"headers": [...], "rows": [[...], ...]}` in blocks, in constant memory.
+
+The format is `jsonRows` (API guide, "Synchronous export"). A block of bytes is cut between two rows
+and decoded whole: a cut inside a string or a nested array leaves a bracket open, so that the block
+does not decode, and the cut before it is tried.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +24,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BLOCK_BYTES = 64 * 1024
-"""How much is decoded at once, at least: enough to be fast, little enough to forget."""
+"""Fewest bytes decoded at once: enough for speed, few enough for a small process."""
 
 COMMA = rb"[ \t\r\n]*,[ \t\r\n]*"
-"""What must stand between two rows: a row that is no array would be passed over unseen."""
+"""A comma and JSON's white space: anything else between two brackets is part of a row."""
 
 _HEAD_LIMIT = 64 * 1024 * 1024
+"""Most bytes before the first row."""
 
 _ROW_LIMIT = 256 * 1024 * 1024
+"""Most bytes of a row, and of a document whose headers follow its rows."""
 
 _WINDOW_BYTES = 8 * 1024
+"""Bytes at the end of a block that are searched first for a break between rows."""
 
 _MOST_GUESSES = 16
-"""Breaks between rows that are tried before the rows are counted bracket by bracket."""
+"""Possible breaks between rows that are tried before brackets are counted."""
 
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-"""Numbers are not read here, and those of very many digits cannot be."""
+"""Leaves numbers as text: Python cannot read those of very many digits."""
 
-_NOT_WHOLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_SIGN = re.compile(rb'["\[\]{}]')
+_TOKEN = re.compile(rb'["\[\]{}]')
 
 _BACKSLASH = 0x5C
 
@@ -53,14 +61,19 @@ class JsonRows:
     """One jsonRows document.
 
     Attributes:
-        next_url: What `_links.next` says, once all rows are read; None where there is no link.
+        next_url: The URL of `_links.next` once all rows are read; None without such a link. Whether
+            Orgvue ever sends one is not documented.
     """
 
     row_break = re.compile(rb"\]%b\[" % COMMA)
-    """What stands between two rows."""
+    """The bytes between two rows, with the brackets on both sides."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        """Take a document's plain bytes; nothing is read yet."""
+        """Read nothing yet.
+
+        Args:
+            chunks: The decompressed document, in chunks of any size.
+        """
         self.next_url: str | None = None
         self._chunks = chunks
         self._pending = b""
@@ -71,27 +84,27 @@ class JsonRows:
 
     @property
     def headers(self) -> tuple[Property, ...]:
-        """The columns of every row, in their order.
+        """The columns of every row, in the order of the cells.
 
-        Reads only as far as the rows begin.
+        Reads the document up to its first row.
 
         Raises:
-            MalformedResponse: The document has no headers, or two with the same key.
+            MalformedResponse: The document has no headers or no rows, or two headers have one key.
         """
         if self._headers is None:
             self._read_head()
             declared = self._members.get("headers")
             if not isinstance(declared, list):
-                message = "An export without headers came."
+                message = "Orgvue sent an export without headers."
                 raise MalformedResponse(message)
             self._headers = tuple(
                 Property.from_json(entry, f"Column {i} of an export's headers")
                 for i, entry in enumerate(declared, 1)
             )
             if any(not _is_text(f"{header.key}{header.name}") for header in self._headers):
-                raise MalformedResponse("An export came whose headers hold halves of characters.")
+                raise MalformedResponse("The headers of an export hold halves of characters.")
             if len({header.key for header in self._headers}) < len(self._headers):
-                message = "An export came whose headers give two columns the same key."
+                message = "The headers of an export give two columns the same key."
                 raise MalformedResponse(message)
         return self._headers
 
@@ -99,11 +112,14 @@ class JsonRows:
         """Read all rows.
 
         Args:
-            decode: Reads a JSON array of rows. It is given arrays of whole rows, and now and then
-                one that is cut within a row: that it must refuse with `msgspec.DecodeError`.
+            decode: Decodes a JSON array of rows. An array that is cut inside a row must raise
+                `msgspec.DecodeError`.
+
+        Yields:
+            Blocks of at least one row, in the document's order.
 
         Raises:
-            MalformedResponse: The document is not closed or not JSON; says after which row.
+            MalformedResponse: The document is incomplete or not JSON; says after which row.
         """
         _ = self.headers
         wanted = BLOCK_BYTES
@@ -117,7 +133,7 @@ class JsonRows:
                 yield from self._last_block(decode)
                 return
             if rows is None:
-                # A row larger than a block: look again when there is twice as much.
+                # A row is larger than a block: search again in twice as many bytes.
                 wanted = 2 * len(self._pending)
                 if wanted > _ROW_LIMIT:
                     raise self._broken("a row is larger than 256 MB")
@@ -129,7 +145,7 @@ class JsonRows:
     # -- rows
 
     def _fill(self, wanted: int) -> bool:
-        """Have this many bytes at hand; False where the document ends before."""
+        """Read until this many bytes are pending; False if the document ends earlier."""
         parts, size = [self._pending], len(self._pending)
         while size < wanted:
             chunk = next(self._chunks, None)
@@ -142,15 +158,11 @@ class JsonRows:
         return True
 
     def _cut(self, decode: Callable[[bytes], list[T]]) -> list[T] | None:
-        """Decode the longest prefix of whole rows, if there is one.
-
-        A prefix that decodes is a prefix of whole rows: a cut within a string or a nested array
-        leaves something open.
-        """
+        """Decode the pending rows up to the last break; None if there is no break."""
         for end, begin in itertools.islice(self._row_breaks(), _MOST_GUESSES):
             try:
                 rows = decode(b"".join((b"[", memoryview(self._pending)[:end], b"]")))
-            except _NOT_WHOLE:
+            except _UNDECODABLE:
                 continue
             self._pending = self._pending[begin:]
             return rows
@@ -160,17 +172,17 @@ class JsonRows:
         end, begin = last
         try:
             rows = decode(b"[%b]" % self._pending[:end])
-        except _NOT_WHOLE:
+        except _UNDECODABLE:
             raise self._broken("a row is not valid JSON, or nested too deeply") from None
         self._pending = self._pending[begin:]
         return rows
 
     def _row_breaks(self) -> Iterator[tuple[int, int]]:
-        """Where a row may end and the next begin, from the last to the first."""
+        """Offsets at which a row may end and the next begin, from the last to the first."""
         window, right = _WINDOW_BYTES, len(self._pending)
         while right > 0:
             left = max(0, right - window)
-            # Overlap by the length of a break with some space in it.
+            # Overlap by the length of a break with some white space.
             end = min(right + 64, len(self._pending))
             for match in reversed(list(self.row_break.finditer(self._pending, left, end))):
                 if match.start() < right:
@@ -179,15 +191,15 @@ class JsonRows:
             window *= 2
 
     def _last_row_break(self) -> tuple[int, int] | None:
-        """The same for the last, counted: text can be full of what looks like breaks."""
+        """The offsets of the last break, found by counting brackets: text can look like breaks."""
         text, at, depth, end, last = self._pending, 0, 0, None, None
-        while sign := _SIGN.search(text, at):
-            at = sign.end()
-            if sign.group() == b'"':
+        while token := _TOKEN.search(text, at):
+            at = token.end()
+            if token.group() == b'"':
                 at = _after_quote(text, at)
-            elif sign.group() in b"[{":
-                if depth == 0 and end is not None and _COMMA.fullmatch(text, end, sign.start()):
-                    last = end, sign.start()
+            elif token.group() in b"[{":
+                if depth == 0 and end is not None and _COMMA.fullmatch(text, end, token.start()):
+                    last = end, token.start()
                 depth += 1
             else:
                 depth -= 1
@@ -197,6 +209,7 @@ class JsonRows:
         return last
 
     def _last_block(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
+        """Decode the last rows, and the members behind them."""
         self._in_rows = False
         text = "[" + self._pending.decode("utf-8", "surrogateescape")
         try:
@@ -208,12 +221,12 @@ class JsonRows:
         except (ValueError, RecursionError):
             raise self._broken("the document ends early or is not JSON") from None
         if members[after:].strip(_SPACE) or "rows" in rest or bool(rest) is not follows:
-            raise self._broken("something stands behind its rows that does not belong there")
+            raise self._broken("unexpected text follows its rows")
         self._members.update(rest)
         self._read_links()
         try:
             rows = decode(text[:end].encode("utf-8", "surrogateescape"))
-        except _NOT_WHOLE:
+        except _UNDECODABLE:
             raise self._broken("a row is not valid JSON, or nested too deeply") from None
         self._count += len(rows)
         if rows:
@@ -222,9 +235,10 @@ class JsonRows:
     def _broken(self, what: str) -> MalformedResponse:
         return MalformedResponse(f"An export is broken after row {self._count}: {what}.")
 
-    # -- what stands around the rows
+    # -- the other members
 
     def _read_head(self) -> None:
+        """Read the members before the first row."""
         wanted = 16 * 1024
         while True:
             more = self._fill(wanted)
@@ -233,16 +247,18 @@ class JsonRows:
                 end = self._read_members(text)
             except (ValueError, IndexError, RecursionError):
                 if not more or wanted > _HEAD_LIMIT:
-                    message = "An export came that is not a JSON object with headers and rows."
+                    message = (
+                        "Orgvue sent an export that is not a JSON object with headers and rows."
+                    )
                     raise TruncatedResponse(message) from None
                 wanted *= 2
                 continue
-            # Only ever longer than the text that was looked at.
+            # Characters and bytes differ in number.
             self._pending = self._pending[len(text[:end].encode("utf-8", "surrogateescape")) :]
             return
 
     def _read_members(self, text: str) -> int:
-        """Read the object's members up to the first row; where it begins."""
+        """Read the object's members up to the first row; the offset of that row."""
         self._members.clear()
         at = _skip(text, 0, "{")
         while True:
@@ -259,13 +275,13 @@ class JsonRows:
                 return at
             self._members[key], at = _JSON.raw_decode(text, _skip(text, at))
             if text[_skip(text, at)] == "}":
-                raise MalformedResponse("An export without rows came.")
+                raise MalformedResponse("Orgvue sent an export without rows.")
             at = _skip(text, at, ",")
 
     def _read_backwards(self, at: int) -> int:
-        """Headers that stand behind the rows: the whole document is needed (never seen)."""
+        """Read the headers behind the rows, which takes the whole document (never seen)."""
         if self._fill(_ROW_LIMIT):
-            message = "A large export came whose headers stand behind its rows."
+            message = "Orgvue sent a large export whose headers follow its rows."
             raise MalformedResponse(message)
         whole = _JSON.decode(self._pending.decode("utf-8", "surrogateescape"))
         self._members = {key: value for key, value in whole.items() if key != "rows"}
@@ -276,7 +292,7 @@ class JsonRows:
 
 
 def _after_quote(text: bytes, at: int) -> int:
-    """Where a string ends that begins before a place; the end of all where it does not."""
+    """The offset behind the string that contains an offset; the text's end if it is not closed."""
     while (quote := text.find(b'"', at)) >= 0:
         begin = quote
         while text[begin - 1] == _BACKSLASH:
@@ -288,7 +304,7 @@ def _after_quote(text: bytes, at: int) -> int:
 
 
 def _is_text(text: str) -> bool:
-    """Whether text can be written anywhere: halves of characters cannot."""
+    """False for text with halves of characters (lone surrogates), which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -296,12 +312,17 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _skip(text: str, at: int, sign: str = "") -> int:
-    """Pass over white space, and a sign that must be there."""
+def _skip(text: str, at: int, expected: str = "") -> int:
+    """The offset behind white space and an expected character.
+
+    Raises:
+        ValueError: Another character is there.
+        IndexError: The text ends before it.
+    """
     match = _WHITE.match(text, at)
     at = match.end() if match else at
-    if sign:
-        if text[at] != sign:
-            raise ValueError(sign)
+    if expected:
+        if text[at] != expected:
+            raise ValueError(expected)
         at += 1
     return at

@@ -1,7 +1,7 @@
-"""Whether JSON may hold what decoding by type would change: NUL characters, very long numbers.
+"""Detects JSON values that typed decoding would alter: NUL characters and numbers beyond a float.
 
-A float keeps 15 digits of a number, and nothing below about 1e-308; databases store no NUL. Such
-bytes are rare and quickly ruled out, so that the rest can be decoded without looking at cells.
+A float keeps 15 digits and nothing below about 1e-308; databases store no NUL. Such values are rare
+and quickly ruled out for a whole body, which is then decoded without a check of each cell.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ _EXACT_DIGITS = 15
 
 _RUN = _EXACT_DIGITS + 1
 
-_SIEVE = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
-"""Digits become zeros, what may end a number a comma: two short searches are enough then."""
+_CLASSES = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
+"""Makes any digit a zero and any end of a number a comma, so that two plain searches suffice."""
 
 _LONG_RUN = b"0" * _RUN
 
@@ -26,29 +26,30 @@ _END_OF_TINY = re.compile(rb"0*,|0{40}")
 _NUL_ESCAPE = b"\\u0000"
 
 _OVERLAP = 64
+"""Bytes of earlier chunks that are scanned again: longer than what is searched for."""
 
 
 def holds_nul(block: bytes) -> bool:
-    """Whether a block of JSON holds a NUL character."""
+    """True if a block of JSON may hold a NUL character."""
     return b"\\" in block and _NUL_ESCAPE in block
 
 
 def holds_long_number(block: bytes) -> bool:
-    """Whether a block of JSON may hold a number that a float does not; in doubt it does."""
-    sieved = block.translate(_SIEVE)
-    # Backwards, here and below: Python's search is the faster one then.
-    if sieved.rfind(_LONG_RUN) >= 0 and _LONG_NUMBER.search(block):
+    """True if a block of JSON may hold a number that a float would alter."""
+    classes = block.translate(_CLASSES)
+    # Backwards, here and below: Python's `rfind` is faster than its `find`.
+    if classes.rfind(_LONG_RUN) >= 0 and _LONG_NUMBER.search(block):
         return True
-    return _has_tiny_number(sieved)
+    return _has_tiny_number(classes)
 
 
-def _has_tiny_number(sieved: bytes) -> bool:
-    """Whether an exponent of three digits below zero is there; ids hold what looks like one."""
-    at = sieved.rfind(_TINY)
+def _has_tiny_number(classes: bytes) -> bool:
+    """True if there is an exponent of three digits below zero: ids hold similar text."""
+    at = classes.rfind(_TINY)
     while at >= 0:
-        if _END_OF_TINY.match(sieved, at + len(_TINY)):
+        if _END_OF_TINY.match(classes, at + len(_TINY)):
             return True
-        at = sieved.rfind(_TINY, 0, at)
+        at = classes.rfind(_TINY, 0, at)
     return False
 
 
@@ -65,7 +66,7 @@ class LossyScan:
         self._end = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Scan the next chunk, and its seam with the ones before."""
+        """Scan the next chunk, and the bytes around its start."""
         if not self.found:
             seam = self._end + chunk[:_OVERLAP]
             self.found = any(holds_nul(b) or holds_long_number(b) for b in (seam, chunk))

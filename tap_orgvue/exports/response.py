@@ -1,4 +1,4 @@
-"""A downloaded export as a `requests` response."""
+"""A downloaded export as a `requests` response, which the SDK's REST stream can parse."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ExportResponse(requests.Response):
         *,
         reads_ahead: bool = True,
     ) -> None:
-        """Respond to a request with a file, or with status 413 where there is none.
+        """Make a response with status 200 and a file, or with status 413 and none.
 
         Args:
-            request: The request.
-            file: The downloaded body.
+            request: The export's request.
+            file: The downloaded body; None if the export is too large for one response.
             reads_ahead: True if a thread decompresses the file while rows are decoded.
         """
         super().__init__()
@@ -57,7 +57,7 @@ class ExportResponse(requests.Response):
         self.rows = JsonRows(self.chunks()) if file else None
 
     def chunks(self) -> Iterator[bytes]:
-        """The decompressed body, to be read once."""
+        """The decompressed body; it can be read once."""
         size = PIECE_BYTES if self._reads_ahead else SMALL_PIECE_BYTES
         chunks = decompressed(read_chunks(cast("BinaryIO", self.raw), size), size)
         if not self._reads_ahead:
@@ -67,7 +67,7 @@ class ExportResponse(requests.Response):
 
     @override
     def close(self) -> None:
-        """Free the disk."""
+        """Stop reading, and free the disk."""
         if self._reader is not None:
             self._reader.close()
         if self.raw is not None:

@@ -1,26 +1,34 @@
-"""Exports on disk: unnamed, readable by the tap alone, and gone with it however it ends."""
+"""Downloads: verified as complete, unnamed, readable by the tap only, gone when it ends."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
+from unittest.mock import create_autospec
 
 import pytest
+import requests
+import urllib3
 
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.exports.download import download
+from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, TruncatedResponse
 from tap_orgvue.orgvue.models import ExportMode
 from tap_orgvue.simulator import Dataset
 from tests.support.datasets import people
 from tests.support.exports import READ, fetched
 from tests.support.files import written
+from tests.support.mocked_exports import document
 from tests.support.runs import command, discover, sync
 
 if TYPE_CHECKING:
@@ -29,6 +37,130 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
     Serve = Callable[..., Orgvue]
+
+
+INFO = RequestInfo("GET", "https://orgvue.test/api/v1/ACME/x?X-Amz-Signature=5ec2e7")
+BODY = document()["content"]
+PACKED = gzip.compress(BODY, mtime=0)
+
+
+def reply(body: bytes) -> requests.Response:
+    """A streamed response, its body unread."""
+    response = requests.Response()
+    response.raw = urllib3.HTTPResponse(io.BytesIO(body), preload_content=False)
+    return response
+
+
+@pytest.mark.parametrize(
+    "body",
+    [BODY, PACKED, b" \r\n" + BODY + b"\n" * 1000, PACKED + bytes(9)],
+)
+def test_a_complete_body_is_on_disk_as_it_was_sent(body: bytes) -> None:
+    """The file has the body's own bytes, compressed or not, and is at its beginning."""
+    with download(reply(body), INFO).file as file:
+        assert file.read() == body
+
+
+def test_an_array_is_complete_with_its_own_brackets() -> None:
+    """The brackets of the document are what the caller expects."""
+    with download(reply(b"[{}]"), INFO, brackets=b"[]").file as file:
+        assert file.read() == b"[{}]"
+    for body in (b"[{}", b"{}", b"[1", b"[}"):
+        with pytest.raises(TruncatedResponse):
+            download(reply(body), INFO, brackets=b"[]")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"  ", b"<html>", b"[]", b"\xef\xbb\xbf{}", gzip.compress(b"", mtime=0)]
+)
+def test_a_body_that_does_not_begin_as_requested_is_an_error(body: bytes) -> None:
+    """A body of another form is an error that names the request without its query string."""
+    with pytest.raises(TruncatedResponse) as caught:
+        download(reply(body), INFO)
+    assert str(caught.value) == (
+        "The response is not the requested JSON, from its first byte. It is the response to GET "
+        "/api/v1/ACME/x."
+    )
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_body_that_stops_is_an_error(pack: Callable[[bytes], bytes]) -> None:
+    """A body without its last bracket is an error that says after how many bytes it stops."""
+    cut = BODY[:-1]
+    with pytest.raises(TruncatedResponse, match=f"of its JSON, after {len(cut)} bytes"):
+        download(reply(pack(cut)), INFO)
+
+
+def test_a_large_body_is_written_and_checked_in_chunks() -> None:
+    """A body of many chunks is on disk byte by byte, and its last bracket is found."""
+    rows = [[str(i), str(i) * 30] for i in range(20_000)]
+    body = document(rows)["content"]
+    assert len(body) > 3 * 256 * 1024
+    with download(reply(body), INFO).file as file:
+        assert file.read() == body
+    with pytest.raises(TruncatedResponse, match=f"after {len(body) - 1} bytes"):
+        download(reply(body[:-1]), INFO)
+
+
+@pytest.mark.parametrize("value,may_be_lossy", [("a\0", True), ("a", False), (10**20, True)])
+def test_a_download_says_whether_typed_decoding_may_alter_it(
+    value: object, *, may_be_lossy: bool
+) -> None:
+    """The scan covers the decompressed body."""
+    packed = gzip.compress(document([["1", value]])["content"])
+    found = download(reply(packed), INFO)
+    found.file.close()
+    assert found.may_be_lossy is may_be_lossy
+
+
+def test_a_failed_download_closes_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails, the disk is freed."""
+    files: list[BinaryIO] = []
+
+    make: Callable[..., BinaryIO] = tempfile.TemporaryFile
+
+    def temporary(**options: Any) -> BinaryIO:
+        files.append(make(**options))
+        return files[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary)
+    for body in (b"{", b"\x1f\x8b"):
+        with pytest.raises(TruncatedResponse):
+            download(reply(body), INFO)
+    broken = reply(b"")
+    broken.raw = create_autospec(urllib3.HTTPResponse, instance=True)
+    broken.raw.stream.side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        download(broken, INFO)
+    assert [file.closed for file in files] == [True] * 3
+
+
+def test_a_full_disk_is_an_error_that_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written is one error, in the system's words."""
+    full = create_autospec(BinaryIO, instance=True)
+    full.write.side_effect = OSError(28, "No space left on device")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full)
+    with pytest.raises(OrgvueError, match=r"cannot be written .*No space left.*`temp_dir`"):
+        download(reply(BODY), INFO)
+    full.close.assert_called_once_with()
+
+
+def test_a_disk_that_takes_a_part_gets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that takes fewer bytes than it was given is continued."""
+    written: list[bytes] = []
+
+    def write(view: memoryview) -> int:
+        written.append(bytes(view[:5]))
+        return len(written[-1])
+
+    slow = create_autospec(BinaryIO, instance=True)
+    slow.write.side_effect = write
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: slow)
+    download(reply(BODY), INFO)
+    assert b"".join(written) == BODY
+
+
+# --- over HTTP, and by a signal
 
 
 @contextmanager

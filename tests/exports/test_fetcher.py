@@ -1,23 +1,280 @@
-"""Delivery of exports: at once or by another way; whatever breaks, each row exactly once."""
+"""The deliveries of exports: which are tried, in which order; each row exactly once."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from itertools import chain
+from types import GeneratorType as Generator
 from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
 
 import pytest
+import requests
 
+from tap_orgvue.exports.byte_streams import read_ahead
 from tap_orgvue.exports.fetcher import ExportFetcher
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.errors import (
+    ConnectionFailed,
+    FileHostUnreachable,
+    OrgvueError,
+    TruncatedResponse,
+)
+from tap_orgvue.orgvue.models import ExportMode
 from tap_orgvue.simulator import Orgvue
 from tests.support.datasets import people
 from tests.support.exports import READ, assert_complete, by_mode, get, lines_about, opened
+from tests.support.mocked_exports import (
+    EXPORT,
+    ITEMS,
+    JOB,
+    PROJECTION,
+    RESULT,
+    ROWS,
+    MockedExports,
+    document,
+    refusal,
+    ticket,
+)
 from tests.support.runs import Run, command, discover, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Serve = Callable[..., Orgvue]
+
+
+# --- the deliveries
+
+
+TOO_LARGE = refusal(413)
+NOT_HERE = refusal(404)
+TIMEOUT = {"exc": requests.ReadTimeout("too slow")}
+LINKED = {"query": {"output": {}}, "linkingRelationships": ["00"]}
+
+
+def tenant(
+    mode: ExportMode,
+    *,
+    get: dict[str, Any] = TOO_LARGE,
+    post: dict[str, Any] = TOO_LARGE,
+    job: dict[str, Any] = NOT_HERE,
+    **options: Any,
+) -> MockedExports:
+    """A tenant whose routes respond as given."""
+    orgvue = MockedExports(mode, **options)
+    orgvue.serve("GET", EXPORT, get)
+    orgvue.serve("POST", EXPORT, post)
+    orgvue.serve("POST", JOB, job)
+    orgvue.serve("GET", RESULT, document())
+    return orgvue
+
+
+SYNC, ASYNC, AUTO, PAGED = (
+    ExportMode.SYNC,
+    ExportMode.ASYNC,
+    ExportMode.AUTO,
+    ExportMode.PAGED,
+)
+OK = document()
+COMPLETED = ticket("completed")
+DELIVERIES: dict[str, tuple[ExportMode, Any, dict[str, Any], list[Any] | None, list[str]]] = {
+    # description: (mode, query, responses, rows or None for slices, requests)
+    "auto: whole": (AUTO, None, {"get": OK}, ROWS, ["GET jsonRows"]),
+    "auto: a query": (AUTO, PROJECTION, {"post": OK}, ROWS, ["POST jsonRows"]),
+    "auto: too large": (
+        *(AUTO, None, {"job": COMPLETED}, ROWS),
+        ["GET jsonRows", "POST export", "GET result"],
+    ),
+    "auto: a query too large": (
+        *(AUTO, PROJECTION, {"job": COMPLETED}, ROWS),
+        ["POST jsonRows", "POST export", "GET result"],
+    ),
+    "auto: a query not accepted": (
+        *(AUTO, PROJECTION, {"post": NOT_HERE, "job": COMPLETED}, ROWS),
+        ["POST jsonRows", "POST export", "GET result"],
+    ),
+    "auto: too large, no jobs": (
+        *(AUTO, None, {}, None),
+        ["GET jsonRows", "POST export", "GET jsonRows"],
+    ),
+    "auto: linked": (AUTO, LINKED, {"job": COMPLETED}, ROWS, ["POST export", "GET result"]),
+    "sync: whole": (SYNC, None, {"get": OK}, ROWS, ["GET jsonRows"]),
+    "sync: a query not accepted": (
+        *(SYNC, PROJECTION, {"post": NOT_HERE, "job": COMPLETED}, ROWS),
+        ["POST jsonRows", "POST export", "GET result"],
+    ),
+    "sync: linked": (SYNC, LINKED, {"job": COMPLETED}, ROWS, ["POST export", "GET result"]),
+    "async: whole": (ASYNC, None, {"job": COMPLETED}, ROWS, ["POST export", "GET result"]),
+    "paged: fits": (PAGED, None, {"get": OK}, ROWS, ["GET jsonRows"]),
+    "paged: too large": (PAGED, None, {}, None, ["GET jsonRows"]),
+    "paged: too slow": (PAGED, None, {"get": TIMEOUT}, None, ["GET jsonRows"]),
+    "paged: linked": (PAGED, LINKED, {"job": COMPLETED}, ROWS, ["POST export", "GET result"]),
+}
+
+
+@pytest.mark.parametrize("name", DELIVERIES)
+def test_each_mode_has_its_deliveries(name: str) -> None:
+    """Each mode tries its deliveries in its order, until one works."""
+    mode, query, responses, rows, routes = DELIVERIES[name]
+    orgvue = tenant(mode, **responses)
+    assert orgvue.rows(query) == rows
+    assert orgvue.routes == routes
+
+
+FAILURES: dict[str, tuple[ExportMode, Any, dict[str, Any], str, list[str]]] = {
+    # description: (mode, query, responses, the error's words, requests)
+    "sync: too large": (SYNC, None, {}, "413", ["GET jsonRows"]),
+    "sync: a query too large": (SYNC, PROJECTION, {}, "413", ["POST jsonRows"]),
+    "sync: not here": (SYNC, None, {"get": NOT_HERE}, "404", ["GET jsonRows"]),
+    "async: no jobs": (ASYNC, None, {}, "404", ["POST export"]),
+    "auto: forbidden": (AUTO, None, {"get": refusal(403)}, "403", ["GET jsonRows"]),
+    "auto: not here": (AUTO, None, {"get": NOT_HERE}, "404", ["GET jsonRows"]),
+    "auto: a bad query": (AUTO, PROJECTION, {"post": refusal(400)}, "400", ["POST jsonRows"]),
+    "auto: no JSON": (
+        *(AUTO, None, {"get": {"content": b"<html>"}}),
+        *("not the requested JSON", ["GET jsonRows"]),
+    ),
+    "auto: a job forbidden": (
+        *(AUTO, None, {"job": refusal(403)}),
+        *("403", ["GET jsonRows", "POST export"]),
+    ),
+    "auto: a job fails": (
+        *(AUTO, None, {"job": ticket("failed")}),
+        *("failed", ["GET jsonRows", *["POST export"] * 3]),
+    ),
+    "auto: linked, no jobs": (AUTO, LINKED, {}, "404", ["POST export"]),
+    "paged: forbidden": (PAGED, None, {"get": refusal(403)}, "403", ["GET jsonRows"]),
+    "paged: refused": (PAGED, None, {"get": refusal(500)}, "500", ["GET jsonRows"]),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_that_another_delivery_does_not_mend_is_an_error(name: str) -> None:
+    """An error about the dataset, the token or the server ends the export at once."""
+    mode, query, responses, told, routes = FAILURES[name]
+    orgvue = tenant(mode, **responses)
+    with pytest.raises(OrgvueError, match=told):
+        orgvue.fetch(query)
+    assert orgvue.routes == routes
+
+
+@pytest.mark.parametrize("status,attempts", [(413, 1), (502, 1), (504, 1), (503, 4), (500, 4)])
+def test_what_may_be_too_large_is_not_retried(status: int, attempts: int) -> None:
+    """In auto and paged the next delivery is tried at once; other failures are retried first."""
+    for mode in (AUTO, PAGED):
+        orgvue = tenant(mode, get=refusal(status), job=COMPLETED, max_retries=3)
+        with suppress(OrgvueError):
+            orgvue.rows()
+        assert orgvue.routes.count("GET jsonRows") == attempts
+
+
+@pytest.mark.parametrize("response", [refusal(502), refusal(504), TIMEOUT])
+def test_a_timeout_is_retried_where_there_is_no_other_delivery(response: dict[str, Any]) -> None:
+    """In the mode sync a gateway's timeout is retried."""
+    orgvue = tenant(SYNC, max_retries=2)
+    orgvue.serve("GET", EXPORT, response, response, OK)
+    assert orgvue.rows() == ROWS
+
+
+@pytest.mark.parametrize(
+    "exception", [requests.ConnectionError("closed"), requests.ConnectTimeout("no route")]
+)
+def test_a_lost_connection_is_not_a_reason_for_another_delivery(exception: Exception) -> None:
+    """A connection that fails says nothing about the export's size."""
+    orgvue = tenant(AUTO, get={"exc": exception}, job=COMPLETED)
+    with pytest.raises(ConnectionFailed):
+        orgvue.fetch()
+    assert orgvue.routes == ["GET jsonRows"]
+
+
+def test_an_unreachable_file_host_is_a_reason_for_slices() -> None:
+    """In auto an export whose result cannot be reached is fetched in slices."""
+    orgvue = tenant(AUTO, job=COMPLETED)
+    orgvue.serve("GET", RESULT, {"exc": requests.ConnectionError("no route")})
+    assert orgvue.rows() is None
+    orgvue = tenant(ASYNC, job=COMPLETED)
+    orgvue.serve("GET", RESULT, {"exc": requests.ConnectionError("no route")})
+    with pytest.raises(FileHostUnreachable):
+        orgvue.rows()
+
+
+def test_a_dataset_s_delivery_is_remembered() -> None:
+    """A delivery that failed for a dataset is not tried again, in this run, for this dataset."""
+    orgvue = tenant(AUTO, job=COMPLETED)
+    other = EXPORT.replace("00A", "00B")
+    orgvue.serve("GET", other, OK)
+    orgvue.rows()
+    orgvue.fetch(url=other).close()
+    orgvue.rows(PROJECTION)
+    assert orgvue.routes == [
+        *("GET jsonRows", "POST export", "GET result"),
+        "GET jsonRows",
+        *("POST export", "GET result"),
+    ]
+
+
+def test_a_remembered_delivery_still_has_those_after_it() -> None:
+    """When a delivery that has worked fails later, the ones after it are tried."""
+    orgvue = tenant(AUTO, job=COMPLETED)
+    orgvue.rows()
+    orgvue.serve("POST", JOB, NOT_HERE)
+    assert orgvue.rows() is None
+
+
+def test_a_change_of_delivery_is_logged_once() -> None:
+    """One warning has the stream's name, both deliveries, and Orgvue's reason."""
+    logger = create_autospec(logging.Logger, instance=True)
+    orgvue = tenant(AUTO, job=COMPLETED, logger=logger)
+    for _ in range(2):
+        orgvue.rows()
+    (warning,) = logger.warning.call_args_list
+    assert (warning.args[0] % warning.args[1:]).startswith(
+        "'people' is fetched by export job, because the synchronous export failed: "
+        "Orgvue refused GET"
+    )
+
+
+@pytest.mark.parametrize("mode", [AUTO, ASYNC, SYNC, PAGED])
+def test_items_are_fetched_as_an_array(mode: ExportMode) -> None:
+    """Items have no job: in every mode they come at once, else in slices."""
+    orgvue = tenant(mode)
+    orgvue.serve("GET", ITEMS, {"content": b'[{"_id": "1"}]'})
+    response = orgvue.fetch(url=ITEMS)
+    assert response.status_code == 200
+    response.close()
+    assert orgvue.routes == ["GET items"]
+
+
+def test_items_that_are_too_large_come_in_slices() -> None:
+    """Items that do not fit into one response are requested in slices; there is no job for them."""
+    orgvue = tenant(AUTO)
+    orgvue.serve("GET", ITEMS, TOO_LARGE)
+    assert orgvue.fetch(url=ITEMS).status_code == 413
+    assert "POST export" not in orgvue.routes
+
+
+def test_items_are_not_an_object() -> None:
+    """A response of another form than the requested one is an error."""
+    orgvue = tenant(AUTO)
+    orgvue.serve("GET", ITEMS, OK)
+    with pytest.raises(TruncatedResponse, match="not the requested JSON"):
+        orgvue.fetch(url=ITEMS)
+
+
+@pytest.mark.parametrize("reads_ahead", [True, False])
+def test_a_fetcher_hands_its_options_on(tmp_path: Path, *, reads_ahead: bool) -> None:
+    """A missing `temp_dir` is an error of every delivery; `reads_ahead` starts a thread or none."""
+    orgvue = tenant(AUTO, get=OK)
+    exports = ExportFetcher(orgvue.client, AUTO, temp_dir=str(tmp_path / "gone"))
+    with pytest.raises(OrgvueError, match="temp_dir"):
+        exports.fetch(orgvue.request(), "people")
+    exports = ExportFetcher(orgvue.client, AUTO, reads_ahead=reads_ahead)
+    with exports.fetch(orgvue.request(), "people") as response:
+        chunks = response.chunks()
+        assert isinstance(chunks, Generator)
+        assert (chunks.gi_code is read_ahead.__code__) is reads_ahead
 
 
 # --- every break, at every stage

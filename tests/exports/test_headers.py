@@ -1,19 +1,228 @@
-"""The columns of an export, by the cheapest request that Orgvue answers."""
+"""The columns of an export, read by the cheapest request that the server accepts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+from typing_extensions import override
 
+from tap_orgvue.exports.headers import HeaderReader
+from tap_orgvue.orgvue.errors import TenantRefusal
+from tap_orgvue.orgvue.models import NO_NODE
+from tap_orgvue.orgvue.models import Dataset as Listed
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.support.datasets import people
+from tests.support.mocked_exports import (
+    DATASET_ID,
+    EXPORT,
+    METADATA,
+    MockedExports,
+    document,
+    refusal,
+)
 from tests.support.runs import discover, properties, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from tap_orgvue.orgvue.models import Property as Header
 
     Serve = Callable[..., Orgvue]
+
+
+PROPERTIES = [{"key": "id", "type": "text"}, {"key": "x", "type": "number"}]
+LIST = [Listed(DATASET_ID, "People")]
+
+
+def tenant(**responses: dict[str, Any]) -> MockedExports:
+    """A tenant whose exports and metadata respond as given: `post`, `get`, `metadata`."""
+    orgvue = MockedExports(max_parallel_requests=1)
+    for name, method, url in (
+        ("post", "POST", EXPORT),
+        ("get", "GET", EXPORT),
+        ("metadata", "GET", METADATA),
+    ):
+        if name in responses:
+            orgvue.serve(method, url, responses[name])
+    return orgvue
+
+
+def reader(orgvue: MockedExports, **options: Any) -> HeaderReader:
+    """A reader that logs to the tests' log."""
+    return HeaderReader(orgvue.client, logging.getLogger("headers"), **options)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The warnings of a reader."""
+    return [record.getMessage() for record in caplog.records if record.name == "headers"]
+
+
+def keys(headers: Iterable[Header]) -> list[str]:
+    """The keys of headers."""
+    return [header.key for header in headers]
+
+
+METADATA_RESPONSE = {"json": {"autoId": "id", "properties": PROPERTIES}}
+
+
+def test_an_export_without_rows_has_the_headers(caplog: pytest.LogCaptureFixture) -> None:
+    """One POST, whose filter matches no node, is enough."""
+    orgvue = tenant(post=document([]))
+    headers = reader(orgvue)
+    assert keys(headers.read(DATASET_ID)) == ["_id", "x"]
+    (post,) = orgvue.adapter.request_history
+    assert post.json() == {"query": {"output": {"filter": {"_id": NO_NODE}}}}
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    "post", [refusal(405), refusal(404), refusal(501), refusal(400), {"content": b"<html>"}]
+)
+def test_a_get_has_the_headers_where_a_post_fails(
+    post: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the POST is refused or its response is no export, a GET has the same headers."""
+    orgvue = tenant(post=post, get=document())
+    headers = reader(orgvue)
+    assert keys(headers.read(DATASET_ID)) == ["_id", "x"]
+    assert orgvue.routes == ["POST jsonRows", "GET jsonRows"]
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("post", [refusal(405), refusal(404), refusal(501)])
+def test_a_proven_refusal_of_the_post_is_remembered(post: dict[str, Any]) -> None:
+    """Once a GET succeeded where a POST was not accepted, no further POST is sent."""
+    orgvue = tenant(post=post, get=document())
+    headers = reader(orgvue)
+    for _ in range(3):
+        headers.read(DATASET_ID)
+    assert orgvue.routes == ["POST jsonRows", *["GET jsonRows"] * 3]
+
+
+@pytest.mark.parametrize("post", [refusal(400), refusal(500), {"content": b"<html>"}])
+def test_another_failure_of_the_post_is_not_remembered(post: dict[str, Any]) -> None:
+    """A failure that may be the dataset's own says nothing about the next one."""
+    orgvue = tenant(post=post, get=document())
+    headers = reader(orgvue)
+    for _ in range(2):
+        headers.read(DATASET_ID)
+    assert orgvue.routes == ["POST jsonRows", "GET jsonRows"] * 2
+
+
+def test_a_refusal_of_the_post_is_proven_only_by_a_get() -> None:
+    """Where the GET fails as well, the next dataset is tried by POST again."""
+    orgvue = tenant(post=refusal(405), get=refusal(413), metadata=METADATA_RESPONSE)
+    headers = reader(orgvue)
+    for _ in range(2):
+        headers.read(DATASET_ID)
+    assert orgvue.routes == ["POST jsonRows", "GET jsonRows", f"GET {DATASET_ID}"] * 2
+
+
+@pytest.mark.parametrize(
+    "get", [refusal(413), refusal(400), {"content": b"[]"}, {"exc": requests.ConnectionError}]
+)
+def test_the_metadata_has_the_headers_where_both_fail(
+    get: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last source is the metadata's properties and `_id`; a warning says why."""
+    orgvue = tenant(post=refusal(405), get=get, metadata=METADATA_RESPONSE)
+    headers = reader(orgvue)
+    assert keys(headers.read(DATASET_ID)) == ["_id", "id", "x"]
+    (warning,) = warnings(caplog)
+    assert DATASET_ID in warning
+    assert "without generated ones" in warning
+
+
+def test_the_metadata_s_own_id_is_not_repeated() -> None:
+    """A metadata that lists `_id` gives one column for it, the first."""
+    listed = [*PROPERTIES, {"key": "_id", "type": "text"}]
+    orgvue = tenant(metadata={"json": {"properties": listed}})
+    found = reader(orgvue, include_calculations=False).read(DATASET_ID)
+    assert keys(found) == ["_id", "id", "x"]
+    assert (found[0].name, found[0].type) == ("Id", "text")
+
+
+def test_stored_values_take_the_metadata_only(caplog: pytest.LogCaptureFixture) -> None:
+    """Without calculations no export is requested."""
+    orgvue = tenant(metadata=METADATA_RESPONSE)
+    headers = reader(orgvue, include_calculations=False)
+    assert keys(headers.read(DATASET_ID)) == ["_id", "id", "x"]
+    assert orgvue.routes == [f"GET {DATASET_ID}"]
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("route", ["post", "get"])
+def test_a_refusal_of_the_tenant_ends_it(route: str) -> None:
+    """A code of the gateway is the same for every source: no other one is tried."""
+    expired = refusal(403, "40302", "ApiTokenExpired")
+    orgvue = tenant(**{"post": refusal(405), route: expired})
+    with pytest.raises(TenantRefusal, match="40302"):
+        list(reader(orgvue).read_all(LIST))
+    assert len(orgvue.routes) == {"post": 1, "get": 2}[route]
+
+
+def test_a_dataset_that_is_forbidden_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    """A dataset that neither a POST nor a GET may read is skipped with a warning, by name."""
+    orgvue = tenant(post=refusal(403), get=refusal(403))
+    headers = reader(orgvue)
+    assert list(headers.read_all(LIST)) == []
+    (warning,) = warnings(caplog)
+    assert warning.startswith(f"Dataset 'People' ({DATASET_ID}) is skipped. Orgvue refused")
+    assert orgvue.routes == ["POST jsonRows", "GET jsonRows"]
+
+
+@pytest.mark.parametrize(
+    "delivered,auto_id,key,requested",
+    [
+        (["x", "_id"], None, "_id", False),
+        (["id", "x"], "id", "id", True),
+        (["x"], "id", None, True),
+        (["x"], None, None, True),
+    ],
+)
+def test_the_key_is_one_that_is_delivered(
+    delivered: list[str], auto_id: str | None, key: str | None, *, requested: bool
+) -> None:
+    """The key is `_id`, else the dataset's `autoId`, if the export delivers it; else there is none.
+
+    Metadata is requested only where there is no `_id`.
+    """
+    orgvue = tenant(
+        post=document([], [{"key": each} for each in delivered]),
+        metadata={"json": {"autoId": auto_id, "properties": []}},
+    )
+    (found,) = reader(orgvue).read_all(LIST)
+    assert (found.dataset, keys(found.headers), found.key) == (LIST[0], delivered, key)
+    assert (f"GET {DATASET_ID}" in orgvue.routes) is requested
+
+
+class Body(io.BytesIO):
+    """A body that counts the bytes that are read of it."""
+
+    bytes_read = 0
+
+    @override
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.bytes_read += len(data)
+        return data
+
+
+@pytest.mark.parametrize("length,is_finished", [(64 * 1024, True), (64 * 1024 + 1, False)])
+def test_only_a_short_body_is_read_to_its_end(*, length: int, is_finished: bool) -> None:
+    """A short body is read to its end, which keeps its connection; a long one is not."""
+    head = document([])["content"][:-2]
+    body = Body(head + b" " * (length - len(head) - 2) + b"]}")
+    orgvue = tenant(post={"body": body, "headers": {"Content-Length": str(length)}})
+    assert keys(reader(orgvue).read(DATASET_ID)) == ["_id", "x"]
+    assert (body.bytes_read == length) is is_finished
+
+
+# --- over HTTP
 
 
 def test_a_filter_that_is_ignored_costs_no_download(serve: Serve) -> None:

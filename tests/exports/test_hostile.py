@@ -128,7 +128,7 @@ CASES: dict[str, Case] = {
     "rows in an object": told(export(headers=HEADERS, rows={"a": ROW}), "not a JSON object with"),
     "rows null": told(b'{"headers":[],"rows":null}', "not a JSON object with headers and rows"),
     "rows missing": told(b'{"headers":[]}', "without rows"),
-    "rows twice": told(WHOLE[:-1] + b',"rows":[["2",null,null,null]]}', "behind its rows"),
+    "rows twice": told(WHOLE[:-1] + b',"rows":[["2",null,null,null]]}', "text follows its rows"),
     "no key": told(raw("null", f'"{MARK}"', "1", "null"), "no value for its key '_id'"),
     # --- headers of another shape
     "headers missing": told(b'{"rows":[["1"]]}', "without headers"),
@@ -212,17 +212,19 @@ CASES: dict[str, Case] = {
     ),
     "deep": told(raw('"1"', "[" * 90_000 + "]" * 90_000, "null", "null"), "after row 0"),
     # --- not JSON, or not only
-    "a page": told(b"<html><body>Sign in</body></html>", "not the JSON", {"Content-Type": "x/y"}),
-    "a page that says JSON": told(b"<!DOCTYPE html><p>" + MARK.encode(), "not the JSON"),
-    "nothing at all": told(b"", "not the JSON"),
-    "nothing compressed": told(gzip.compress(b""), "not the JSON", GZIP),
-    "compressed twice": told(gzip.compress(gzip.compress(WHOLE)), "not the JSON", GZIP),
-    "an array": told(b'[["1"]]', "not the JSON"),
-    "a text alone": told(b'"x"', "not the JSON"),
+    "a page": told(
+        b"<html><body>Sign in</body></html>", "not the requested JSON", {"Content-Type": "x/y"}
+    ),
+    "a page that says JSON": told(b"<!DOCTYPE html><p>" + MARK.encode(), "not the requested JSON"),
+    "nothing at all": told(b"", "not the requested JSON"),
+    "nothing compressed": told(gzip.compress(b""), "not the requested JSON", GZIP),
+    "compressed twice": told(gzip.compress(gzip.compress(WHOLE)), "not the requested JSON", GZIP),
+    "an array": told(b'[["1"]]', "not the requested JSON"),
+    "a text alone": told(b'"x"', "not the requested JSON"),
     "an error": told(b'{"errors":[{"code":"500"}]}', "without rows"),
-    "with a mark before": told(b"\xef\xbb\xbf" + WHOLE, "not the JSON"),
-    "in UTF-16": told(WHOLE.decode().encode("utf-16"), "not the JSON"),
-    "two of them": told(WHOLE + WHOLE, "behind its rows"),
+    "with a mark before": told(b"\xef\xbb\xbf" + WHOLE, "not the requested JSON"),
+    "in UTF-16": told(WHOLE.decode().encode("utf-16"), "not the requested JSON"),
+    "two of them": told(WHOLE + WHOLE, "text follows its rows"),
     "with a tail": told(WHOLE + b"}", "broken after row"),
     "in another alphabet": told(
         raw('"1"', '"\xff"', "1", "1").replace(b"\xc3\xbf", b"\xff"), "row"
@@ -237,7 +239,7 @@ CASES: dict[str, Case] = {
     "a remark": told(WHOLE.replace(b'"rows":', b'"rows":/*x*/'), "not a JSON object with headers"),
     "compression damaged": told(gzip.compress(WHOLE)[:10] + b"\xff" * 99, "damaged", GZIP),
     "another sum": told(gzip.compress(WHOLE)[:-8] + b"12345678", "damaged", GZIP),
-    "another compression": told(zlib.compress(WHOLE), "not the JSON", GZIP),
+    "another compression": told(zlib.compress(WHOLE), "not the requested JSON", GZIP),
 }
 
 
@@ -400,7 +402,7 @@ def test_an_answer_that_expands_beyond_reason(kind: str, mode: str) -> None:
         bomb, on = gzip.compress(BOMBS[kind]), "export" if mode == "sync" else "result"
         orgvue.answer(on=on, body=bomb, headers=GZIP, times=None)
         config = {**orgvue.config, "export_mode": mode, "max_retries": 0}
-        with pytest.raises(OrgvueError, match=r"expands beyond what an export can: \d+ bytes to"):
+        with pytest.raises(OrgvueError, match=r"expands further than an export can: \d+ bytes to"):
             sync(config, catalog)
 
 

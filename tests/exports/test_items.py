@@ -1,11 +1,16 @@
-"""Stored values alone, read from the items: `include_calculations` set to false."""
+"""Items, which are stored values only: the rows that `include_calculations` set to false reads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+from tap_orgvue.exports.items import ItemRows
+from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.models import Property as Listed
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.datasets import ids, people
 from tests.support.runs import conditions, discover, entry, select, sync
@@ -16,6 +21,50 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
     Serve = Callable[..., Orgvue]
+
+
+READ = msgspec.json.Decoder(list[list[Any]]).decode
+HEADERS = [Listed("_id", "Id", "text"), Listed("x y", "Größe", "number")]
+
+
+def read(items: bytes, size: int = 5) -> list[Any]:
+    """The rows of an array of items that comes in chunks."""
+    chunks = (items[start : start + size] for start in range(0, len(items), size))
+    rows = ItemRows(chunks, HEADERS)
+    assert list(rows.headers) == HEADERS
+    return [row for block in rows.blocks(READ) for row in block]
+
+
+def test_an_item_is_a_row_with_a_cell_for_each_header() -> None:
+    """Cells stand in the headers' order; an absent key is null, another key is ignored."""
+    items = [{"x y": 1.5, "_id": "a"}, {"_id": "b", "z": "},{"}, {}, {"x y": [{"a": {}}, {}]}]
+    expected = [["a", 1.5], ["b", None], [None, None], [None, [{"a": {}}, {}]]]
+    for style in ({"separators": (",", ":")}, {"indent": 2}):
+        assert read(json.dumps(items, **style).encode()) == expected
+
+
+def test_no_items_are_no_rows() -> None:
+    """An empty array has headers and no rows."""
+    assert read(b"[]") == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3000])
+def test_items_are_read_across_blocks(count: int) -> None:
+    """Items are read in blocks like rows, each once."""
+    items = [{"_id": f"{i}}},{{", "x y": i} for i in range(count)]
+    assert read(json.dumps(items).encode(), 10_000) == [[f"{i}}},{{", i] for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    "items", [b"[", b'[{"_id":"a"}', b'[{"_id":"a"},]', b"[[]]", b"[1]", b'[{"_id":"a"}]]', b"x"]
+)
+def test_an_array_that_is_broken_is_an_error(items: bytes) -> None:
+    """What is no array of objects is an error."""
+    with pytest.raises(MalformedResponse):
+        read(items)
+
+
+# --- over HTTP
 
 
 @pytest.fixture

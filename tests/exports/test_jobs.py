@@ -1,17 +1,40 @@
-"""Exports through jobs: what is asked for, what is retried, what is an error."""
+"""Export jobs: their requests, tickets, polls, results and errors."""
 
 from __future__ import annotations
 
-import json
+import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
 
 import pytest
+import requests
 
-from tap_orgvue.orgvue.errors import FileHostUnreachable, JobFailed, MalformedResponse, OrgvueError
+from tap_orgvue.exports.jobs import FILE_TRIES, JOB_TRIES, JobStatus, JobTicket, body_of
+from tap_orgvue.orgvue.errors import (
+    FileHostUnreachable,
+    JobFailed,
+    MalformedResponse,
+    OrgvueError,
+    Refusal,
+    Stopped,
+)
 from tap_orgvue.orgvue.models import ExportMode
 from tests.support.datasets import people
 from tests.support.exports import assert_complete, by_mode, fetched
+from tests.support.mocked_exports import (
+    EXPORT,
+    JOB,
+    PROJECTION,
+    RESULT,
+    ROWS,
+    TICKET,
+    MockedExports,
+    document,
+    refusal,
+    ticket,
+)
+from tests.support.mocked_orgvue import TOKEN
 from tests.support.runs import command, discover, sync
 
 if TYPE_CHECKING:
@@ -21,6 +44,318 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
     Serve = Callable[..., Orgvue]
+
+
+GONE = {"exc": requests.ConnectionError("no route")}
+CUT = {"content": document()["content"][:-1]}
+
+
+def jobs(
+    *tickets: dict[str, Any],
+    created: dict[str, Any] | None = None,
+    result: dict[str, Any] | None = None,
+    **options: Any,
+) -> MockedExports:
+    """A tenant whose exports are jobs.
+
+    Args:
+        *tickets: The responses to the polls; the last one repeats.
+        created: The response to the job's request.
+        result: The response to the request for the result.
+        **options: Of `MockedExports`.
+    """
+    orgvue = MockedExports(ExportMode.ASYNC, **options)
+    orgvue.serve("POST", JOB, {"status_code": 202, **(created or ticket("created"))})
+    orgvue.serve("GET", TICKET, *(tickets or (ticket("completed"),)))
+    orgvue.serve("GET", RESULT, result or document())
+    return orgvue
+
+
+def jobs_of(orgvue: MockedExports) -> int:
+    """How many jobs were requested."""
+    return orgvue.routes.count("POST export")
+
+
+# --- tickets
+
+
+def test_a_ticket_is_polled_until_its_job_is_completed() -> None:
+    """A ticket is polled at growing intervals while it is created or running, then its result."""
+    orgvue = jobs(*map(ticket, ("created", "running", "running", "completed")))
+    assert orgvue.rows() == ROWS
+    assert orgvue.routes == ["POST export", *["GET ticket"] * 4, "GET result"]
+    assert orgvue.polls == [0.5, 0.75, 1.125, 1.6875]
+
+
+def test_polls_are_at_most_ten_seconds_apart() -> None:
+    """The interval between polls does not grow for ever."""
+    orgvue = jobs(*map(ticket, ["running"] * 20 + ["completed"]))
+    assert orgvue.rows() == ROWS
+    assert orgvue.polls[-5:] == [10] * 5
+
+
+def test_a_job_that_is_completed_at_once_is_not_polled() -> None:
+    """A completed ticket in response to the job's request leads to its result without a wait."""
+    orgvue = jobs(created=ticket("completed"))
+    assert orgvue.rows() == ROWS
+    assert orgvue.routes == ["POST export", "GET result"]
+    assert orgvue.polls == []
+
+
+def test_the_latest_link_of_a_ticket_is_polled() -> None:
+    """A ticket that links to another URL is polled there from then on."""
+    other = f"{TICKET}-2"
+    moved = ticket("running", _links={"self": {"url": other}})
+    orgvue = jobs(moved)
+    orgvue.serve("GET", other, ticket("completed"))
+    assert orgvue.rows() == ROWS
+    assert orgvue.urls[1:] == [TICKET, other, RESULT]
+
+
+def test_a_polled_ticket_needs_no_link_to_itself() -> None:
+    """A later ticket without a link is polled where the first one was."""
+    orgvue = jobs(ticket("running", "result"), ticket("completed"))
+    assert orgvue.rows() == ROWS
+    assert orgvue.routes.count("GET ticket") == 2
+
+
+def test_a_failed_job_is_requested_again() -> None:
+    """A failed job costs a new job and a warning in Orgvue's words, then its export comes."""
+    failed = ticket("failed", errors=[{"code": "500601", "name": "ExportFailed", "message": "x"}])
+    logger = create_autospec(logging.Logger, instance=True)
+    orgvue = jobs(failed, ticket("completed"), logger=logger)
+    assert orgvue.rows() == ROWS
+    assert jobs_of(orgvue) == 2
+    (warning,) = logger.warning.call_args_list
+    assert "500601 ExportFailed x. Trace id: Root=1-abc" in warning.args[0] % warning.args[1:]
+
+
+def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:
+    """The error has each of Orgvue's errors and the trace id; the number of jobs is bounded."""
+    errors = [{"code": "500601", "message": "No\nroom"}, "later", {"name": "Odd"}]
+    orgvue = jobs(ticket("failed", errors=errors))
+    with pytest.raises(JobFailed) as caught:
+        orgvue.rows()
+    assert str(caught.value) == (
+        "Orgvue's export job failed: 500601 No room; later; Odd. Trace id: Root=1-abc"
+    )
+    assert jobs_of(orgvue) == JOB_TRIES
+
+
+def test_a_failed_job_without_a_reason_says_so() -> None:
+    """A failed ticket without errors and trace id ends in one short sentence."""
+    orgvue = jobs(created=ticket("failed", trace=None))
+    with pytest.raises(JobFailed, match=r"failed: Orgvue gives no reason\.$"):
+        orgvue.rows()
+
+
+@pytest.mark.parametrize("status", ["paused", "COMPLETED", None, 5, ["running"], {"a": 1}])
+def test_an_unknown_status_is_an_error(status: object) -> None:
+    """A status that is not documented ends the export; it is not polled, nor requested again."""
+    orgvue = jobs(created=ticket(status))
+    with pytest.raises(MalformedResponse, match=re.escape(repr(str(status)))):
+        orgvue.rows()
+    assert orgvue.routes == ["POST export"]
+
+
+def test_a_long_status_is_cut() -> None:
+    """An unknown status is quoted with at most 40 characters."""
+    with pytest.raises(MalformedResponse, match=r"'x{40}'"):
+        JobTicket.from_json({"jobStatus": "x" * 1000})
+
+
+@pytest.mark.parametrize("body", [[], "completed", None, 5])
+def test_a_response_that_is_no_object_is_no_ticket(body: object) -> None:
+    """A ticket is a JSON object."""
+    with pytest.raises(MalformedResponse, match="is no job ticket"):
+        JobTicket.from_json(body)
+
+
+@pytest.mark.parametrize("links", [None, [], 5, {}, {"self": None, "result": 5}])
+def test_a_ticket_without_usable_links_has_none(links: object) -> None:
+    """Links of an unknown form are read as none."""
+    found = JobTicket.from_json({"jobStatus": "running", "_links": links})
+    assert (found.status, found.ticket_url, found.result_url) == (JobStatus.RUNNING, None, None)
+
+
+def test_a_ticket_shows_no_url() -> None:
+    """The text of a ticket has its status and trace id, and no presigned URL."""
+    shown = repr(JobTicket.from_json(ticket("completed")["json"]))
+    assert "completed" in shown
+    assert "Root=1-abc" in shown
+    assert "files.test" not in shown
+
+
+def test_a_ticket_without_a_link_to_itself_is_an_error() -> None:
+    """A running job that cannot be polled ends the export with the trace id."""
+    orgvue = jobs(created=ticket("running", "result"))
+    with pytest.raises(MalformedResponse, match=r"no link to itself\. Trace id: Root=1-abc"):
+        orgvue.rows()
+
+
+def test_a_completed_ticket_without_a_result_is_an_error() -> None:
+    """A completed job without a result link ends the export, and is not requested again."""
+    orgvue = jobs(ticket("completed", "self"))
+    with pytest.raises(MalformedResponse, match="no result link"):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 1
+
+
+# --- tickets and results that are lost
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_an_expired_ticket_costs_a_new_job(status: int) -> None:
+    """A ticket that is gone or expired costs a new job and no row."""
+    orgvue = jobs(refusal(status), ticket("completed"))
+    assert orgvue.rows() == ROWS
+    assert jobs_of(orgvue) == 2
+
+
+@pytest.mark.parametrize("lost", [refusal(403), refusal(404), CUT, {"content": b"<html>"}])
+def test_an_expired_or_incomplete_result_costs_a_new_job(lost: dict[str, Any]) -> None:
+    """A result that is gone, expired or never arrives complete costs a new job and no row."""
+    orgvue = jobs()
+    orgvue.serve("GET", RESULT, lost, document())
+    assert orgvue.rows() == ROWS
+    assert jobs_of(orgvue) == 2
+
+
+def test_an_incomplete_result_is_first_downloaded_again() -> None:
+    """A cut download is retried with the same URL before a new job is requested."""
+    orgvue = jobs(max_retries=1)
+    orgvue.serve("GET", RESULT, CUT, document())
+    assert orgvue.rows() == ROWS
+    assert orgvue.routes == ["POST export", "GET ticket", "GET result", "GET result"]
+
+
+@pytest.mark.parametrize(
+    "lost,told",
+    [
+        (refusal(403), r"^The job's result could not be fetched \(HTTP 403\); such links expire"),
+        (CUT, "^The job's result could not be fetched completely: The response ends in the middle"),
+    ],
+)
+def test_a_result_that_is_always_lost_is_an_error(lost: dict[str, Any], told: str) -> None:
+    """The number of jobs is bounded; the error says what was lost."""
+    orgvue = jobs(result=lost)
+    with pytest.raises(JobFailed, match=told):
+        orgvue.rows()
+    assert jobs_of(orgvue) == JOB_TRIES
+
+
+def test_a_ticket_that_is_not_json_is_lost() -> None:
+    """A ticket that is no JSON is retried, then costs a new job."""
+    orgvue = jobs({"content": b"<html>"}, max_retries=2)
+    with pytest.raises(JobFailed, match="The job ticket could not be fetched completely"):
+        orgvue.rows()
+    assert orgvue.routes == ["POST export", *["GET ticket"] * 3] * JOB_TRIES
+
+
+def test_a_job_is_bounded_in_time() -> None:
+    """A job that is not completed in `job_timeout` seconds is an error; it is not tried again."""
+    orgvue = jobs(ticket("running"), job_timeout=100)
+    with pytest.raises(JobFailed, match=r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 1
+    assert 100 < sum(orgvue.polls) <= 110
+
+
+def test_a_wait_between_polls_ends_with_the_run() -> None:
+    """When the run ends, a job is no longer polled."""
+    orgvue = jobs(ticket("running"))
+    orgvue.stop.ends_after = 3
+    with pytest.raises(Stopped):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 1
+
+
+# --- the file host
+
+
+def test_presigned_urls_never_get_a_token() -> None:
+    """Requests for tickets and results carry neither the token nor another header of the API."""
+    orgvue = jobs()
+    orgvue.rows()
+    job, *files = orgvue.adapter.request_history
+    assert job.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert [request.url for request in files] == [TICKET, RESULT]
+    for request in files:
+        assert set(request.headers) == {"User-Agent", "Accept-Encoding"}
+        assert request.headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_file_host_that_never_responds_is_unreachable() -> None:
+    """After a few tries the error names the host, how to allow it, and the other mode."""
+    orgvue = jobs(GONE, max_retries=20)
+    with pytest.raises(FileHostUnreachable, match=r"files\.test.*Allow https.*`paged`"):
+        orgvue.rows()
+    assert orgvue.routes == ["POST export", *["GET ticket"] * FILE_TRIES]
+
+
+@pytest.mark.parametrize("first", [ticket("running"), refusal(403)])
+def test_a_file_host_that_has_responded_gets_all_retries(first: dict[str, Any]) -> None:
+    """Once the file host has responded, `max_retries` bounds the attempts, in later jobs too."""
+    orgvue = jobs(first, *[GONE] * 5, ticket("completed"), max_retries=5)
+    assert orgvue.rows() == ROWS
+
+
+def test_a_result_that_breaks_off_is_not_an_unreachable_host() -> None:
+    """A host that has responded to this request is reachable, whatever happened then."""
+    orgvue = jobs(created=ticket("completed"), result=CUT)
+    with pytest.raises(JobFailed, match="could not be fetched completely"):
+        orgvue.rows()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://files.test/x", "ftp://files.test/x", "https:///x", "https://[x/y", "/x"]
+)
+def test_a_link_that_is_not_https_is_not_followed(url: str) -> None:
+    """A ticket's link must be https: nothing is sent elsewhere."""
+    orgvue = jobs(created=ticket("completed", _links={"result": {"url": url}}))
+    with pytest.raises(MalformedResponse, match="not https"):
+        orgvue.rows()
+    assert orgvue.routes == ["POST export"]
+
+
+# --- the request
+
+
+def test_a_job_keeps_the_query_of_a_synchronous_export() -> None:
+    """A job delivers only the projected properties, in their order, through the same links."""
+    orgvue = jobs()
+    orgvue.rows({**PROJECTION, "linkingRelationships": ["L"]})
+    assert orgvue.adapter.request_history[0].json() == {
+        "query": {"output": {"projectionMode": "replace", "projection": {"_id": 1, "x": 2}}},
+        "linkingRelationships": ["L"],
+    }
+
+
+def test_a_job_for_everything_has_an_empty_query() -> None:
+    """A GET without a body becomes a job for all properties of all rows."""
+    orgvue = jobs()
+    orgvue.rows()
+    assert orgvue.adapter.request_history[0].json() == {"query": {"output": {}}}
+
+
+def test_a_refused_job_is_orgvue_s_refusal() -> None:
+    """A job that is refused is not requested again."""
+    orgvue = MockedExports(ExportMode.ASYNC)
+    orgvue.serve("POST", JOB, refusal(400, "400603", "PathParameterMustBeUUIDString"))
+    with pytest.raises(Refusal, match="400603"):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 1
+
+
+@pytest.mark.parametrize(
+    "body,expected", [(None, b""), (b"", b""), ("é", "é".encode()), (b"x", b"x")]
+)
+def test_a_body_is_bytes(body: str | bytes | None, expected: bytes) -> None:
+    """A request's body is read as bytes, however it was given."""
+    assert body_of(requests.Request("POST", EXPORT, data=body).prepare()) == expected
+
+
+# --- over HTTP
 
 
 def test_a_job_is_asked_for_as_documented(serve: Serve) -> None:
@@ -111,16 +446,6 @@ def test_a_job_that_keeps_failing_is_told_in_orgvue_s_words(serve: Serve) -> Non
     assert "500601" in str(caught.value)
 
 
-@pytest.mark.parametrize("status", ["paused", "COMPLETED"])
-def test_an_unknown_job_status_is_an_error(serve: Serve, status: str) -> None:
-    """A status that is not documented is an error, not a longer wait."""
-    orgvue = serve(people())
-    orgvue.job_status_word = status
-    with pytest.raises(MalformedResponse, match=re.escape(repr(status))):
-        fetched(orgvue, ExportMode.ASYNC)
-    assert orgvue.requests_to("ticket") == []
-
-
 def test_a_job_that_takes_too_long_is_told(serve: Serve) -> None:
     """A job that is not done in `job_timeout` seconds is an error that names the setting."""
     orgvue = serve(people())
@@ -145,25 +470,6 @@ def test_a_ticket_that_has_expired_is_asked_for_again(serve: Serve) -> None:
     with pytest.raises(OrgvueError, match="expire"):
         fetched(orgvue, ExportMode.ASYNC)
     assert len(orgvue.requests_to("job")) > 1
-
-
-@pytest.mark.parametrize(
-    "ticket,told",
-    [
-        ([], "is no job ticket"),
-        ({"jobStatus": "created"}, "no link to itself"),
-        ({"jobStatus": "completed"}, "no result link"),
-        ({"jobStatus": "completed", "_links": {"result": {"url": "ftp://x/y"}}}, "not follow it"),
-        ({"jobStatus": "failed"}, "no reason"),
-        ({"jobStatus": "failed", "errors": ["broken"]}, "broken"),
-    ],
-)
-def test_a_ticket_of_another_shape_is_told(serve: Serve, ticket: object, told: str) -> None:
-    """A ticket that lacks what is needed is one clear error."""
-    orgvue = serve(people())
-    orgvue.answer(on="job", status=202, body=json.dumps(ticket).encode(), times=None)
-    with pytest.raises(OrgvueError, match=told):
-        fetched(orgvue, ExportMode.ASYNC)
 
 
 def test_a_file_host_out_of_reach_is_told(serve: Serve) -> None:

@@ -1,7 +1,8 @@
-"""Reading jsonRows as it arrives: the same rows however they are cut, and never fewer silently."""
+"""jsonRows in blocks: the same rows wherever chunks are cut, and never fewer without an error."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_orgvue.exports import json_rows as module
 from tap_orgvue.exports.json_rows import JsonRows
-from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.errors import MalformedResponse, TruncatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +201,7 @@ def test_no_link_is_the_end(links: object) -> None:
 def test_a_next_page_that_cannot_be_found_is_told(link: object) -> None:
     """A next page in a form that nobody knows is an error: these rows are not all."""
     found = JsonRows(iter([written([["a", 1]], _links={"next": link})]))
-    with pytest.raises(MalformedResponse, match="has a next page"):
+    with pytest.raises(MalformedResponse, match="has a next link"):
         list(found.blocks(READ))
 
 
@@ -244,3 +245,98 @@ def test_a_row_that_is_no_json_is_told() -> None:
         document = written([["a", 1], ["b", 2]]).replace(b'"b"', cell)
         with pytest.raises(MalformedResponse, match="after row"):
             read(document)
+
+
+@pytest.mark.parametrize(
+    "document,told",
+    [
+        (b'{"headers":[]}', "without rows"),
+        (b'{"headers":[],"more":1}', "without rows"),
+        (b'{"rows":[]}', "without headers"),
+        (b'{"headers":5,"rows":[]}', "without headers"),
+        (b'{"headers":[{"key":"a"},{"key":"a"}],"rows":[]}', "two columns the same key"),
+        (b'{"headers":[{"key":"a","name":"\\ud800"}],"rows":[]}', "halves of characters"),
+        (b'{"headers":[],"rows":[]}x', "unexpected text follows its rows"),
+        (b'{"headers":[],"rows":[],"rows":[]}', "unexpected text follows its rows"),
+        (b'{"headers":[],"rows":[],}', "unexpected text follows its rows"),
+        (b'{"headers":[],"rows":[] "a":1}', "unexpected text follows its rows"),
+        (b'{"headers":[],"rows":[]', "ends early or is not JSON"),
+        (b'{"headers":[],"rows":[[}', "after row 0: the document ends early or is not JSON"),
+        (b'{"headers":[],"rows":[1e]}', "after row 0"),
+        (b"[]", "not a JSON object with headers and rows"),
+    ],
+)
+def test_an_error_says_what_is_wrong(document: bytes, told: str) -> None:
+    """Each broken document is one error, which says what is wrong with it."""
+    with pytest.raises(MalformedResponse, match=told):
+        list(JsonRows(iter([document])).blocks(READ))
+
+
+def test_a_document_without_a_head_may_be_cut() -> None:
+    """A document that is no object with headers is retryable: it may have been cut."""
+    with pytest.raises(TruncatedResponse) as caught:
+        _ = JsonRows(iter([b'{"headers":['])).headers
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_members_may_be_large(where: str) -> None:
+    """Members before and behind the rows are read, whatever their size."""
+    more = {"more": ["x" * 1000] * 100}
+    rows = [["a", 1], ["b", 2]]
+    document = {"headers": HEADERS, "rows": rows}
+    document = {**more, **document} if where == "before" else {**document, **more}
+    assert read(json.dumps(document).encode(), 1000) == rows
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, name: str, size: int) -> None:
+    """Lower one of the limits."""
+    monkeypatch.setattr(module, name, size)
+
+
+def test_headers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document whose first row does not come is not read to its end."""
+    limit(monkeypatch, "_HEAD_LIMIT", 50_000)
+    chunks = itertools.repeat(b'{"headers":[' + b" " * 1000, 1000)
+    with pytest.raises(MalformedResponse, match="not a JSON object"):
+        _ = JsonRows(chunks).headers
+    assert sum(1 for _ in chunks) > 700
+
+
+def test_a_row_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row without an end is an error before all of it is in memory."""
+    limit(monkeypatch, "_ROW_LIMIT", 100_000)
+    start = written([["a", 1], ["b", 2]])[:-2]
+    chunks = itertools.chain([start + b',["'], itertools.repeat(b"x" * 1000, 1000))
+    with pytest.raises(MalformedResponse, match="after row 2: a row is larger than 256 MB"):
+        list(JsonRows(chunks).blocks(READ))
+    assert sum(1 for _ in chunks) > 700
+
+
+@pytest.mark.parametrize("size,told", [(4_000, ""), (11_000, "headers follow its rows")])
+def test_headers_behind_the_rows_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, size: int, told: str
+) -> None:
+    """Headers behind the rows need the whole document in memory: a large one is an error."""
+    limit(monkeypatch, "_ROW_LIMIT", 10_000)
+    rest = json.dumps({"rows": [["a", 1]], "headers": HEADERS}).encode()
+    document = rest[:-1] + b" " * (size - len(rest)) + b"}"
+    if told:
+        with pytest.raises(MalformedResponse, match=told):
+            read(document)
+    else:
+        assert read(document) == [["a", 1]]
+
+
+def test_the_cells_of_a_block_are_decoded_once() -> None:
+    """Rows that look like the ends of rows are found with few attempts to decode."""
+    attempts: list[int] = []
+
+    def decode(block: bytes) -> list[Any]:
+        attempts.append(len(block))
+        return READ(block)
+
+    rows = [["],[" * 20, i] for i in range(200)]
+    found = JsonRows(in_chunks(written(rows), 1000))
+    assert [row for block in found.blocks(decode) for row in block] == rows
+    assert sum(attempts) < 30 * len(written(rows))
