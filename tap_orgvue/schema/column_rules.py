@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import msgspec
 
 from tap_orgvue.orgvue.models import ID
 from tap_orgvue.schema.column_types import ColumnType, column_type_of
+from tap_orgvue.schema.patterns import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,8 +29,8 @@ class NewProperties(str, Enum):
 class ColumnRules(msgspec.Struct, frozen=True):
     """The settings about single properties.
 
-    Patterns have the wildcards `*` and `?`, ignore case, and match `key` or `stream.key`; patterns
-    of `excluded` and `hashed` match display names too.
+    Patterns match a property's `key` or `stream.key`; patterns of `excluded` and `hashed` match
+    display names in the same way. See `schema.patterns`.
 
     Attributes:
         types: Pattern to column type; the setting `property_types`.
@@ -52,25 +52,39 @@ class ColumnRules(msgspec.Struct, frozen=True):
         """The type of a property's column."""
         return self.pinned_type(stream, declared) or column_type_of(declared.key, declared.type)
 
-    def pinned_type(self, stream: str, declared: Property) -> ColumnType | None:
-        """The type that the user pinned, or None; a hashed property is text."""
-        if self.is_hashed(stream, declared):
+    def pinned_type(self, stream: str, *described: Property) -> ColumnType | None:
+        """The type that the user pinned, or None; a hashed property is text.
+
+        Args:
+            stream: The stream's name.
+            described: The property, once or more; see `is_excluded`.
+        """
+        if self.is_hashed(stream, *described):
             return ColumnType.TEXT
-        names = (f"{stream}.{declared.key}", declared.key)
-        matching = [pattern for pattern in self.types if self._matches(pattern, names)]
-        if not matching:
-            return None
-        # A pattern with a stream wins; of several, the last one.
-        best = max(matching, key=lambda pattern: ("." in pattern, matching.index(pattern)))
-        return self.types[best]
+        key = described[0].key
+        for_all = [t for pattern, t in self.types.items() if self._matches(pattern, [key])]
+        name = f"{stream}.{key}"
+        for_stream = [
+            t
+            for pattern, t in self.types.items()
+            if "." in pattern and self._matches(pattern, [name])
+        ]
+        # A pattern for one stream wins over those for all; of several, the last one.
+        return next(reversed([*for_all, *for_stream]), None)
 
-    def is_excluded(self, stream: str, declared: Property) -> bool:
-        """True if a property is never requested; Orgvue's `_id` is always requested."""
-        return declared.key != ID and self._any(self.excluded, stream, declared)
+    def is_excluded(self, stream: str, *described: Property) -> bool:
+        """True if a property is never requested; Orgvue's `_id` is always requested.
 
-    def is_hashed(self, stream: str, declared: Property) -> bool:
-        """True if a property's values are sent as hashes."""
-        return self._any(self.hashed, stream, declared)
+        Args:
+            stream: The stream's name.
+            described: The property as the catalog describes it, as the export's header does, or
+                both: display names change, and any of them may be the one that the user protects.
+        """
+        return described[0].key != ID and self._any(self.excluded, stream, described)
+
+    def is_hashed(self, stream: str, *described: Property) -> bool:
+        """True if a property's values are sent as hashes; the arguments are those above."""
+        return self._any(self.hashed, stream, described)
 
     @property
     def unmatched(self) -> list[str]:
@@ -78,16 +92,14 @@ class ColumnRules(msgspec.Struct, frozen=True):
         given = (*self.types, *self.excluded, *self.hashed)
         return [pattern for pattern in given if pattern not in self.matched]
 
-    def _any(self, patterns: Iterable[str], stream: str, declared: Property) -> bool:
-        names = (f"{stream}.{declared.key}", declared.key, declared.name)
+    def _any(self, patterns: Iterable[str], stream: str, described: Iterable[Property]) -> bool:
+        names = {name for each in described for name in (each.key, each.name)}
+        names |= {f"{stream}.{name}" for name in names}
         # Every pattern is tried: `matched` collects all that match.
-        matching = [pattern for pattern in patterns if self._matches(pattern, names)]
-        return bool(matching)
+        return bool([pattern for pattern in patterns if self._matches(pattern, names)])
 
     def _matches(self, pattern: str, names: Iterable[str]) -> bool:
-        folded = pattern.casefold()
-        for name in names:
-            if folded == name.casefold() or fnmatch.fnmatchcase(name.casefold(), folded):
-                self.matched.add(pattern)
-                return True
-        return False
+        if not matches(pattern, names):
+            return False
+        self.matched.add(pattern)
+        return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tap_orgvue.orgvue.models import ID, is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema import naming
 from tap_orgvue.schema.columns import columns_in, columns_of, stream_schema
+from tap_orgvue.schema.patterns import matches
 
 if TYPE_CHECKING:
     import logging
@@ -223,7 +223,7 @@ def select_datasets(
 
     Args:
         datasets: All datasets of the tenant.
-        patterns: Ids, and patterns over names in any case; empty for all.
+        patterns: Ids, and patterns over names (see `schema.patterns`); empty for all.
         logger: Told of a pattern that matches nothing.
 
     Raises:
@@ -248,5 +248,4 @@ def select_datasets(
 def _matches(dataset: Dataset, pattern: str) -> bool:
     if is_dataset_id(pattern):
         return dataset.dataset_id.upper() == pattern.upper()
-    name, folded = dataset.name.casefold(), pattern.casefold()
-    return name == folded or fnmatch.fnmatchcase(name, folded)
+    return matches(pattern, [dataset.name])
