@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,10 @@ import msgspec
 
 from tap_orgvue.orgvue.models import ID
 from tap_orgvue.schema.column_types import ColumnType, column_type_of
+from tap_orgvue.schema.patterns import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_orgvue.orgvue.models import Property
 
@@ -29,8 +29,8 @@ class NewProperties(str, Enum):
 class ColumnRules(msgspec.Struct, frozen=True):
     """The settings about single properties.
 
-    Patterns have the wildcards `*` and `?`, ignore case, and match `key` or `stream.key`; patterns
-    of `excluded` and `hashed` match display names too.
+    Patterns match a property's `key` or `stream.key`; patterns of `excluded` and `hashed` match
+    display names in the same way. See `schema.patterns`.
 
     Attributes:
         types: Pattern to column type; the setting `property_types`.
@@ -55,45 +55,63 @@ class ColumnRules(msgspec.Struct, frozen=True):
         """The type of a property's column."""
         return self.pinned_type(stream, declared) or column_type_of(declared.key, declared.type)
 
-    def pinned_type(self, stream: str, declared: Property) -> ColumnType | None:
-        """The type that the user pinned, or None; a hashed property is text."""
-        if self.is_hashed(stream, declared):
+    def pinned_type(self, stream: str, *described: Property) -> ColumnType | None:
+        """The type that the user pinned, or None; a hashed property is text.
+
+        Args:
+            stream: The stream's name.
+            described: The property, once or more; see `is_excluded`.
+        """
+        if self.is_hashed(stream, *described):
             return ColumnType.TEXT
-        names = (f"{stream}.{declared.key}", declared.key)
-        matching = [pattern for pattern in self.types if self._matches(pattern, names)]
-        if not matching:
-            return None
-        # A pattern with a stream wins; of several, the last one.
-        best = max(matching, key=lambda pattern: ("." in pattern, matching.index(pattern)))
-        return self.types[best]
+        key = described[0].key
+        for_all = [t for pattern, t in self.types.items() if self._matches(pattern, [key])]
+        name = f"{stream}.{key}"
+        for_stream = [
+            t
+            for pattern, t in self.types.items()
+            if "." in pattern and self._matches(pattern, [name])
+        ]
+        # A pattern for one stream wins over those for all; of several, the last one.
+        return next(reversed([*for_all, *for_stream]), None)
 
-    def is_excluded(self, stream: str, declared: Property) -> bool:
-        """True if a property is never requested; Orgvue's `_id` is always requested."""
-        return declared.key != ID and self._any(self.excluded, stream, declared)
+    def is_excluded(self, stream: str, *described: Property) -> bool:
+        """True if a property is never requested; Orgvue's `_id` is always requested.
 
-    def is_hashed(self, stream: str, declared: Property) -> bool:
-        """True if a property's values are sent as hashes."""
-        return self._any(self.hashed, stream, declared)
+        Args:
+            stream: The stream's name.
+            described: The property as the catalog describes it, as the export's header does, or
+                both: display names change, and any of them may be the one that the user protects.
+        """
+        return described[0].key != ID and self._any(self.excluded, stream, described)
 
-    def protections(self, stream: str, declared: Property) -> list[str]:
+    def is_hashed(self, stream: str, *described: Property) -> bool:
+        """True if a property's values are sent as hashes; the arguments are those above."""
+        return self._any(self.hashed, stream, described)
+
+    def protections(self, stream: str, *described: Property) -> list[str]:
         """The patterns of `excluded` and `hashed` that protect a property."""
-        return self._matching((*self.excluded, *self.hashed), stream, declared)
+        return self._matching((*self.excluded, *self.hashed), stream, described)
 
-    def _any(self, patterns: Iterable[str], stream: str, declared: Property) -> bool:
-        return bool(self._matching(patterns, stream, declared))
+    def _any(self, patterns: Iterable[str], stream: str, described: Sequence[Property]) -> bool:
+        return bool(self._matching(patterns, stream, described))
 
-    def _matching(self, patterns: Iterable[str], stream: str, declared: Property) -> list[str]:
-        """The patterns that match now, or matched in an earlier run; every one is tried."""
-        names = (f"{stream}.{declared.key}", declared.key, declared.name)
-        before = self.remembered.get((stream, declared.key), frozenset())
+    def _matching(
+        self, patterns: Iterable[str], stream: str, described: Sequence[Property]
+    ) -> list[str]:
+        """The patterns that match now, or matched in an earlier run.
+
+        Every pattern is tried: `matched` collects all that match.
+        """
+        names = {name for each in described for name in (each.key, each.name)}
+        names |= {f"{stream}.{name}" for name in names}
+        before = self.remembered.get((stream, described[0].key), frozenset())
         return [
             pattern for pattern in patterns if self._matches(pattern, names) or pattern in before
         ]
 
     def _matches(self, pattern: str, names: Iterable[str]) -> bool:
-        folded = pattern.casefold()
-        for name in names:
-            if folded == name.casefold() or fnmatch.fnmatchcase(name.casefold(), folded):
-                self.matched.add(pattern)
-                return True
-        return False
+        if not matches(pattern, names):
+            return False
+        self.matched.add(pattern)
+        return True

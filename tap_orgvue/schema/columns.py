@@ -69,10 +69,12 @@ class CatalogColumns(msgspec.Struct, frozen=True):
     columns: Sequence[Column]
     selected: frozenset[str]
 
-    @property
-    def all_selected(self) -> bool:
-        """True if every column is selected."""
-        return all(column.name in self.selected for column in self.columns)
+    def all_selected(self, rules: ColumnRules) -> bool:
+        """True if every column is selected, apart from those of excluded properties."""
+        return all(
+            column.name in self.selected or rules.is_excluded(self.stream, column.property)
+            for column in self.columns
+        )
 
 
 def columns_of(

@@ -62,10 +62,10 @@ def reconcile(
     by_key = {header.key: header for header in headers}
     resolved = ResolvedColumns([])
     for column in catalog.columns:
+        header = by_key.get(column.key)
         if column.name in catalog.selected and not rules.is_excluded(
-            catalog.stream, column.property
+            catalog.stream, *_descriptions(column, header)
         ):
-            header = by_key.get(column.key)
             resolved.columns.append(
                 _known_column(
                     resolved,
@@ -76,7 +76,7 @@ def reconcile(
                     naming=naming,
                 )
             )
-    if catalog.all_selected:
+    if catalog.all_selected(rules):
         for column in _new_columns(resolved, catalog, headers, rules, naming):
             pinned = rules.pinned_type(catalog.stream, column.property)
             emitted = naming.owners.earlier_type(column.name)
@@ -96,12 +96,12 @@ def _known_column(  # noqa: PLR0913 - all that a column's type depends on
     naming: ColumnNaming,
 ) -> Column:
     """A selected column of the catalog, with the type and hashing of this run."""
-    declared = header or column.property
+    described = _descriptions(column, header)
     if header is None:
         resolved.warnings.append(_missing(column, stream))
-    pinned = rules.pinned_type(stream, declared)
+    pinned = rules.pinned_type(stream, *described)
     if pinned is not None:
-        hashed = rules.is_hashed(stream, declared)
+        hashed = rules.is_hashed(stream, *described)
         return msgspec.structs.replace(column, type=pinned, hashed=hashed)
     emitted = naming.owners.earlier_type(column.name) or column.type
     current = rules.column_type(stream, header) if header else column.type
@@ -110,6 +110,11 @@ def _known_column(  # noqa: PLR0913 - all that a column's type depends on
     elif current is not column.type:
         resolved.warnings.append(_changed_since_discovery(column, current, stream))
     return msgspec.structs.replace(column, type=emitted)
+
+
+def _descriptions(column: Column, header: Property | None) -> tuple[Property, ...]:
+    """A column's property as the catalog describes it, and as the export does."""
+    return (column.property,) if header is None else (column.property, header)
 
 
 def _new_columns(

@@ -83,6 +83,8 @@ class DatasetStream(ExportStream):
             cache_key = self._source.client.metadata(self.dataset_id).cache_key
             if self._is_unchanged(cache_key):
                 return PrefetchedExport(None, cache_key)
+        if self._source.discovery.has_catalog and self.queries.hides_new_properties:
+            self.queries.request_new_properties(self._source.headers.read(self.dataset_id))
         try:
             response = self._fetch(self._first_request())
         except Refusal as refusal:

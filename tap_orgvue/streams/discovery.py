@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema import naming
 from tap_orgvue.schema.columns import columns_in, columns_of, stream_schema
 from tap_orgvue.schema.ownership import ColumnNaming, ColumnOwners
+from tap_orgvue.schema.patterns import matches
 from tap_orgvue.streams.state import ORIGINAL, SNAKE_CASE
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ def select_datasets(
 
     Args:
         datasets: All datasets of the tenant.
-        patterns: Ids, and patterns over names in any case; empty for all.
+        patterns: Ids, and patterns over names (see `schema.patterns`); empty for all.
         logger: Told of a pattern that matches nothing.
 
     Raises:
@@ -376,8 +376,7 @@ def select_datasets(
 def _matches(dataset: Dataset, pattern: str) -> bool:
     if is_dataset_id(pattern):
         return dataset.dataset_id.upper() == pattern.upper()
-    name, folded = dataset.name.casefold(), pattern.casefold()
-    return name == folded or fnmatch.fnmatchcase(name, folded)
+    return matches(pattern, [dataset.name])
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_orgvue.orgvue.errors import Misconfigured
 from tap_orgvue.orgvue.models import MODIFIED_AT, ExportMode, Property, Query
+from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.streams.pagination import Slice
 from tap_orgvue.timestamps import format_bound, parse_instant
@@ -55,6 +56,7 @@ class ExportQueryBuilder:
         self._replication_key = replication_key
         self._bookmark = bookmark
         self._missing: set[str] = set()
+        self._new: list[str] = []
         self.user_filter: Filter = (
             settings.for_stream(settings.filters, self._stream, dataset_id) or {}
         )
@@ -153,6 +155,33 @@ class ExportQueryBuilder:
         self._missing = set(self._projection()) - {header.key for header in headers}
         return bool(self._missing)
 
+    @property
+    def hides_new_properties(self) -> bool:
+        """True if the projection may keep out properties that `new_properties` is about.
+
+        It does so where a property is excluded and no column is deselected. With `ignore`, new
+        properties are not wanted.
+        """
+        return (
+            bool(self._rules.excluded)
+            and self._settings.include_calculations
+            and self._rules.new_properties is not NewProperties.IGNORE
+            and self._catalog.all_selected(self._rules)
+        )
+
+    def request_new_properties(self, headers: Iterable[Property]) -> None:
+        """Request the properties that the catalog lacks, too, unless they are excluded.
+
+        Args:
+            headers: The dataset's columns.
+        """
+        known = {column.key for column in self._catalog.columns}
+        self._new = [
+            header.key
+            for header in headers
+            if header.key not in known and not self._rules.is_excluded(self._stream, header)
+        ]
+
     # -- the query
 
     def query(self, part: Slice | None = None) -> Query:
@@ -170,7 +199,7 @@ class ExportQueryBuilder:
         for more in (self._incremental_filter(), part.filter() if part else {}):
             conditions = self._merge_filters(conditions, more)
         # An exclusion is a projection of all other properties.
-        all_columns = self._catalog.all_selected and not self._rules.excluded
+        all_columns = not self._rules.excluded and self._catalog.all_selected(self._rules)
         stored = not self._settings.include_calculations
         return Query(
             filter=conditions,
@@ -196,13 +225,13 @@ class ExportQueryBuilder:
 
     def _projection(self) -> list[str]:
         catalog = self._catalog
-        return [
+        known = [
             column.key
             for column in catalog.columns
             if column.name in catalog.selected
-            and column.key not in self._missing
             and not self._rules.is_excluded(self._stream, column.property)
         ]
+        return [key for key in (*known, *self._new) if key not in self._missing]
 
     def _merge_filters(self, conditions: Filter, more: Filter) -> Filter:
         merged = dict(conditions)

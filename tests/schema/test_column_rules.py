@@ -24,13 +24,24 @@ SALARY = Property("salary", "Base Pay", "number")
         ("sal", False),
         ("salary?", False),
         ("leavers.salary", False),
-        ("people.base pay", False),
+        ("people.base pay", True),
+        ("leavers.base pay", False),
     ],
 )
 def test_how_protected_properties_are_named(pattern: str, matches: bool) -> None:  # noqa: FBT001 - a case
-    """Patterns name a key, a display name, or a stream and a key, in any case."""
+    """Patterns name a key or a display name, in all streams or in one."""
     assert ColumnRules(excluded=(pattern,)).is_excluded("people", SALARY) == matches
     assert ColumnRules(hashed=(pattern,)).is_hashed("people", SALARY) == matches
+
+
+@pytest.mark.parametrize("pattern", ["salary", "Base Pay", "Compensation", "people.comp*"])
+def test_any_description_of_a_property_protects_it(pattern: str) -> None:
+    """A property is protected by its display name in the catalog, and by the one it has now."""
+    renamed = Property("salary", "Compensation", "number")
+    assert ColumnRules(excluded=(pattern,)).is_excluded("people", SALARY, renamed)
+    assert ColumnRules(hashed=(pattern,)).is_hashed("people", SALARY, renamed)
+    hashed = ColumnRules(hashed=(pattern,))
+    assert hashed.pinned_type("people", SALARY, renamed) is ColumnType.TEXT
 
 
 def test_without_rules_nothing_is_protected() -> None:
@@ -58,6 +69,7 @@ def test_orgvues_id_is_never_excluded() -> None:
         ({"people.sal*": "boolean", "salary": "text"}, "boolean"),
         ({"leavers.salary": "boolean", "salary": "text"}, "text"),
         ({"people.salary": "boolean", "people.sal*": "text"}, "text"),
+        ({"*": "text", "sal*": "date"}, "date"),
         ({"Base Pay": "text"}, None),
     ],
 )
@@ -67,6 +79,15 @@ def test_which_pin_wins(patterns: dict[str, str], pinned: str | None) -> None:
     expected = ColumnType(pinned) if pinned else None
     assert rules.pinned_type("people", SALARY) is expected
     assert rules.column_type("people", SALARY) is (expected or ColumnType.NUMBER)
+
+
+def test_a_pin_of_a_key_with_a_dot() -> None:
+    """A dot in a key makes its pattern no pattern for one stream: the last one wins."""
+    types = {"cost.centre": ColumnType.DATE, "cost*": ColumnType.NUMBER}
+    declared = Property("Cost.Centre", "Cost centre", "text")
+    assert ColumnRules(types=types).pinned_type("people", declared) is ColumnType.NUMBER
+    types = {"people.cost.centre": ColumnType.DATE, "cost*": ColumnType.NUMBER}
+    assert ColumnRules(types=types).pinned_type("people", declared) is ColumnType.DATE
 
 
 def test_a_hashed_property_is_text() -> None:

@@ -62,7 +62,15 @@ def test_a_schema_of_the_users_own_is_read() -> None:
 def test_whether_all_columns_are_selected(selected: set[str], every: bool) -> None:  # noqa: FBT001 - a case
     """Only where no column is deselected are all of them selected."""
     columns = [COLUMN, Column("a", "a", ColumnType.TEXT)]
-    assert CatalogColumns("s", columns, frozenset(selected)).all_selected == every
+    assert CatalogColumns("s", columns, frozenset(selected)).all_selected(ColumnRules()) == every
+
+
+def test_an_excluded_column_need_not_be_selected() -> None:
+    """Where only excluded properties are deselected, all columns count as selected."""
+    columns = [COLUMN, Column("a", "a", ColumnType.TEXT)]
+    catalog = CatalogColumns("s", columns, frozenset({"a"}))
+    assert catalog.all_selected(ColumnRules(excluded=("Pay",)))
+    assert not catalog.all_selected(ColumnRules(excluded=("a",)))
 
 
 @pytest.mark.parametrize("column_type", list(ColumnType))

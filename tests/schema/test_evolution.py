@@ -202,6 +202,64 @@ def test_a_renamed_property_is_one_gone_and_one_new(
     assert len(warnings(caplog, "'Base Pay'")) == 1
 
 
+# --- that come while others are excluded
+
+
+@pytest.fixture
+def excluding(orgvue: Orgvue) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A config that excludes a property, and a catalog of it from before two were added."""
+    config = {**orgvue.config, "exclude_properties": ["salary"]}
+    catalog = discover(config)
+    orgvue.dataset("People").add_property(Property("Bonus %", "number"), [1, 2, 3, 4, 5])
+    orgvue.dataset("People").add_property(Property("old salary", name="Salary"), ["a"] * 5)
+    return config, catalog
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_new_properties_are_added_beside_excluded_ones(
+    orgvue: Orgvue, excluding: tuple[dict[str, Any], dict[str, Any]], mode: str
+) -> None:
+    """A new property is added although a projection keeps excluded ones out, new ones as well."""
+    config, catalog = excluding
+    before = len(orgvue.requests)
+    run = sync({**config, "export_mode": mode}, catalog)
+    assert [record["bonus"] for record in run.records["people"]] == [1, 2, 3, 4, 5]
+    assert not {"salary", "old_salary"} & set(run.schemas["people"]["schema"]["properties"])
+    sent = "".join(request.raw.decode() for request in orgvue.requests[before:])
+    assert '"Bonus %"' in sent
+    assert "salary" not in sent
+
+
+def test_new_properties_beside_excluded_ones_can_be_rescued_or_fail(
+    excluding: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """`rescue` and `fail` hold as well, and neither sees an excluded property."""
+    config, catalog = excluding
+    run = sync({**config, "new_properties": "rescue"}, catalog)
+    assert "Bonus %" in str(run.records["people"][0]["_rescued_data"])
+    assert "old salary" not in run.stdout
+    with pytest.raises(OrgvueError, match=r"new properties, 'Bonus %', and"):
+        sync({**config, "new_properties": "fail"}, catalog)
+
+
+def test_noticing_new_properties_costs_one_request_where_it_is_needed(
+    orgvue: Orgvue, excluding: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """One request a stream, and none if new ones are ignored, or the run itself discovers."""
+    config, catalog = excluding
+
+    def requests_of(config: dict[str, Any], catalog: dict[str, Any] | None) -> int:
+        before = len(orgvue.requests)
+        sync(config, catalog)
+        return len(orgvue.requests) - before
+
+    assert requests_of({**config, "new_properties": "ignore"}, catalog) == 1
+    assert requests_of(config, catalog) == 2
+    assert requests_of(config, discover(config)) == 2
+    deselecting = select(discover(config), "people", "full_name", selected=False)
+    assert requests_of(config, deselecting) == 1
+
+
 # --- the columns of a run, without a run
 
 
@@ -235,6 +293,21 @@ def test_only_selected_columns_are_of_a_run() -> None:
     """A deselected or excluded column is in no record; then no property counts as new."""
     assert resolved(*HEADERS, BONUS, selected=("pay",)) == ResolvedColumns([PAY])
     assert resolved(excluded=("pay",)).columns == [NAME]
+
+
+@pytest.mark.parametrize("pattern", ["pay", "Compensation", "people.comp*"])
+def test_a_property_is_protected_by_each_of_its_names(pattern: str) -> None:
+    """The display name in the catalog protects a property, and so does the one in the export."""
+    renamed = OrgvueProperty("Pay", "Compensation", "number")
+    assert resolved(HEADERS[0], renamed, excluded=(pattern,)).columns == [NAME]
+    hashed = resolved(HEADERS[0], renamed, hashed=(pattern,)).columns[1]
+    assert hashed == replace(PAY, type=ColumnType.TEXT, hashed=True)
+
+
+def test_an_excluded_column_may_be_deselected() -> None:
+    """New properties are added where only an excluded column is deselected."""
+    made = resolved(*HEADERS, BONUS, selected=("full_name",), excluded=("pay",))
+    assert [column.key for column in made.columns] == ["Full Name", "Bonus %"]
 
 
 def test_a_missing_property_keeps_its_column() -> None:

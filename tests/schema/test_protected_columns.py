@@ -85,6 +85,33 @@ def test_how_a_property_is_named(two: Orgvue, pattern: str) -> None:
     assert "full_name" in run.records["people"][0]
 
 
+@pytest.mark.parametrize("pattern", ["Bonus [GBP]*", "bonus\u00a0[gbp]", " BONUS [GBP] "])
+def test_only_stars_and_question_marks_are_wildcards(
+    serve: Callable[..., Orgvue], pattern: str
+) -> None:
+    """A bracket in a pattern is a bracket; blanks of any kind are alike."""
+    properties = [Property("Bonus [GBP]", "number"), Property("Bonus G", "number")]
+    rows = [{"Bonus [GBP]": 90125.5, "Bonus G": 1}]
+    orgvue = serve(Dataset("People", properties=properties, rows=rows))
+    run = sync({**orgvue.config, "exclude_properties": [pattern]})
+    assert [record["bonus_g"] for record in run.records["people"]] == [1]
+    assert "90125" not in run.stdout
+    assert "GBP" not in asked(orgvue)
+
+
+@pytest.mark.parametrize("pattern", ["Base Pay", "Compensation"])
+def test_a_renamed_property_stays_protected(two: Orgvue, pattern: str) -> None:
+    """A display name of the catalog protects a property, and so does the one that it has now."""
+    catalog = discover(two.config)
+    two.dataset("People").replace_property(
+        "salary", Property("salary", "number", name="Compensation")
+    )
+    run = sync({**two.config, "exclude_properties": [pattern]}, catalog)
+    assert "salary" not in run.records["people"][0]
+    hashing = {**two.config, "hash_properties": [pattern], "hash_key": KEY}
+    assert sync(hashing, catalog).records["people"][0]["salary"] == hashed("90125.5")
+
+
 def test_a_pattern_of_another_stream(two: Orgvue) -> None:
     """A pattern that names a stream concerns that stream alone."""
     run = sync({**two.config, "exclude_properties": ["positions.full name"]})

@@ -391,3 +391,10 @@ def renew_snapshot() -> None:
 
 if __name__ == "__main__":
     renew_snapshot()
+
+
+@pytest.mark.parametrize("pattern", ["[Draft]*", "[draft]\u00a0people", "?draft? people"])
+def test_brackets_in_a_name_are_brackets_in_its_pattern(serve: Serve, pattern: str) -> None:
+    """Only `*` and `?` are wildcards in `datasets`; case and kinds of blanks make no difference."""
+    orgvue = serve(people(1, "[Draft] People"), people(1, "Draft"), people(1, "People"))
+    assert streams(discover({**orgvue.config, "datasets": [pattern]})) == ["draft_people"]
