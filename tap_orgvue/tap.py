@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
+from dotenv import load_dotenv
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -23,13 +27,12 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import Settings, SettingsError
-from tap_orgvue.settings.inputs import (
-    check_catalog,
-    check_environment,
-    check_state,
-    read_json_object,
-)
+from tap_orgvue.settings.catalog import checked_catalog
+from tap_orgvue.settings.config import normalized
+from tap_orgvue.settings.environment import misspelt_variables, read_environment
+from tap_orgvue.settings.files import read_config, read_json_object, read_last_json_object
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA, FailOrWarn
+from tap_orgvue.settings.state import unwrapped_state
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
@@ -47,7 +50,7 @@ from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, wi
 from tap_orgvue.streams.source import make_client, make_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk import Stream
 
@@ -55,6 +58,9 @@ if TYPE_CHECKING:
 
 _CHECK_RETRIES = 2
 """Retries of `--test`, which takes seconds; a run has more patience."""
+
+_ENVIRONMENT = "ENV"
+"""The word that stands for environment variables in place of a config file."""
 
 
 class TapOrgvue(IsolatingTap):
@@ -86,11 +92,10 @@ class TapOrgvue(IsolatingTap):
             SettingsError: With one line for each mistake.
             OrgvueError: The streams cannot be discovered.
         """
-        if kwargs.get("parse_env_config"):
-            check_environment(self.name, SETTINGS_SCHEMA)
-        # The SDK's own validation prints the wrong values, a token among them.
-        super().__init__(setup_mapper=False, validate_config=False, **kwargs)
-        self.settings = Settings.from_config(self.config, self.config_jsonschema)
+        config = self._read_settings(
+            kwargs.pop("config", None), parse_env=bool(kwargs.get("parse_env_config"))
+        )
+        super().__init__(setup_mapper=False, validate_config=False, config=config, **kwargs)
         SCRUBBER.keep(self.settings.api_token, self.config.get("hash_key"))
         SCRUBBER.install()
         # At DEBUG it logs the results of stream map expressions: values of cells.
@@ -111,6 +116,29 @@ class TapOrgvue(IsolatingTap):
         if setup_mapper:
             self.setup_mapper()
 
+    def _read_settings(self, config: Any, *, parse_env: bool) -> dict[str, Any]:
+        """Set `settings`, before the SDK looks at the config: it prints the values it refuses.
+
+        Returns:
+            The config for the SDK.
+        """
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        mistakes, others = misspelt_variables(os.environ, schema)
+        if others:
+            self.logger.info("No settings of the tap: %s.", ", ".join(others))
+        given = dict(config) if isinstance(config, Mapping) else _read_configs(config)
+        if parse_env:
+            # The SDK's way to have variables in a file.
+            load_dotenv()
+            variables, unreadable = read_environment(os.environ, schema)
+            given |= variables
+            mistakes += unreadable
+        if mistakes:
+            raise SettingsError(mistakes)
+        self.settings = Settings.from_config(given, schema)
+        return normalized(given, schema)
+
     def _check_dates(self) -> None:
         """Check the token's dates and the start date before any request.
 
@@ -129,13 +157,12 @@ class TapOrgvue(IsolatingTap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take the state of an earlier run.
+        """Take the state of an earlier run, also one in a STATE message or in Meltano's export.
 
         Raises:
             SettingsError: It is none.
         """
-        check_state(state)
-        super().load_state(state)
+        super().load_state(unwrapped_state(state))
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -265,10 +292,10 @@ class TapOrgvue(IsolatingTap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=None if state is None else read_json_object("state", state),
+            state=None if state is None else read_last_json_object("state", state),
             catalog=None
             if catalog is None
-            else check_catalog(read_json_object("catalog", catalog)),
+            else checked_catalog(read_json_object("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
         )
         try:
@@ -302,7 +329,7 @@ class TapOrgvue(IsolatingTap):
         tap = cls(
             config=config.config if config else None,
             parse_env_config=bool(config and config.parse_env),
-            state=None if state is None else read_json_object("state", state),
+            state=None if state is None else read_last_json_object("state", state),
             setup_mapper=False,
         )
         try:
@@ -319,16 +346,11 @@ class TapOrgvue(IsolatingTap):
         Raises:
             SettingsError: A file is not there, or no JSON object.
         """
-        for path in value:
-            try:
-                super().cb_config(ctx, param, (path,))
-            except OSError:
-                raise SettingsError([f"config: {path[:200]!r} cannot be read."]) from None
-            except (ValueError, TypeError):
-                raise SettingsError(
-                    [f"config: {path[:200]!r} does not hold a JSON object."]
-                ) from None
-        return super().cb_config(ctx, param, value)
+        # Each file once: it may be a pipe.
+        files = [path for path in value if path != _ENVIRONMENT]
+        given = super().cb_config(ctx, param, (_ENVIRONMENT,) if _ENVIRONMENT in value else ())
+        given.config = _read_configs(files)
+        return given
 
     @classmethod
     @override
@@ -377,6 +399,14 @@ class TapOrgvue(IsolatingTap):
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.source.close()
+
+
+def _read_configs(paths: Any) -> dict[str, Any]:
+    """The settings of several files, later ones over earlier ones."""
+    config: dict[str, Any] = {}
+    for path in [paths] if isinstance(paths, (str, PurePath)) else paths or ():
+        config |= read_config(str(path))
+    return config
 
 
 def _summary(failed: Mapping[str, Exception], of: int) -> str:

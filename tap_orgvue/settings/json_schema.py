@@ -18,7 +18,7 @@ class Declaration(NamedTuple):
     Attributes:
         field: Its name, its default, whether it is required.
         type: Its type, without None.
-        json_schema: Title and description, and `enum` where the type does not list the values.
+        json_schema: Title and description, and keywords that the type does not imply.
         extra: `read`, a function from a value of the right JSON type to the field's value;
             `secret`, True if the value is never shown.
     """
@@ -52,7 +52,12 @@ def _declaration(field: inspect.Field) -> Declaration:
 
 def json_schema_of(settings: type[msgspec.Struct]) -> dict[str, Any]:
     """The JSON Schema of a struct of settings, as the SDK would write it."""
-    return th.PropertiesList(*map(_property, declarations(settings))).to_dict()
+    found = declarations(settings)
+    schema: dict[str, Any] = th.PropertiesList(*map(_property, found)).to_dict()
+    for each in found:
+        # The SDK's helpers cannot say that a value is one of two types.
+        schema["properties"][each.field.name] |= each.json_schema
+    return schema
 
 
 def _property(declaration: Declaration) -> th.Property[Any]:

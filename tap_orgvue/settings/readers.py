@@ -12,6 +12,7 @@ from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.orgvue.urls import is_loopback
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.naming import MAX_BYTES, RESERVED_STREAMS, is_safe_name
+from tap_orgvue.settings.dotted_keys import join_filter_keys, join_keys
 from tap_orgvue.timestamps import parse_instant
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def read_token(text: str) -> str:
 
 
 def read_tenant_id(text: str) -> str:
-    """A tenant's id (API guide, "Tenants"), in capitals."""
+    """A tenant's id in capitals, without the white space that is often pasted with it."""
+    text = text.strip()
+    if _TENANT_ID.fullmatch(text.upper()) and text.isascii() and text != text.upper():
+        raise Mistake(f"must be in capitals: {text.upper()}, if the tenants page shows that.")
     if not _TENANT_ID.fullmatch(text):
         raise Mistake(
             "must begin with a capital letter and go on with at most 29 capital letters, digits "
@@ -100,15 +104,18 @@ def read_stream_names(names: Mapping[str, str]) -> dict[str, str]:
     return read
 
 
-def read_property_names(table: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+def read_property_names(table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """Stream name, or dataset id in upper case, to property key to column name."""
-    for stream, names in table.items():
+    whole = {stream: join_keys(names) for stream, names in table.items()}
+    for stream, names in whole.items():
         for key, name in names.items():
+            if not isinstance(name, str):
+                raise Mistake(f"for {stream!r}, {key!r}: must be a column name.")
             if not is_safe_name(name):
                 raise Mistake(f"for {stream!r}, {key!r}: {_unsafe(name)}")
         if len({name.casefold() for name in names.values()}) < len(names):
             raise Mistake(f"for {stream!r}: gives two properties the same name.")
-    return upper_ids(table)
+    return upper_ids(whole)
 
 
 def _unsafe(name: str) -> str:
@@ -144,11 +151,12 @@ def read_temp_dir(path: str) -> str:
 
 def read_filters(filters: Mapping[str, Filter]) -> dict[str, Filter]:
     """Stream name, or dataset id in upper case, to a filter as Orgvue takes it."""
-    for name, conditions in filters.items():
+    whole = {name: join_filter_keys(conditions) for name, conditions in filters.items()}
+    for name, conditions in whole.items():
         for key, condition in conditions.items():
             if mistake := _mistake_of_condition(key, condition):
                 raise Mistake(f"for {name!r}: {mistake}")
-    return upper_ids(filters)
+    return upper_ids(whole)
 
 
 def _mistake_of_condition(key: str, condition: Any) -> str | None:
@@ -177,22 +185,27 @@ def read_linking_relationships(table: Mapping[str, Sequence[str]]) -> dict[str, 
     return upper_ids(table)
 
 
-def read_property_types(types: Mapping[str, str]) -> dict[str, ColumnType]:
+def read_property_types(types: Mapping[str, Any]) -> dict[str, ColumnType]:
     """Pattern to column type."""
-    known = [column_type.value for column_type in ColumnType]
-    for pattern, column_type in types.items():
+    whole, known = join_keys(types), [column_type.value for column_type in ColumnType]
+    for pattern, column_type in whole.items():
         if column_type not in known:
             raise Mistake(f"for {pattern!r}: must be one of {', '.join(known)}.")
-    return {pattern: ColumnType(column_type) for pattern, column_type in types.items()}
+    return {pattern: ColumnType(column_type) for pattern, column_type in whole.items()}
 
 
-def read_hash_key(text: str) -> bytes | None:
-    """The key in UTF-8; None where it is empty."""
+def read_hash_key(text: str) -> bytes:
+    """The key in UTF-8."""
     if len(text) < SHORTEST_HASH_KEY:
         raise Mistake(
             f"must have at least {SHORTEST_HASH_KEY} characters: a shorter one can be guessed."
         )
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Mistake(
+            "has half of a surrogate pair, which is no character; write the key without escapes."
+        ) from None
 
 
 def read_retired_streams(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ follows from the fields, and by test README.md, meltano.yml and `--about`.
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
@@ -24,7 +23,7 @@ from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.settings import readers
 from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
-from tap_orgvue.settings.dotted_keys import KEYS_WITH_DOTS
+from tap_orgvue.settings.config import normalized, unknown_settings
 from tap_orgvue.settings.json_schema import declarations, json_schema_of
 
 T = TypeVar("T")
@@ -42,6 +41,9 @@ REGIONS: Mapping[str, str] = MappingProxyType(
     },
 )
 """Region to server (API guide, "Servers")."""
+
+CUT_AT_DOTS: Mapping[str, Any] = {"type": ["string", "object"]}
+"""The JSON Schema of a text whose key may have dots, which Meltano cuts into nested objects."""
 
 DEFAULT_USER_AGENT = f"tap-orgvue/{__version__}"
 
@@ -92,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="API URL",
             description="Scheme and host of an Orgvue server, instead of region's. https only; "
-            "plain http for loopback addresses alone.",
+            "plain http only for loopback addresses.",
             extra={"read": readers.read_api_url},
         ),
     ] = ""
@@ -100,8 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             title="Datasets",
-            description="The datasets to look at: ids, or patterns with * and ? over names, in "
-            "any case. All by default.",
+            description="The datasets to read: ids, or patterns with * and ? over names, in any "
+            "case. All by default.",
         ),
     ] = ()
     stream_names: Annotated[
@@ -127,6 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             title="Property names",
             description="Stream name or dataset id to an object of property keys and column "
             "names: pins what a property's column is called. Keys are exact, without patterns.",
+            extra_json_schema={
+                "additionalProperties": {"type": "object", "additionalProperties": CUT_AT_DOTS}
+            },
             extra={"read": readers.read_property_names},
         ),
     ] = {}
@@ -134,8 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         datetime | None,
         Meta(
             title="Start date",
-            description="Where a stream that is replicated incrementally begins, when there is no "
-            "bookmark yet.",
+            description="Where an incremental stream begins if it has no bookmark yet.",
             extra={"read": readers.read_start_date},
         ),
     ] = None
@@ -143,7 +147,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             title="User agent",
-            description="What the tap calls itself towards Orgvue.",
+            description="The User-Agent header of all requests.",
             extra={"read": readers.read_user_agent},
         ),
     ] = DEFAULT_USER_AGENT
@@ -151,14 +155,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Positive,
         Meta(
             title="Request timeout",
-            description="Seconds to wait for the next bytes of an answer.",
+            description="Seconds to wait for the next bytes of a response.",
         ),
     ] = 300
     max_parallel_requests: Annotated[
         int,
         Meta(
             title="Parallel requests",
-            description="How many requests may be in flight at once, from 1 to 50.",
+            description="The most requests in flight at once, from 1 to 50.",
             ge=1,
             le=50,
         ),
@@ -167,8 +171,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(
             title="Retries",
-            description="How often a request is asked again after something that may pass: a "
-            "throttle, a server's error, a broken connection.",
+            description="How often a request is retried after a throttle, a server error or a "
+            "broken connection.",
             ge=0,
             le=100,
         ),
@@ -185,14 +189,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Positive | None,
         Meta(
             title="Requests per run",
-            description="A brake of your own: a run that needs more requests ends with an error.",
+            description="The most requests of a run; a run that needs more ends with an error.",
         ),
     ] = None
     export_mode: Annotated[
         ExportMode,
         Meta(
             title="Export mode",
-            description="How rows are fetched: sync in one answer, async through an export job, "
+            description="How rows are fetched: sync in one response, async through an export job, "
             "paged in slices of _id, or auto, the first of them that works for a "
             "dataset.",
         ),
@@ -201,15 +205,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Positive,
         Meta(
             title="Job timeout",
-            description="Seconds until an asynchronous export must be completed.",
+            description="Seconds until an export job must be completed.",
         ),
     ] = 3600
     temp_dir: Annotated[
         str | None,
         Meta(
             title="Temporary folder",
-            description="Where exports are kept, unnamed, until they are sent; the system's by "
-            "default. It needs room for as many exports as may be in flight.",
+            description="Where exports are kept, as unnamed files, until they are sent; the "
+            "system's by default. It needs room for as many exports as may be in "
+            "flight.",
             extra={"read": readers.read_temp_dir},
         ),
     ] = None
@@ -217,7 +222,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             title="Include calculations",
-            description="false reads the stored values alone, without calculated and generated "
+            description="false reads only the stored values, without calculated and generated "
             "properties: cheaper for Orgvue.",
         ),
     ] = True
@@ -244,8 +249,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         NewProperties,
         Meta(
             title="New properties",
-            description="What becomes of a property that the catalog does not have, where all of "
-            "a stream is selected: add a column, rescue it into _rescued_data, ignore "
+            description="What happens to a property that the catalog lacks, if all columns of its "
+            "stream are selected: add a column, rescue it into _rescued_data, ignore "
             "it, or fail.",
         ),
     ] = NewProperties.ADD
@@ -254,17 +259,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="Property types",
             description="Pattern (key, or stream.key, which can be an object of keys under the "
-            "stream) to text, number, boolean, date or date-time: pins what a column "
-            "holds.",
+            "stream) to text, number, boolean, date or date-time: pins the type of a "
+            "column.",
             extra={"read": readers.read_property_types},
+            extra_json_schema={"additionalProperties": CUT_AT_DOTS},
         ),
     ] = {}
     rescue_data: Annotated[
         bool,
         Meta(
             title="Rescue data",
-            description="Keep values that do not fit their column in _rescued_data. false leaves "
-            "that column out and makes such a value fail its stream.",
+            description="Keep values that do not fit their column in _rescued_data. false removes "
+            "that column, and makes such a value fail its stream.",
         ),
     ] = True
     exclude_properties: Annotated[
@@ -272,7 +278,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="Exclude properties",
             description="Patterns over keys and display names, or stream.key: properties that are "
-            "never asked for, in any dataset.",
+            "never requested, in any dataset.",
         ),
     ] = ()
     hash_properties: Annotated[
@@ -280,7 +286,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="Hash properties",
             description="Patterns like those of exclude_properties: the HMAC-SHA-256 of these "
-            "properties' values is sent in their place.",
+            "properties' values is sent instead.",
         ),
     ] = ()
     hash_key: Annotated[
@@ -321,8 +327,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             title="Emit ACTIVATE_VERSION messages",
-            description="Tell the loader after each complete full-table stream to remove the rows "
-            "that Orgvue no longer has.",
+            description="Tell the loader after each complete full table to remove the rows that "
+            "Orgvue no longer has.",
         ),
     ] = False
     delete_guard_percent: Annotated[
@@ -339,15 +345,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             title="Skip unchanged datasets",
-            description="Make no export of a dataset whose cache key is as it was. Calculations "
-            "on today's date or on linked datasets do not change it.",
+            description="Do not export a dataset whose cache key has not changed. Calculations on "
+            "today's date or on linked datasets do not change it.",
         ),
     ] = False
     max_unchanged_days: Annotated[
         Positive,
         Meta(
             title="Unchanged days",
-            description="After so many days an unchanged dataset is exported all the same.",
+            description="Days after which an unchanged dataset is exported all the same.",
         ),
     ] = 7
 
@@ -372,9 +378,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: With one line for each mistake.
         """
-        given = {name: _plain(value) for name, value in config.items() if value is not None}
-        given |= {name: join(given[name]) for name, join in KEYS_WITH_DOTS.items() if name in given}
-        mistakes = mistakes_of_form(given, schema)
+        given = normalized(config, schema)
+        mistakes = unknown_settings(given, schema["properties"])
+        mistakes += mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
         values = dict(given)
         for name, read in _READERS.items():
@@ -392,12 +398,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def for_stream(self, table: Mapping[str, T], name: str, dataset_id: str) -> T | None:
         """The entry of a stream in a setting that is keyed by stream name or dataset id."""
         return table.get(name, table.get(dataset_id.upper()))
-
-
-def _plain(value: Any) -> Any:
-    """A whole number as one, however a configuration file wrote it."""
-    whole = isinstance(value, (Decimal, float)) and value == value // 1
-    return int(value) if whole else value
 
 
 SETTINGS_SCHEMA: dict[str, Any] = json_schema_of(Settings)

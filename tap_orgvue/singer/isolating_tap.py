@@ -9,9 +9,10 @@ import signal
 import threading
 import time
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Tap
+from singer_sdk.helpers._classproperty import classproperty
 from typing_extensions import override
 
 from tap_orgvue.singer.errors import OutputFailed, error_message
@@ -47,6 +48,15 @@ class IsolatingTap(Tap):
 
     _signalled_at: float | None = None
     """The monotonic time of the first signal."""
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a class is what it gets
+        """None: the settings of the environment are in the config already.
+
+        Private: the SDK takes a list that it cannot read for another one, and any word for false.
+        """
+        return {}
 
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.

@@ -30,6 +30,9 @@ PAGES = {
 
 NO_DEFAULT = "none"
 
+CHOICES = {"include_calculations", "rescue_data"}
+"""Booleans that meltano.yml offers as a choice: Meltano makes any other word false, in silence."""
+
 COMPUTED_DEFAULTS = {"user_agent": "`tap-orgvue/` and the version"}
 """Defaults that are not the same in each version, in words."""
 
@@ -65,6 +68,14 @@ class Setting:
     required: bool
     sensitive: bool
     own: bool
+
+
+def meltano_form(setting: Setting) -> tuple[str, tuple[str, ...], Any]:
+    """Kind, options and default of a setting as meltano.yml has them."""
+    if setting.name in CHOICES:
+        return "options", ("true", "false"), json.dumps(setting.default)
+    default = None if setting.name in COMPUTED_DEFAULTS else setting.default
+    return setting.kind, setting.options, default
 
 
 def settings() -> list[Setting]:

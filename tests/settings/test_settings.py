@@ -121,7 +121,7 @@ def test_an_api_url_that_is_not_accepted(url: str) -> None:
         ({"tenant_id": "acme"}, "tenant_id"),
         ({"tenant_id": "1ACME"}, "tenant_id"),
         ({"tenant_id": "A" * 31}, "tenant_id"),
-        ({"tenant_id": "ACME\n"}, "tenant_id"),
+        ({"tenant_id": "AC ME"}, "tenant_id"),
         ({"region": None}, "region"),
         ({"region": "mars"}, "region"),
         ({"datasets": "People"}, "datasets"),
@@ -323,4 +323,6 @@ def test_objects_that_are_no_cut_keys_stay_mistakes() -> None:
     assert mistakes(filters={"p": {"a": {"gt": 1}}}) == [
         "filters: for 'p': 'gt' is not one of $gt, $gte, $in, $lt, $lte, $ne, $nin."
     ]
-    assert mistakes(property_types={"p": {}}) == ["property_types.p: must be of type string."]
+    assert mistakes(property_types={"p": {}}) == [
+        "property_types: for 'p': must be one of text, number, boolean, date, date-time."
+    ]

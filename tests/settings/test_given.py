@@ -1,4 +1,4 @@
-"""Settings from files and from the environment, and files that are something else."""
+"""Settings, catalog and state as a user gives them to the command."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_mistakes_in_the_environment_are_told_too(orgvue: Orgvue) -> None:
     run = command({}, "--config=ENV", "--discover", env=env)
     assert run.code != 0
     assert "request_timeout: must be of type integer (TAP_ORGVUE_REQUEST_TIMEOUT)." in run.stderr
-    assert "filters: must be of type object (TAP_ORGVUE_FILTERS)." in run.stderr
+    assert "filters: must be of type object, in JSON" in run.stderr
     assert "Traceback" not in run.stderr
     assert orgvue.token not in run.stderr
     assert orgvue.requests == []
