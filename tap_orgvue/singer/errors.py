@@ -15,6 +15,10 @@ class LoaderGone(OutputFailed):
     """The loader no longer reads standard output."""
 
 
+class BatchFileVanished(Exception):
+    """A BATCH file is gone before the message that names it."""
+
+
 def error_message(error: BaseException) -> str:
     """The message of an error for a user.
 

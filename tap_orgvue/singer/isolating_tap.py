@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import Tap
 from typing_extensions import override
 
+from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.fast_stream import FastStream
 from tap_orgvue.singer.output import BufferedWriter, write_stdout, write_text
@@ -21,6 +22,8 @@ from tap_orgvue.singer.signals import ending_signals
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from singer_sdk import Stream
 
 IMPATIENT_SECONDS = 1.0
 """A second signal after this time ends the process at once."""
@@ -44,6 +47,9 @@ class IsolatingTap(Tap):
 
     run_ending: tuple[type[Exception], ...] = ()
     """Errors that every other stream would raise, too: the run ends."""
+
+    _syncing: Stream | None = None
+    """The stream of the current sync."""
 
     _signalled_at: float | None = None
     """The monotonic time of the first signal."""
@@ -71,6 +77,7 @@ class IsolatingTap(Tap):
                 self.logger.info("Skipping deselected stream '%s'.", stream.name)
                 continue
             before = copy.deepcopy(stream.stream_state)
+            self._syncing = stream
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
@@ -139,6 +146,8 @@ class IsolatingTap(Tap):
             # A terminal signals every process of the pipe, and a supervisor repeats the signal:
             # within a second it is the same one. A later one does not wait for a stuck loader.
             if now - self._signalled_at > IMPATIENT_SECONDS:
+                if isinstance(self._syncing, BatchStream):
+                    self._syncing.unlink_files()
                 os._exit(terminated.code)
             return
         self._signalled_at = now
