@@ -53,6 +53,7 @@ NAMES = {
     "singer_sdk.helpers._batch.BaseBatchFileEncoding",
     "singer_sdk.helpers._batch.BatchConfig",
     "singer_sdk.helpers._batch.SDKBatchMessage",
+    "singer_sdk.helpers._catalog.get_selected_schema",
     "singer_sdk.helpers._state.PROGRESS_MARKERS",
 }
 """Names that are imported from private modules."""
