@@ -217,6 +217,12 @@ class TapOrgvue(IsolatingTap):
 
     @property
     @override
+    def all_streams_known(self) -> bool:
+        """False if `datasets` leaves streams out."""
+        return not self.settings.datasets
+
+    @property
+    @override
     def catalog_dict(self) -> dict[str, Any]:
         """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
         catalog = super().catalog_dict

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import stat
 import threading
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from isal import isal_zlib
 from upath import UPath
+
+from tap_orgvue.singer.errors import BatchFileVanished
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -38,8 +44,19 @@ _CHUNK_BYTES = 64 * 1024
 """Lines are collected into chunks of this size; a larger block of rows is a chunk itself."""
 
 
+_PRIVATE_FILE = 0o600
+_PRIVATE_FOLDER = 0o700
+_GROUP_FILE = 0o640
+_GROUP_FOLDER = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
+"""The permissions of a folder that was made for a group: its new files belong to that group."""
+
+
 class BatchFile:
-    """One file, written chunk by chunk by a thread of its own, which also compresses."""
+    """One file, written chunk by chunk by a thread of its own, which also compresses.
+
+    Only the user of this process may read a local file. In a folder that was made for a group
+    (`install -d -m 2750 -g GROUP FOLDER`), the group may, too.
+    """
 
     def __init__(self, folder: UPath, name: str, address: str, *, compress: bool) -> None:
         """Write nothing yet.
@@ -57,6 +74,7 @@ class BatchFile:
         self._folder = folder
         self._path = folder / name
         self._is_local = folder.protocol in {"", "file", "local"}
+        self._local_path = Path((folder / name).path)
         self._file: Any = None
         self._chunks: queue.Queue[bytes | bytearray | None] = queue.Queue(_QUEUED_CHUNKS)
         self._failure: BaseException | None = None
@@ -68,15 +86,9 @@ class BatchFile:
         Raises:
             OSError: It cannot be created.
         """
-        # For every file: a clean-up after a load may have removed the folder.
-        self._folder.mkdir(parents=True, exist_ok=True)
         # The SDK writes to the system's temporary folder first, and leaves that file there if the
         # process is killed.
-        self._file = (
-            self._path.open("wb")
-            if self._is_local
-            else self._folder.fs.open(self._path.path, "wb", autocommit=False)
-        )
+        self._file = self._open_local() if self._is_local else self._open_remote()
         self._thread = threading.Thread(target=self._write_chunks, daemon=True)
         self._thread.start()
 
@@ -92,28 +104,65 @@ class BatchFile:
 
         Raises:
             OSError: It could not be written.
+            BatchFileVanished: It was removed or replaced since it was created.
         """
-        self._stop_writing()
+        self._join_thread()
         if self._failure is not None:
             raise self._failure
+        if self._is_local:
+            self._file.flush()
+            self._check_presence()
+        self._file.close()
         if not self._is_local:
             self._file.commit()
         return self._address
 
     def discard(self) -> None:
         """Remove a file that no BATCH message will name."""
-        self._stop_writing()
+        self._join_thread()
+        if self._file is not None:
+            # What the disk has no room for is not missed.
+            with suppress(OSError):
+                self._file.close()
         if self._is_local:
-            self._path.unlink(missing_ok=True)
+            self.unlink()
         elif self._file is not None:
             self._file.discard()
 
-    def _stop_writing(self) -> None:
+    def unlink(self) -> None:
+        """Remove a local file at once, even while its thread writes. Safe in a signal handler."""
+        if self._is_local:
+            with suppress(OSError):
+                self._local_path.unlink()
+
+    def _open_local(self) -> Any:
+        folder = self._local_path.parent
+        # For every file: a clean-up after a load may have removed the folder.
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            # Another run may create it at the same time.
+            missing.mkdir(_PRIVATE_FOLDER, exist_ok=True)
+        is_for_group = folder.stat().st_mode & _GROUP_FOLDER == _GROUP_FOLDER
+        mode = _GROUP_FILE if is_for_group else _PRIVATE_FILE
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        return os.fdopen(os.open(self._local_path, flags, mode), "wb")
+
+    def _open_remote(self) -> Any:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder.fs.open(self._path.path, "wb", autocommit=False)
+
+    def _check_presence(self) -> None:
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._file.fileno()), self._local_path.stat()):
+                return
+        raise BatchFileVanished(
+            f"The BATCH file {self._local_path} was removed before its message was written. Let "
+            "nothing clean up the folder of `batch_config` during a run."
+        )
+
+    def _join_thread(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             self._chunks.put(None)
             self._thread.join()
-        if self._file is not None:
-            self._file.close()
 
     def _write_chunks(self) -> None:
         while (chunk := self._chunks.get()) is not None:
@@ -156,6 +205,7 @@ class BatchWriter:
         self._count = 0
         self._lines = bytearray()
         self._file: BatchFile | None = None
+        self._finished: BatchFile | None = None
 
     @property
     def room(self) -> int:
@@ -174,6 +224,7 @@ class BatchWriter:
 
         Raises:
             OSError: It could not be written.
+            BatchFileVanished: It was removed by somebody else.
         """
         self._count += count
         if not self._lines and len(lines) >= _CHUNK_BYTES:
@@ -185,26 +236,41 @@ class BatchWriter:
         return self.finish() if self._count >= self.size else None
 
     def finish(self) -> str | None:
-        """Close the current file.
+        """Close the current file. It is removed by `discard` until `announced` is called.
 
         Returns:
             Its URL; None if there is no file.
 
         Raises:
             OSError: It could not be written.
+            BatchFileVanished: It was removed by somebody else.
         """
         if not self._count:
             return None
         self._write_lines()
         address = self._current().close()
+        # In this order: whenever a signal comes, one of both names the file.
+        self._finished = self._file
         self._file, self._count = None, 0
         return address
 
+    def announced(self) -> None:
+        """Keep the file that was finished last: a BATCH message names it."""
+        self._finished = None
+
     def discard(self) -> None:
-        """Remove the current file, if there is one."""
-        if self._file is not None:
-            self._file.discard()
-            self._file = None
+        """Remove the files that no BATCH message names."""
+        for file in self._unannounced():
+            file.discard()
+        self._file = self._finished = None
+
+    def unlink(self) -> None:
+        """Remove the same files where they are local. Safe in a signal handler."""
+        for file in self._unannounced():
+            file.unlink()
+
+    def _unannounced(self) -> list[BatchFile]:
+        return [file for file in (self._file, self._finished) if file is not None]
 
     def _write_lines(self) -> None:
         if self._lines:

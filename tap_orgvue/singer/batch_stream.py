@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tap_orgvue.singer.fast_stream import FastStream, cut
 from tap_orgvue.singer.output import ENCODER, lines_with
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
@@ -28,6 +29,27 @@ class BatchStream(FastStream):
     """
 
     _batch_map: StreamMap | None = None
+    _writers: Sequence[BatchWriter] = ()
+    """The writers of the current sync."""
+
+    @override
+    def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
+        """Sync, and remove every file that no message names if the sync fails.
+
+        Private: the SDK leaves such files behind, whether the files or the messages fail.
+        """
+        try:
+            super()._sync_batches(batch_config, context)
+        except BaseException:
+            with self._deferring_signals():
+                for writer in self._writers:
+                    writer.discard()
+            raise
+
+    def unlink_files(self) -> None:
+        """Remove local files that no message names. Safe in a signal handler."""
+        for writer in self._writers:
+            writer.unlink()
 
     @override
     def get_batches(
@@ -59,19 +81,15 @@ class BatchStream(FastStream):
             for stream_map in self.stream_maps
             if not isinstance(stream_map, RemoveRecordTransform)
         ]
-        try:
-            if self._writes_rows(context):
-                [(stream_map, writer)] = writers
-                yield from ((stream_map, address) for address in self._write_rows(writer))
-            else:
-                yield from self._write_records(writers, context)
-            for stream_map, writer in writers:
-                if address := writer.finish():
-                    yield stream_map, address
-        except BaseException:
-            for _, writer in writers:
-                writer.discard()
-            raise
+        self._writers = [writer for _, writer in writers]
+        if self._writes_rows(context):
+            [(stream_map, writer)] = writers
+            yield from ((stream_map, address) for address in self._write_rows(writer))
+        else:
+            yield from self._write_records(writers, context)
+        for stream_map, writer in writers:
+            if address := writer.finish():
+                yield stream_map, address
 
     def _write_rows(self, writer: BatchWriter) -> Iterator[str]:
         """Write row structs, block by block.
@@ -128,6 +146,20 @@ class BatchStream(FastStream):
             "_sdc_table_version": self._stream_version,
             "_sdc_sync_started_at": self._initialized_at,
         }
+
+    @override
+    def _write_batch_message(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
+        """Write the message, and keep its file.
+
+        Private: a signal between the two would remove a file that a loader was told of.
+        """
+        with self._deferring_signals():
+            super()._write_batch_message(encoding, manifest)
+            for writer in self._writers:
+                writer.announced()
+
+    def _deferring_signals(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._writer is None else self._writer.deferring_signals()
 
     @override
     def _generate_batch_messages(

@@ -7,12 +7,20 @@ class StreamMapFailed(Exception):
     """A stream map failed on a record; the message holds no value of the record."""
 
 
+class StreamMapsInvalid(Exception):
+    """The setting `stream_maps` does not fit the streams."""
+
+
 class OutputFailed(Exception):
     """Standard output takes no more: nothing can be delivered, and the run ends at once."""
 
 
 class LoaderGone(OutputFailed):
     """The loader no longer reads standard output."""
+
+
+class BatchFileVanished(Exception):
+    """A BATCH file is gone before the message that names it."""
 
 
 def error_message(error: BaseException) -> str:

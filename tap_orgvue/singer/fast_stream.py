@@ -21,6 +21,7 @@ from tap_orgvue.singer.bookmarks import ReplicationProgress
 from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
 from tap_orgvue.singer.output import BufferedWriter, lines_of
+from tap_orgvue.singer.stream_maps import register
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -70,6 +71,9 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     def use_schema(self, schema: dict[str, Any]) -> None:
         """Send this schema, without its deselected columns, instead of the catalog's.
 
+        Raises:
+            StreamMapsInvalid: `stream_maps` contradict it.
+
         Private: the SDK makes its stream maps of the catalog's schema, and offers no way to
         replace it once the export's headers are known.
         """
@@ -77,7 +81,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
             self._schema = schema
         else:
             self._input_schema = schema
-        self._tap.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
+        register(self._tap.mapper, self.name, schema, self.primary_keys)
         self._stream_maps = None
 
     def start_page(self) -> None:

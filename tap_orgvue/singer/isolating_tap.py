@@ -12,16 +12,29 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Tap
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.mapper import PluginMapper
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_orgvue.singer.errors import OutputFailed, error_message
+from tap_orgvue.singer.batch_stream import BatchStream
+from tap_orgvue.singer.errors import OutputFailed, StreamMapsInvalid, error_message
 from tap_orgvue.singer.fast_stream import FastStream
 from tap_orgvue.singer.output import BufferedWriter, write_stdout, write_text
 from tap_orgvue.singer.signals import ending_signals
+from tap_orgvue.singer.stream_maps import (
+    MappableStream,
+    find_mistakes,
+    register,
+    shared_tables,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from singer_sdk import Stream
+    from singer_sdk.singerlib import CatalogEntry
 
 IMPATIENT_SECONDS = 1.0
 """A second signal after this time ends the process at once."""
@@ -46,6 +59,9 @@ class IsolatingTap(Tap):
     run_ending: tuple[type[Exception], ...] = ()
     """Errors that every other stream would raise, too: the run ends."""
 
+    _syncing: Stream | None = None
+    """The stream of the current sync."""
+
     _signalled_at: float | None = None
     """The monotonic time of the first signal."""
 
@@ -57,6 +73,72 @@ class IsolatingTap(Tap):
         Private: the SDK takes a list that it cannot read for another one, and any word for false.
         """
         return {}
+
+    @property
+    def all_streams_known(self) -> bool:
+        """False if other streams may exist, which this run leaves out."""
+        return True
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the stream maps.
+
+        The SDK fails on a map of a deselected stream, whose schema it takes to be empty.
+
+        Raises:
+            StreamMapsInvalid: With one line for each mistake.
+        """
+        maps = copy.deepcopy(self.config.get("stream_maps") or {})
+        self._check_stream_maps(maps)
+        self.mapper = PluginMapper({**self.config, "stream_maps": maps}, self.logger)
+        for entry in self.catalog.streams:
+            self._register(entry)
+        names = [_name_of(entry) for entry in self.catalog.streams]
+        selected = {
+            _name_of(entry): self.mapper.stream_maps[_name_of(entry)]
+            for entry in self.catalog.streams
+            if _is_selected(entry)
+        }
+        if mistakes := list(shared_tables(selected, names, self._emits_versions)):
+            raise StreamMapsInvalid("\n".join(mistakes))
+
+    def _emits_versions(self, name: str) -> bool:
+        stream = self.streams.get(name)
+        return (
+            stream is not None
+            and stream.replication_method == REPLICATION_FULL_TABLE
+            and stream.emit_activate_version_messages
+        )
+
+    def _check_stream_maps(self, maps: dict[str, Any]) -> None:
+        if not isinstance(maps, dict):
+            raise StreamMapsInvalid("stream_maps: must be an object.")
+        streams = [
+            MappableStream(
+                name=_name_of(entry),
+                columns=entry.schema.to_dict().get("properties", {}),
+                keys=entry.key_properties or (),
+                selected=_is_selected(entry),
+            )
+            for entry in self.catalog.streams
+        ]
+        mistakes, warnings = find_mistakes(maps, streams, all_known=self.all_streams_known)
+        for warning in warnings:
+            self.logger.warning("%s", warning)
+        if mistakes:
+            raise StreamMapsInvalid("\n".join(mistakes))
+
+    def _register(self, entry: CatalogEntry) -> None:
+        schema = entry.schema.to_dict()
+        if _is_selected(entry):
+            mask = entry.metadata.resolve_selection()
+            schema = get_selected_schema(_name_of(entry), schema, mask)
+        try:
+            register(self.mapper, _name_of(entry), schema, entry.key_properties)
+        except StreamMapsInvalid:
+            # A deselected stream sends nothing.
+            if _is_selected(entry):
+                raise
 
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
@@ -81,6 +163,7 @@ class IsolatingTap(Tap):
                 self.logger.info("Skipping deselected stream '%s'.", stream.name)
                 continue
             before = copy.deepcopy(stream.stream_state)
+            self._syncing = stream
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
@@ -149,6 +232,8 @@ class IsolatingTap(Tap):
             # A terminal signals every process of the pipe, and a supervisor repeats the signal:
             # within a second it is the same one. A later one does not wait for a stuck loader.
             if now - self._signalled_at > IMPATIENT_SECONDS:
+                if isinstance(self._syncing, BatchStream):
+                    self._syncing.unlink_files()
                 os._exit(terminated.code)
             return
         self._signalled_at = now
@@ -170,9 +255,16 @@ class IsolatingTap(Tap):
     def write_catalog_schemas(self) -> None:
         """Write a SCHEMA message for every stream, without an export."""
         for stream in self.streams.values():
-            stream.selected = True
             if isinstance(stream, FastStream):
                 stream.write_catalog_schema()
             else:
                 # Private: the SDK's `--test=schema` calls it.
                 stream._write_schema_message()  # noqa: SLF001
+
+
+def _name_of(entry: CatalogEntry) -> str:
+    return entry.stream or entry.tap_stream_id
+
+
+def _is_selected(entry: CatalogEntry) -> bool:
+    return entry.metadata.resolve_selection().get((), True)

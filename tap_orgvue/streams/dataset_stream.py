@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timezone
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
@@ -19,6 +18,7 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.schema.naming import RESCUED
+from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
 from tap_orgvue.streams.export_stream import ExportStream
 from tap_orgvue.streams.prefetch import PrefetchedExport
@@ -321,12 +321,7 @@ class DatasetStream(ExportStream):
     @property
     def _is_filtered(self) -> bool:
         maps = self.config.get("stream_maps") or {}
-        return bool(self.queries.user_filter) or any(
-            isinstance(each, dict)
-            and each.get("__filter__")
-            and fnmatchcase(self.name, each.get("__source__") or name)
-            for name, each in maps.items()
-        )
+        return bool(self.queries.user_filter) or has_filter(maps, self.name)
 
     def _is_permissioned(self) -> bool:
         dataset = self._source.discovery.datasets_by_id.get(self.dataset_id.upper())

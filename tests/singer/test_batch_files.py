@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset
 from tap_orgvue.singer.batch_files import BatchFile, BatchWriter
+from tap_orgvue.singer.errors import BatchFileVanished
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.object_store import object_store
@@ -209,6 +211,7 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     writer = BatchWriter(Folder(folder.as_uri()), "x", size=1, compress=False)
     Path(urlsplit(str(writer.add(b"1\n", 1))).path).unlink()
+    writer.announced()
     folder.rmdir()
     assert contents(writer.add(b"2\n", 1)) == b"2\n"
 
@@ -233,3 +236,98 @@ def test_a_file_that_was_never_opened_is_discarded(tmp_path: Path) -> None:
     """A signal may come between the two."""
     BatchFile(UPath(tmp_path), "x.json", "file:///x.json", compress=True).discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_do_not_wait_for_the_end(tmp_path: Path) -> None:
+    """They are passed on by the chunk: a file of any size takes little memory."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=10**6, compress=False)
+    writer.add(b"1\n", 1)
+    assert list(tmp_path.iterdir()) == []
+    for _ in range(70):
+        writer.add(b"1" * 1000 + b"\n", 1)
+    assert len(list(tmp_path.iterdir())) == 1
+    writer.discard()
+
+
+def test_a_file_is_removed_until_it_is_announced(tmp_path: Path) -> None:
+    """A signal may come between the end of a file and its message."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=1, compress=False)
+    first = writer.add(b"1\n", 1)
+    writer.announced()
+    writer.add(b"2\n", 1)
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.discard()
+    assert [path.as_uri() for path in tmp_path.iterdir()] == [first]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_files_are_removed_in_a_signal_handler(tmp_path: Path, announced: bool) -> None:  # noqa: FBT001
+    """Those that no message names, while their thread still writes; twice does no harm."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=2, compress=False)
+    writer.add(b"1\n2\n", 2)
+    if announced:
+        writer.announced()
+    writer.add(b"3" * 100_000 + b"\n", 1)
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.unlink()
+    writer.unlink()
+    assert len(list(tmp_path.iterdir())) == announced
+    writer.discard()
+
+
+def replace(path: Path) -> None:
+    """Put another file in a file's place."""
+    (path.parent / "other").write_text("1")
+    (path.parent / "other").rename(path)
+
+
+@pytest.mark.parametrize("happen", [Path.unlink, replace], ids=["removed", "replaced"])
+def test_a_file_that_vanished_is_an_error(tmp_path: Path, happen: Callable[[Path], None]) -> None:
+    """No message names a file that is not there, or is another one."""
+    writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=10**6, compress=True)
+    writer.add(b"1" * 100_000 + b"\n", 1)
+    [path] = tmp_path.iterdir()
+    happen(path)
+    with pytest.raises(BatchFileVanished, match="was removed before its message was written"):
+        writer.finish()
+    writer.discard()
+
+
+def modes(*paths: Path) -> list[str]:
+    """The permissions of files and folders."""
+    return [f"{stat.S_IMODE(path.stat().st_mode):o}" for path in paths]
+
+
+def test_files_and_folders_are_private(tmp_path: Path) -> None:
+    """Whatever the umask lets others do; a folder that exists keeps its permissions."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o755)
+    folder = tmp_path / "a" / "b" / "c"
+    before = os.umask(0)
+    try:
+        writer = BatchWriter(Folder(folder.as_uri()), "x", size=1, compress=False)
+        writer.add(b"1\n", 1)
+    finally:
+        os.umask(before)
+    [file] = folder.iterdir()
+    paths = (tmp_path / "a", tmp_path / "a" / "b", folder, file)
+    assert modes(*paths) == ["755", "700", "700", "600"]
+
+
+@pytest.mark.parametrize(
+    "mode,of_file",
+    [(0o2750, "640"), (0o2770, "640"), (0o2700, "600"), (0o750, "600"), (0o777, "600")],
+)
+def test_a_folder_for_a_group(tmp_path: Path, mode: int, of_file: str) -> None:
+    """A loader of another user reads files by the group of a folder that was made for it."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    before = os.umask(0)
+    try:
+        BatchWriter(Folder(folder.as_uri()), "x", size=1, compress=False).add(b"1\n", 1)
+    finally:
+        os.umask(before)
+    [file] = folder.iterdir()
+    assert modes(file) == [of_file]
+    assert file.stat().st_gid == folder.stat().st_gid

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tap_orgvue.singer.errors import StreamMapFailed
-from tests.support.small_tap import letters, run_of, small_tap
+from tap_orgvue.singer import isolating_tap, output
+from tap_orgvue.singer.batch_files import BatchWriter
+from tap_orgvue.singer.batch_stream import BatchStream
+from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
+from tap_orgvue.singer.isolating_tap import Terminated
+from tests.support.small_tap import letters, run_of, signalled, small_tap, standard_output
 
 if TYPE_CHECKING:
     from tests.support.runs import Run
@@ -123,3 +128,111 @@ def test_an_empty_stream_has_no_file(tmp_path: Path) -> None:
     _, run = run_of(tap)
     assert run.of_type("BATCH") == []
     assert list(tmp_path.iterdir()) == []
+
+
+# --- no file that nobody was told of
+
+
+def announced(run: Run) -> list[str]:
+    """The names of the files that messages name."""
+    return sorted(
+        Path(urlsplit(address).path).name
+        for message in run.of_type("BATCH")
+        for address in message["manifest"]
+    )
+
+
+def stored(folder: Path) -> list[str]:
+    """The names of the files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+SIGNAL_AT = {
+    "a file is finished": (BatchWriter, "finish"),
+    "its message is made": (BatchStream, "_generate_batch_messages"),
+    "it is written": (BatchStream, "_write_batch_message"),
+    "its state is written": (BatchStream, "_write_state_message"),
+    "all is sent": (BatchStream, "finish"),
+}
+
+
+@pytest.mark.parametrize("config", EVERY_WAY)
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("owner,name", SIGNAL_AT.values(), ids=SIGNAL_AT.keys())
+def test_a_signal_leaves_no_file(  # noqa: PLR0913 - four of them are a case
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    owner: type,
+    name: str,
+    behind: bool,
+    config: dict[str, Any],
+) -> None:
+    """Whenever it comes: the files that are there are those that messages name."""
+    tap = batching(tmp_path, **config)
+    method = getattr(owner, name)
+
+    def interrupted(self: Any, *words: Any, **named: Any) -> Any:
+        if not behind:
+            signalled(tap)
+        result = method(self, *words, **named)
+        if behind:
+            signalled(tap)
+        return result
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with standard_output() as written:
+        with pytest.raises(Terminated):
+            tap.run()
+        assert announced(written()) == stored(tmp_path)
+
+
+def test_a_failed_message_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where standard output takes no more."""
+    tap = batching(tmp_path)
+
+    def refuse(data: bytes) -> None:
+        if b'"BATCH"' in data:
+            raise OutputFailed
+
+    monkeypatch.setattr(output, "write_stdout", refuse)
+    with pytest.raises(OutputFailed):
+        tap.run()
+    assert stored(tmp_path) == []
+
+
+def test_a_second_signal_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It ends the process at once, while the loader is stuck with the message."""
+    tap = batching(tmp_path)
+    now = 100.0
+    left: list[tuple[int, list[str]]] = []
+
+    def end(code: int) -> None:
+        left.append((code, stored(tmp_path)))
+
+    monkeypatch.setattr(isolating_tap, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(isolating_tap, "os", SimpleNamespace(_exit=end))
+
+    def get_stuck(data: bytes) -> None:
+        nonlocal now
+        if b'"BATCH"' in data:
+            assert len(stored(tmp_path)) == 1
+            signalled(tap)
+            now += 10
+            signalled(tap)
+
+    monkeypatch.setattr(output, "write_stdout", get_stuck)
+    with pytest.raises(Terminated):
+        tap.run()
+    assert left == [(143, [])]
+
+
+def test_a_file_that_vanished_fails_its_stream(tmp_path: Path) -> None:
+    """The other streams go on; the message says what to do."""
+    tap = batching(tmp_path, 10**6)
+    tap.first.pages = [[{"letter": "x" * 100_000}]]
+    tap.first.happen = lambda: next(tmp_path.iterdir()).unlink()
+    failed, run = run_of(tap)
+    assert "was removed before its message was written" in str(failed["first"])
+    assert announced(run) == stored(tmp_path)
+    assert {message["stream"] for message in run.of_type("BATCH")} == {"second"}

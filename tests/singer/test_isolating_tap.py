@@ -17,12 +17,11 @@ from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.singer.signals import ending_signals
-from tests.support.small_tap import run_of, small_tap, standard_output
+from tests.support.small_tap import run_of, signalled, small_tap, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.small_tap import SmallTap
 
 STATE = {"bookmarks": {"first": {"own": 1}, "second": {"own": 2}}}
 
@@ -34,12 +33,6 @@ def raising(error: BaseException) -> Callable[[], object]:
         raise error
 
     return fail
-
-
-def signalled(tap: SmallTap, signum: signal.Signals = signal.SIGTERM) -> None:
-    """Let a signal arrive, as the SDK's handler does."""
-    handle = tap._handle_termination  # noqa: SLF001 - what the SDK installs
-    handle(signum, None)
 
 
 def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:

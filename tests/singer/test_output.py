@@ -270,11 +270,14 @@ def test_a_write_of_a_part_is_continued(
 def test_standard_output_may_be_for_text(
     patient: BufferedWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it is in a notebook."""
+    """As it is in a notebook; it is flushed like any other."""
     out = io.StringIO()
+    flushed: list[str] = []
+    monkeypatch.setattr(out, "flush", lambda: flushed.append(out.getvalue()))
     monkeypatch.setattr(sys, "stdout", out)
     patient.write_message(RECORD)
     patient.flush()
+    assert flushed == [out.getvalue()]
     assert json.loads(out.getvalue()) == {"type": "RECORD", "stream": "s", "record": {"a": 1}}
 
 

@@ -25,8 +25,10 @@ METHODS: dict[tuple[type, str], tuple[str, ...]] = {
     (RESTStream, "_generate_batch_messages"): ("self", "encoding", "manifest"),
     (RESTStream, "_increment_stream_state"): ("self", "latest_record", "context"),
     (RESTStream, "_process_record"): (*("self", "record", "child_context", "partition_context"),),
+    (RESTStream, "_sync_batches"): ("self", "batch_config", "context"),
     (RESTStream, "_sync_records"): ("self", "context", "write_messages"),
     (RESTStream, "_write_activate_version_message"): ("self", "full_table_version"),
+    (RESTStream, "_write_batch_message"): ("self", "encoding", "manifest"),
     (RESTStream, "_write_record_message"): ("self", "record"),
     (RESTStream, "_write_schema_message"): ("self",),
     (RESTStream, "_write_starting_replication_value"): ("self", "context"),
@@ -51,6 +53,7 @@ NAMES = {
     "singer_sdk.helpers._batch.BaseBatchFileEncoding",
     "singer_sdk.helpers._batch.BatchConfig",
     "singer_sdk.helpers._batch.SDKBatchMessage",
+    "singer_sdk.helpers._catalog.get_selected_schema",
     "singer_sdk.helpers._state.PROGRESS_MARKERS",
 }
 """Names that are imported from private modules."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -125,3 +126,9 @@ def run_of(tap: SmallTap) -> tuple[dict[str, Exception], Run]:
     with standard_output() as written:
         failed = tap.run()
         return failed, written()
+
+
+def signalled(tap: SmallTap, signum: signal.Signals = signal.SIGTERM) -> None:
+    """Let a signal arrive, as the SDK's handler does."""
+    handle = tap._handle_termination  # noqa: SLF001 - what the SDK installs
+    handle(signum, None)
