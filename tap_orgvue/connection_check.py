@@ -1,8 +1,9 @@
-"""`tap-orgvue --test`: checks what a run needs, one line per stage, within seconds."""
+"""`tap-orgvue --test`: checks what a run needs, one line per stage, within a minute."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import TimeoutError as StillRunning
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from tap_orgvue.exports.fetcher import ExportFetcher
@@ -14,8 +15,10 @@ from tap_orgvue.orgvue.errors import (
     OrgvueError,
     Refusal,
     TenantRefusal,
+    TenantUnknown,
 )
 from tap_orgvue.orgvue.models import ExportMode
+from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.streams.discovery import select_datasets
 
 if TYPE_CHECKING:
@@ -23,21 +26,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_orgvue.orgvue.client import Client
-    from tap_orgvue.orgvue.models import Dataset
+    from tap_orgvue.orgvue.deadlines import Deadline
+    from tap_orgvue.orgvue.models import Dataset, DatasetList
     from tap_orgvue.settings import Settings
+
+T = TypeVar("T")
+
+CHECK_SECONDS = 55
+"""The time of all stages together; with the process's start and end it stays below a minute."""
+
+STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns")
+JOB_STAGE = "finished exports"
 
 _NOT_ENABLED = "40345"
 _DATASETS_TRIED = 5
-_JOB_SECONDS = 60
+_JOB_SECONDS = 40
 _MODES_WITH_JOBS = {ExportMode.AUTO, ExportMode.ASYNC}
 
 
 class StageFailed(Exception):
-    """A stage found something that a run would meet too; later stages depend on it.
+    """A stage failed as it would in a run; the later stages depend on it.
 
     Attributes:
-        stage: Its name.
+        stage: The stage's name.
         advice: What is wrong and what to do.
+        unchecked: The names of the stages that were not reached.
     """
 
     def __init__(self, stage: str, advice: object) -> None:
@@ -45,15 +58,16 @@ class StageFailed(Exception):
         super().__init__(f"{stage}: {advice}")
         self.stage = stage
         self.advice = str(advice)
+        self.unchecked: Sequence[str] = ()
 
 
 def check_connection(
     client: Client, settings: Settings, logger: logging.Logger
 ) -> Iterator[tuple[str, str]]:
-    """Go through the stages.
+    """Go through the stages, for `CHECK_SECONDS` at most.
 
     Args:
-        client: The tenant.
+        client: The tenant; its `total_timeout` should be `CHECK_SECONDS`.
         settings: The run's settings.
         logger: Told of patterns that match no dataset.
 
@@ -61,33 +75,55 @@ def check_connection(
         Stage and finding, for each stage that passes.
 
     Raises:
-        StageFailed: At the first stage that does not.
+        StageFailed: At the first stage that fails, or is not done in time.
     """
+    stages = [*STAGES, *([JOB_STAGE] if settings.export_mode in _MODES_WITH_JOBS else [])]
+    try:
+        for stage, found in _check(client, settings, logger):
+            yield stage, found
+            stages.remove(stage)
+    except StageFailed as failed:
+        failed.unchecked = [stage for stage in stages if stage != failed.stage]
+        raise
+
+
+def _check(client: Client, settings: Settings, logger: logging.Logger) -> Iterator[tuple[str, str]]:
+    stages = _Stages(client.deadline(CHECK_SECONDS, f"{CHECK_SECONDS} seconds"))
     yield "settings", f"tenant {settings.tenant_id} at {urlsplit(settings.api_url).hostname}"
-    yield "TLS and proxy", _stage("TLS and proxy", lambda: _reach_server(client))
-    listed = _list_datasets(client)
+    yield "TLS and proxy", stages.run("TLS and proxy", lambda: _reach_server(client))
+    listed = stages.run("datasets", lambda: _list_datasets(client))
     expires = read_token_dates(settings.api_token).expires
     yield "token", f"valid until {expires:%Y-%m-%d}" if expires else "accepted"
     yield "tenant", f"{settings.tenant_id} responds"
-    datasets = _select_datasets(listed, settings, logger)
+    datasets = _select_datasets(listed.datasets, settings, logger)
     matched = f", {len(datasets)} of them matched by `datasets`" if settings.datasets else ""
-    yield "datasets", f"{len(listed)} are listed{matched}"
+    bad = listed.bad_entries
+    unreadable = f"; {len(bad)} cannot be read. {bad[0]}" if bad else ""
+    yield "datasets", f"{len(listed.datasets)} are listed{matched}{unreadable}"
     if datasets:
         headers = HeaderReader(client, logger, include_calculations=settings.include_calculations)
-        dataset, found = _read_columns(client, headers, datasets)
+        dataset, found = stages.run("columns", lambda: _read_columns(client, headers, datasets))
         yield "columns", found
         if settings.export_mode in _MODES_WITH_JOBS:
-            yield (
-                "finished exports",
-                _stage("finished exports", lambda: _run_job(client, dataset, settings.export_mode)),
-            )
+            mode = settings.export_mode
+            yield JOB_STAGE, stages.run(JOB_STAGE, lambda: _run_job(client, dataset, mode))
 
 
-def _stage(name: str, check: Callable[[], str]) -> str:
-    try:
-        return check()
-    except OrgvueError as error:
-        raise StageFailed(name, error) from None
+class _Stages:
+    """Runs stages in a thread of their own: some waits, as that for a host's address, never end."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._pool = DaemonThreadPool(1)
+
+    def run(self, name: str, check: Callable[[], T]) -> T:
+        try:
+            return self._pool.submit(check).result(max(0, self._deadline.left()))
+        except StillRunning:
+            message = f"not done in time: the whole check takes {self._deadline.limit} at most."
+            raise StageFailed(name, message) from None
+        except OrgvueError as error:
+            raise StageFailed(name, error) from None
 
 
 def _reach_server(client: Client) -> str:
@@ -101,18 +137,18 @@ def _reach_server(client: Client) -> str:
     return "the server responds"
 
 
-def _list_datasets(client: Client) -> list[Dataset]:
+def _list_datasets(client: Client) -> DatasetList:
     """One request checks token, tenant and list; its refusal says which of them is wrong."""
     try:
         return client.datasets()
+    except TenantUnknown as refusal:
+        raise StageFailed("tenant", refusal) from None
     except TenantRefusal as refusal:
         stage = "tenant" if _NOT_ENABLED in refusal.codes else "token"
         raise StageFailed(stage, refusal) from None
     except Refusal as refusal:
         # A retryable refusal says nothing about the tenant.
         raise StageFailed("datasets" if refusal.retryable else "tenant", refusal) from None
-    except OrgvueError as error:
-        raise StageFailed("datasets", error) from None
 
 
 def _select_datasets(
@@ -135,8 +171,6 @@ def _read_columns(
         except DatasetRefusal as refusal:
             if i in {_DATASETS_TRIED, len(datasets)}:
                 raise StageFailed("columns", refusal) from None
-        except OrgvueError as error:
-            raise StageFailed("columns", error) from None
         else:
             return dataset, f"{dataset.name!r} has {columns}, {stored} of them stored"
     raise AssertionError  # pragma: no cover - the last dataset returns or raises

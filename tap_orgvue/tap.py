@@ -10,12 +10,13 @@ import click
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_orgvue.connection_check import StageFailed, check_connection
+from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
 from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.errors import (
     Misconfigured,
     OrgvueError,
     RequestLimitReached,
+    RetryAfterTooLong,
     Stopped,
     TenantRefusal,
 )
@@ -64,7 +65,7 @@ class TapOrgvue(IsolatingTap):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
-    run_ending = (TenantRefusal, RequestLimitReached, Stopped)
+    run_ending = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
 
     @override
     def __init__(
@@ -358,12 +359,16 @@ class TapOrgvue(IsolatingTap):
             SystemExit: With 1, at the first stage that fails.
         """
         retries = min(self.settings.max_retries, _CHECK_RETRIES)
-        client = make_client(self.settings, self.logger, max_retries=retries)
+        client = make_client(
+            self.settings, self.logger, max_retries=retries, total_timeout=CHECK_SECONDS
+        )
         try:
             for stage, found in check_connection(client, self.settings, self.logger):
                 click.echo(f"✓ {stage}: {found}")
         except StageFailed as failed:
             click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
+            for stage in failed.unchecked:
+                click.echo(f"- {stage}: not checked")
             raise SystemExit(1) from None
         finally:
             client.close()

@@ -177,7 +177,7 @@ class ExportJobs:
             except (ValueError, RecursionError):
                 raise TruncatedResponse("A job ticket is not JSON, or only a part of it.") from None
 
-        return self._from_file_host(url, "The job ticket", read)
+        return self._from_file_host(url, "The job ticket", read, small=True)
 
     def _result(self, ticket: JobTicket) -> DownloadedFile:
         if ticket.result_url is None:
@@ -189,8 +189,21 @@ class ExportJobs:
             lambda response: download(response, request, temp_dir=self._temp_dir),
         )
 
-    def _from_file_host(self, url: str, what: str, read: Callable[[requests.Response], T]) -> T:
+    def _from_file_host(
+        self,
+        url: str,
+        what: str,
+        read: Callable[[requests.Response], T],
+        *,
+        small: bool = False,
+    ) -> T:
         """Request a presigned URL, without credentials.
+
+        Args:
+            url: The presigned URL.
+            what: The subject of an error message.
+            read: Reads the response.
+            small: True if `request_timeout` bounds the whole response.
 
         Raises:
             _ResultLost: The file is gone or expired, or its download does not complete.
@@ -202,7 +215,8 @@ class ExportJobs:
 
         def attempt() -> T:
             nonlocal responded
-            with self._client.files.open(request) as response:
+            deadline = self._client.small_response_deadline() if small else None
+            with self._client.files.open(request, deadline=deadline) as response:
                 responded = self._file_host_responded = True
                 return read(response)
 

@@ -71,13 +71,19 @@ ADVICE: Mapping[str, tuple[str, str]] = {
 }
 """Gateway code to its meaning and what to do next (API guide, "Errors").
 
-`{tokens}` and `{settings}` stand for pages of the server that refused.
+`{tokens}`, `{settings}` and `{tenants}` stand for pages of the server that refused.
 """
 
 _SENT_ELSEWHERE = (
     "the server redirects the request, and the token must not follow",
     "Check `region` or `api_url`, and whether a proxy wants a sign-in first.",
 )
+
+WRONG_TENANT = (
+    "the tenant does not exist on this server, or the token's user does not belong to it",
+    "Check `tenant_id` at {tenants}, `region`, and the user's `TokenAccess` setting at {settings}.",
+)
+"""Meaning and advice of a refusal of the list of datasets without a code of `ADVICE` (inferred)."""
 
 ADVICE_BY_STATUS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.MOVED_PERMANENTLY: _SENT_ELSEWHERE,

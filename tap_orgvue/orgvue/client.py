@@ -7,6 +7,9 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
 
@@ -14,21 +17,29 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
+from tap_orgvue.orgvue.deadlines import Deadline, earliest
 from tap_orgvue.orgvue.errors import (
+    TRACE_HEADER,
+    DeadlineExceeded,
+    ErrorsInResponse,
     MalformedResponse,
+    Refusal,
     RequestInfo,
     RequestLimitReached,
     Stopped,
+    TenantRefusal,
+    TenantUnknown,
     TruncatedResponse,
+    one_line,
 )
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, Dataset, Metadata, next_link
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, DatasetList, Metadata, next_link
 from tap_orgvue.orgvue.rate_limit import RateLimiter
 from tap_orgvue.orgvue.retrying import Retrier
 from tap_orgvue.orgvue.transport import Transport, read_start
 from tap_orgvue.orgvue.urls import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import requests
     from requests.adapters import BaseAdapter
@@ -46,6 +57,22 @@ _SMALL_RESPONSE_BYTES = 64 * 1024 * 1024
 """The maximum size of a list or of metadata, decompressed; a larger body is an error."""
 
 
+_WRONG_TENANT = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+"""Statuses of the list for a wrong tenant (inferred: the tenant is all that its path names)."""
+
+
+class ServerTime(msgspec.Struct, frozen=True):
+    """Orgvue's clock.
+
+    Attributes:
+        date: The `Date` of a response, with a time zone; whole seconds.
+        read_at: The time at which its head arrived, by the client's monotonic clock, in seconds.
+    """
+
+    date: datetime
+    read_at: float
+
+
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a tenant.
 
@@ -54,10 +81,14 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
         tenant_id: For example `ACME`.
         api_token: The bearer token. A secret.
         user_agent: The `User-Agent` of every request.
-        request_timeout: Seconds to wait for the next bytes of a response.
+        request_timeout: Seconds to wait for the head of a response, for the next bytes of its
+            body, and for the whole of a small response: list, metadata, job ticket, refusal.
         max_parallel_requests: Requests in flight at once.
         max_retries: Retries of a request, beside its first attempt.
+        max_retry_wait: Seconds: the longest `Retry-After` that is waited for.
         max_requests_per_run: Requests to the API in all; None for no limit.
+        total_timeout: Seconds until the client ends every wait, retry and response with an error;
+            None for no limit.
     """
 
     api_url: str
@@ -67,7 +98,9 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout: float = 300
     max_parallel_requests: int = 8
     max_retries: int = 6
+    max_retry_wait: float = 900
     max_requests_per_run: int | None = None
+    total_timeout: float | None = None
 
     @override
     def __repr__(self) -> str:
@@ -109,6 +142,11 @@ class Client:
         self.options = options
         self.stop = stop or threading.Event()
         self.clock = clock
+        self._deadline = (
+            None
+            if options.total_timeout is None
+            else self.deadline(options.total_timeout, f"{options.total_timeout:g} seconds in all")
+        )
         self.api, self.files = (
             Transport(
                 auth,
@@ -116,14 +154,18 @@ class Client:
                 timeout=options.request_timeout,
                 max_connections=options.max_parallel_requests + 1,
                 adapter=adapter,
+                deadline=self._deadline,
             )
             for auth in (BearerToken(options.api_token, options.api_url), NoCredentials())
         )
         self.logger = logger or logging.getLogger(__name__)
         self.request_count = 0
         self._rate_limiter = RateLimiter(clock=clock)
-        self._retrier = Retrier(self.stop, self._rate_limiter, self.logger)
+        self._retrier = Retrier(
+            self.stop, self._rate_limiter, self.logger, max_wait=options.max_retry_wait
+        )
         self._count_lock = threading.Lock()
+        self._date: tuple[str, float] | None = None
         self._slots = threading.BoundedSemaphore(options.max_parallel_requests)
 
     # -- addresses
@@ -177,17 +219,44 @@ class Client:
         return self.api.prepare(method, url, headers=dict(HEADERS), **parts)
 
     @contextmanager
-    def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
+    def open(
+        self, request: requests.PreparedRequest, *, deadline: Deadline | None = None
+    ) -> Iterator[requests.Response]:
         """Send a request to the API once, within its limits; see `Transport.open`."""
         with self._slots:
             self._rate_limiter.wait(self.stop)
             self._count()
-            with self.api.open(request) as response:
+            with self.api.open(request, deadline=deadline) as response:
+                if date := response.headers.get("Date"):
+                    self._date = date, self.clock()
                 yield response
+
+    def server_time(self) -> ServerTime | None:
+        """The `Date` of the latest successful response of the API; None without a readable one."""
+        latest = self._date
+        if latest is None:
+            return None
+        try:
+            date = parsedate_to_datetime(latest[0])
+        except (ValueError, OverflowError):
+            return None
+        # RFC 5322 reads `-0000` as UTC of an unknown zone; HTTP dates are in UTC.
+        return ServerTime(date if date.tzinfo else date.replace(tzinfo=timezone.utc), latest[1])
+
+    def deadline(self, seconds: float, limit: str) -> Deadline:
+        """A deadline by this client's clock; see `Deadline`."""
+        return Deadline(seconds, limit, clock=self.clock)
+
+    def small_response_deadline(self) -> Deadline:
+        """The deadline of a small response that is requested now."""
+        seconds = self.options.request_timeout
+        return self.deadline(seconds, f"`request_timeout` ({seconds:g} seconds)")
 
     def _count(self) -> None:
         if self.stop.is_set():
             raise Stopped("The run is ending.")
+        if self._deadline and self._deadline.left() <= 0:
+            raise DeadlineExceeded(f"No time is left: {self._deadline.limit} is the limit.")
         limit = self.options.max_requests_per_run
         with self._count_lock:
             if limit is not None and self.request_count >= limit:
@@ -196,15 +265,23 @@ class Client:
                 )
             self.request_count += 1
 
-    def retrying(self, attempt: Callable[[], T], *, tries: int | None = None) -> T:
+    def retrying(
+        self,
+        attempt: Callable[[], T],
+        *,
+        tries: int | None = None,
+        deadline: Deadline | None = None,
+    ) -> T:
         """Call until it succeeds, with retries; see `Retrier.call`.
 
         Args:
             attempt: Sends a request once.
             tries: The maximum number of calls; `max_retries` and one by default.
+            deadline: No wait for a retry lasts longer.
         """
         tries = self.options.max_retries + 1 if tries is None else tries
-        return self._retrier.call(attempt, tries=tries)
+        deadline = earliest(self._deadline, deadline)
+        return self._retrier.call(attempt, tries=tries, deadline=deadline)
 
     def json(self, request: requests.PreparedRequest) -> Any:
         """Send a request to the API and decode its small JSON response, with retries.
@@ -213,13 +290,18 @@ class Client:
             TruncatedResponse: The body is not a complete JSON document.
             OrgvueError: Orgvue refuses the request, or no complete response arrives.
         """
+        return self._exchange(request)[0]
+
+    def _exchange(self, request: requests.PreparedRequest) -> tuple[Any, Mapping[str, str]]:
+        """Send a request as `json` does; the decoded body and the headers of its response."""
         info = RequestInfo(str(request.method), str(request.url))
 
-        def attempt() -> Any:
-            with self.open(request) as response:
+        def attempt() -> tuple[Any, Mapping[str, str]]:
+            deadline = self.small_response_deadline()
+            with self.open(request, deadline=deadline) as response:
                 body = read_start(response, _SMALL_RESPONSE_BYTES)
             try:
-                return _decode(body)
+                return _decode(body), response.headers
             except (ValueError, RecursionError):
                 raise TruncatedResponse(
                     f"Orgvue's response to {info} is not JSON, or only a part of it."
@@ -229,22 +311,47 @@ class Client:
 
     # -- the small endpoints
 
-    def datasets(self) -> list[Dataset]:
+    def _get(self, url: str) -> Any:
+        """Request the JSON of a small endpoint.
+
+        Raises:
+            ErrorsInResponse: The response has a success status, but reports errors.
+            OrgvueError: Orgvue refuses the request, or no complete response arrives.
+        """
+        body, headers = self._exchange(self.prepare("GET", url))
+        if isinstance(body, dict) and body.get("errors"):
+            trace_id = one_line(headers.get(TRACE_HEADER))
+            raise ErrorsInResponse.from_document(RequestInfo("GET", url), body, trace_id)
+        return body
+
+    def datasets(self) -> DatasetList:
         """List the tenant's datasets (API guide, "List datasets").
 
         No paging is documented; next links are followed if there are any.
 
         Raises:
-            MalformedResponse: The list is not as documented.
-            Refusal: Orgvue refuses the list.
+            MalformedResponse: The list is not as documented, or no entry of it.
+            TenantUnknown: The tenant is wrong, or not the token's.
+            Refusal: Orgvue refuses the list for another reason.
         """
-        found: list[Dataset] = []
+        try:
+            return DatasetList.from_json(self._list_entries())
+        except TenantRefusal:
+            raise
+        except Refusal as refusal:
+            if refusal.status in _WRONG_TENANT:
+                raise TenantUnknown.from_refusal(refusal) from None
+            raise
+
+    def _list_entries(self) -> list[Any]:
+        """The entries of all pages of the list."""
+        found: list[Any] = []
         url: str | None = f"{self.base_url}/datasets"
         seen: set[str] = set()
         while url is not None:
             seen.add(url)
-            page = self.json(self.prepare("GET", url))
-            found += [Dataset.from_json(entry) for entry in _list_entries(page)]
+            page = self._get(url)
+            found += _entries_of(page)
             url = self.same_origin(next_link(page), url)
             if url in seen:
                 raise MalformedResponse(
@@ -259,7 +366,7 @@ class Client:
             MalformedResponse: The metadata is not as documented.
             Refusal: Orgvue refuses the metadata.
         """
-        return Metadata.from_json(self.json(self.prepare("GET", self.dataset_url(dataset_id))))
+        return Metadata.from_json(self._get(self.dataset_url(dataset_id)))
 
     def close(self) -> None:
         """End every wait and close the connections."""
@@ -268,7 +375,7 @@ class Client:
         self.files.close()
 
 
-def _list_entries(page: Any) -> list[Any]:
+def _entries_of(page: Any) -> list[Any]:
     """The entries of a page: the array itself, or the only array of an object (inferred)."""
     if isinstance(page, list):
         return page

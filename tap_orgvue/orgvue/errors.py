@@ -5,14 +5,18 @@ The tree::
     OrgvueError                  end this stream, tell the user
     ├── Refusal                  Orgvue responded with an error status
     │   ├── TenantRefusal        ... that every other request would get too: end the run
+    │   │   └── TenantUnknown    ... because the tenant is wrong, or not the token's
     │   └── DatasetRefusal       ... about this dataset only: skip it
     ├── ConnectionFailed         no complete response arrived: mostly retryable
     ├── MalformedResponse        a response is not as documented
-    │   └── TruncatedResponse    ... because it ended early: retryable
+    │   ├── TruncatedResponse    ... because it ended early: retryable
+    │   └── ErrorsInResponse     ... but reports errors, although its status is 200
     ├── JobFailed                an export job ended without a result
     ├── FileHostUnreachable      the host of finished exports cannot be reached
     ├── Stopped                  the run is ending
     ├── RequestLimitReached      the user's own limit of requests: end the run
+    ├── RetryAfterTooLong        Orgvue asks for a longer wait than the user allows: end the run
+    ├── DeadlineExceeded         no time is left: of the client, or of the caller's operation
     └── Misconfigured            a setting, a catalog or a state asks for something impossible
 
 The first argument of each is the whole message, without query strings and cell values.
@@ -21,6 +25,7 @@ Codes and their meaning: Orgvue's public API guide, "Errors".
 
 from __future__ import annotations
 
+import string
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,10 +33,17 @@ from urllib.parse import urlsplit
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS, QUOTA_EXCEEDED, THROTTLED
+from tap_orgvue.orgvue.advice import (
+    ADVICE,
+    ADVICE_BY_STATUS,
+    QUOTA_EXCEEDED,
+    THROTTLED,
+    WRONG_TENANT,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
@@ -42,8 +54,14 @@ _TOO_LARGE = {
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+_TRANSIENT = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 _GATEWAY_CODE_LENGTH = 5
 _MAX_TEXT = 500
+_WORD = string.digits + string.ascii_letters + string.punctuation
 
 
 class OrgvueError(Exception):
@@ -91,6 +109,25 @@ class TruncatedResponse(MalformedResponse):
     retryable = True
 
 
+class ErrorsInResponse(MalformedResponse):
+    """A response reports errors, although its status is 200 (not documented)."""
+
+    @classmethod
+    def from_document(
+        cls, request: RequestInfo, document: Mapping[str, Any], trace_id: str = ""
+    ) -> ErrorsInResponse:
+        """Compose the message in Orgvue's words.
+
+        Args:
+            request: The request.
+            document: The response's JSON object, which has `errors`.
+            trace_id: The response's `X-Amzn-Trace-Id`; may be empty.
+        """
+        words = "; ".join(str(entry) for entry in error_entries(document)) or "no reason given"
+        trace = f" Trace id: {trace_id}" if trace_id else ""
+        return cls(f"Orgvue's response to {request} reports errors ({words}).{trace}")
+
+
 class JobFailed(OrgvueError):
     """An export job ended without a result."""
 
@@ -105,6 +142,14 @@ class Stopped(OrgvueError):
 
 class RequestLimitReached(OrgvueError):
     """The run reached the user's own limit of requests."""
+
+
+class RetryAfterTooLong(OrgvueError):
+    """Orgvue asks for a longer wait than the user allows; the message says when to run again."""
+
+
+class DeadlineExceeded(OrgvueError):
+    """No time is left for a request or a retry."""
 
 
 class ApiErrorEntry(msgspec.Struct, frozen=True):
@@ -158,9 +203,10 @@ class Refusal(OrgvueError):
         entries: The error body's `errors`; may be empty.
         trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
         retry_after: The `Retry-After` header as sent, or None.
+        is_failed_job: True if the body is a job ticket in the failed state.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a response with an error status holds
         self,
         request: RequestInfo,
         status: int,
@@ -168,9 +214,11 @@ class Refusal(OrgvueError):
         *,
         trace_id: str = "",
         retry_after: str | None = None,
+        is_failed_job: bool = False,
     ) -> None:
         """Compose the message: what happened, what it means, what to do, the trace id."""
         self.request = request
+        self.is_failed_job = is_failed_job
         self.status = status
         self.entries = tuple(entries)
         self.trace_id = trace_id
@@ -184,25 +232,31 @@ class Refusal(OrgvueError):
             return False
         return (
             THROTTLED in self.codes
-            or self.status == HTTPStatus.TOO_MANY_REQUESTS
+            or self.status in _TRANSIENT
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
 
-    def _sentence(self) -> str:
-        words = "; ".join(str(entry) for entry in self.entries) or _reason(self.status)
+    def _advice(self) -> Iterable[tuple[str, str]]:
+        """Meaning and advice of each code, else of the status."""
         codes = dict.fromkeys(entry.code for entry in self.entries)
         known = [ADVICE[code] for code in codes if code in ADVICE]
         if not known and self.status in ADVICE_BY_STATUS:
             known = [ADVICE_BY_STATUS[self.status]]
+        return known
+
+    def _sentence(self) -> str:
+        words = "; ".join(str(entry) for entry in self.entries) or _reason(self.status)
         pages = {
             "tokens": self.request.page("/tokens"),
             "settings": self.request.page("/app/configui"),
+            "tenants": self.request.page("/tenants/tenants"),
         }
         advice = " ".join(
-            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in known
+            f"That means {meaning}. {todo.format_map(pages)}" for meaning, todo in self._advice()
         )
         trace = f"Trace id: {self.trace_id}" if self.trace_id else ""
-        heading = f"Orgvue refused {self.request} with HTTP {self.status} ({words})."
+        job = ": the export job failed" if self.is_failed_job else ""
+        heading = f"Orgvue refused {self.request} with HTTP {self.status}{job} ({words})."
         return " ".join(part for part in (heading, advice, trace) if part)
 
     @property
@@ -230,6 +284,25 @@ class TenantRefusal(Refusal):
     """A refusal that every other request of this run would get too."""
 
 
+class TenantUnknown(TenantRefusal):
+    """A refusal of the list of datasets: the tenant is wrong, or not the token's (inferred)."""
+
+    @classmethod
+    def from_refusal(cls, refusal: Refusal) -> TenantUnknown:
+        """Read a refusal of the list of datasets as one of the tenant."""
+        return cls(
+            refusal.request,
+            refusal.status,
+            refusal.entries,
+            trace_id=refusal.trace_id,
+            retry_after=refusal.retry_after,
+        )
+
+    @override
+    def _advice(self) -> Iterable[tuple[str, str]]:
+        return [WRONG_TENANT]
+
+
 class DatasetRefusal(Refusal):
     """A refusal of one dataset: it is gone, or the token's user may not read it."""
 
@@ -243,9 +316,11 @@ def refusal_of(
         request: The refused request.
         status: HTTP status, 300 or more: redirects are not followed.
         headers: The response's headers.
-        body: The start of the response's body; ignored where it is not the documented error body.
+        body: The start of the response's body: an error body, or a failed job ticket with errors
+            and trace id (API guide, "Asynchronous export"); ignored if it is neither.
     """
-    entries = _error_entries(body)
+    document = _document(body)
+    entries = error_entries(document)
     kind: type[Refusal] = Refusal
     if _concerns_tenant(status, entries):
         kind = TenantRefusal
@@ -255,8 +330,9 @@ def refusal_of(
         request,
         status,
         entries,
-        trace_id=one_line(headers.get(TRACE_HEADER)),
+        trace_id=one_line(document.get(TRACE_HEADER) or headers.get(TRACE_HEADER)),
         retry_after=headers.get("Retry-After"),
+        is_failed_job=document.get("jobStatus") == "failed",
     )
 
 
@@ -267,22 +343,53 @@ def _concerns_tenant(status: int, entries: Sequence[ApiErrorEntry]) -> bool:
     return gateway or status == HTTPStatus.UNAUTHORIZED
 
 
-def _error_entries(body: bytes) -> list[ApiErrorEntry]:
+def _document(body: bytes) -> Mapping[str, Any]:
+    """An error body's JSON object; empty if it is none."""
     try:
-        entries = msgspec.json.decode(body)["errors"]
-        return [
-            ApiErrorEntry(*(one_line(entry.get(word)) for word in ("code", "name", "message")))
-            for entry in entries
-            if isinstance(entry, dict)
-        ]
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        return []
+        document = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
-def one_line(value: object) -> str:
-    """A value of a response as one short printable line; empty for None."""
-    text = "" if value is None else str(value)[:_MAX_TEXT]
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+def error_entries(document: Mapping[str, Any]) -> list[ApiErrorEntry]:
+    """Read the `errors` of a response or a job ticket.
+
+    Args:
+        document: A decoded JSON object.
+
+    Returns:
+        The documented entries, and texts as messages; entries of other types are skipped.
+    """
+    errors = document.get("errors")
+    entries = errors if isinstance(errors, list) else [errors]
+    return [entry for entry in map(_error_entry, entries) if entry]
+
+
+def _error_entry(entry: Any) -> ApiErrorEntry | None:
+    if isinstance(entry, str):
+        return ApiErrorEntry("", "", one_line(entry))
+    if not isinstance(entry, dict):
+        return None
+    return ApiErrorEntry(*(one_line(entry.get(word)) for word in ("code", "name", "message")))
+
+
+def one_line(value: object, limit: int = _MAX_TEXT) -> str:
+    """A value of a response as one short printable line; empty for None.
+
+    Control and format characters, line and paragraph separators and lone surrogates become spaces.
+    A text is not cut within a word of ASCII: the scrubber would not recognize half a secret.
+
+    Args:
+        value: Decoded JSON, or a header.
+        limit: The maximum number of characters.
+    """
+    text = "" if value is None else str(value)
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    if len(line) <= limit:
+        return line
+    start, following = line[: limit - 1], line[limit - 1]
+    return f"{start.rstrip(_WORD) if following in _WORD else start}…"
 
 
 def _reason(status: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.errors import MalformedResponse, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +41,28 @@ def is_dataset_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+class BadEntry(msgspec.Struct, frozen=True):
+    """An entry of the list of datasets that names no dataset.
+
+    Attributes:
+        position: Its number in the list, from 1.
+        dataset_id: Its `datasetId` as one line, if it is a text; else empty.
+        name: Its `name` as one line, if it is a text; else empty.
+        reason: The fault as a predicate, for example "has no `datasetId`".
+    """
+
+    position: int
+    dataset_id: str
+    name: str
+    reason: str
+
+    @override
+    def __str__(self) -> str:
+        """`Entry 3 of the list of datasets, 'People', has no `datasetId``."""
+        name = f", {self.name!r}," if self.name else ""
+        return f"Entry {self.position} of the list of datasets{name} {self.reason}."
+
+
 class Dataset(msgspec.Struct, frozen=True):
     """A dataset of the list (API guide, "List datasets").
 
@@ -63,12 +85,8 @@ class Dataset(msgspec.Struct, frozen=True):
         Raises:
             MalformedResponse: The entry has no UUID as its `datasetId`.
         """
-        if not isinstance(entry, dict) or not isinstance(entry.get("datasetId"), str):
-            raise MalformedResponse("Orgvue's list of datasets has an entry without a `datasetId`.")
-        if not is_dataset_id(entry["datasetId"]):
-            raise MalformedResponse(
-                "Orgvue's list of datasets has an entry whose `datasetId` is not a UUID."
-            )
+        if fault := _fault(entry):
+            raise MalformedResponse(f"An entry of Orgvue's list of datasets {fault}.")
         return cls(
             dataset_id=entry["datasetId"],
             name=str(entry.get("name") or ""),
@@ -80,6 +98,60 @@ class Dataset(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """`'People' (0B53…)`."""
         return f"{self.name!r} ({self.dataset_id})"
+
+
+class DatasetList(msgspec.Struct, frozen=True):
+    """The list of datasets.
+
+    Attributes:
+        datasets: The datasets, in the order of the list, each id once.
+        bad_entries: The entries that name no dataset.
+    """
+
+    datasets: tuple[Dataset, ...]
+    bad_entries: tuple[BadEntry, ...] = ()
+
+    @classmethod
+    def from_json(cls, entries: Sequence[Any]) -> DatasetList:
+        """Read the entries of all pages.
+
+        Raises:
+            MalformedResponse: There are entries, but none names a dataset.
+        """
+        datasets: dict[str, Dataset] = {}
+        bad_entries = []
+        for position, entry in enumerate(entries, 1):
+            if fault := _fault(entry):
+                bad_entries.append(_bad_entry(position, entry, fault))
+            else:
+                dataset = Dataset.from_json(entry)
+                # A page that moved while the list was read repeats a dataset.
+                datasets.setdefault(dataset.dataset_id.upper(), dataset)
+        if bad_entries and not datasets:
+            raise MalformedResponse(
+                f"No entry of Orgvue's list of datasets can be read. {bad_entries[0]}"
+            )
+        return cls(tuple(datasets.values()), tuple(bad_entries))
+
+
+def _fault(entry: Any) -> str:
+    """Why an entry of the list names no dataset, as a predicate; empty if it does."""
+    if not isinstance(entry, dict):
+        return "is not an object"
+    if not isinstance(entry.get("datasetId"), str):
+        return "has no text as its `datasetId`"
+    if not is_dataset_id(entry["datasetId"]):
+        return "has a `datasetId` that is not a UUID"
+    return ""
+
+
+def _bad_entry(position: int, entry: Any, fault: str) -> BadEntry:
+    members = entry if isinstance(entry, dict) else {}
+    dataset_id, name = (
+        one_line(value, 100) if isinstance(value := members.get(key), str) else ""
+        for key in ("datasetId", "name")
+    )
+    return BadEntry(position, dataset_id, name, fault)
 
 
 class Property(msgspec.Struct, frozen=True):
@@ -153,10 +225,13 @@ class Metadata(msgspec.Struct, frozen=True):
         """Read a response of the metadata endpoint.
 
         Raises:
-            MalformedResponse: The body is not an object, or a property has no key.
+            MalformedResponse: The body is not an object, has no list of properties, or a property
+                has no key: a dataset without columns would lose all its values.
         """
         if not isinstance(body, dict):
             raise MalformedResponse("Orgvue's metadata of a dataset is not an object.")
+        if not isinstance(body.get("properties"), list):
+            raise MalformedResponse("Orgvue's metadata of a dataset has no list of `properties`.")
         return cls(
             auto_id=_text(body.get("autoId")),
             label_id=_text(body.get("labelId")),

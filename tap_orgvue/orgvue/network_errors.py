@@ -15,6 +15,8 @@ from tap_orgvue.orgvue.errors import ConnectionFailed, RequestInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_orgvue.orgvue.deadlines import Deadline
+
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PROXY_ADVICE = {
@@ -55,7 +57,7 @@ _TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, Timeo
 
 
 def connection_failed(
-    request: RequestInfo, error: Exception, proxy: str | None
+    request: RequestInfo, error: Exception, proxy: str | None, exceeded: Deadline | None = None
 ) -> ConnectionFailed:
     """Describe a network error by its type: its own text may hold a presigned URL.
 
@@ -63,18 +65,21 @@ def connection_failed(
         request: The request that failed.
         error: Raised by `requests`, urllib3 or a socket.
         proxy: The URL of the proxy; None without one.
+        exceeded: The response's deadline, if it is over.
 
     Returns:
         An error without query string and credentials, to be raised.
     """
     causes = list(_causes(error))
     reason, retryable = _permanent_reason(causes) or (_transient_reason(error), True)
+    timed_out = any(isinstance(cause, _TIMEOUTS) for cause in causes)
+    if exceeded and timed_out:
+        reason = f"the response was not complete in time; {exceeded.limit} is the limit"
     address = _address(proxy or "")
     through = f" through the proxy {address}" if address else ""
     return ConnectionFailed(
         f"{request} at {parse_url(request.url).host}{through} failed: {reason}.",
-        timed_out=any(isinstance(cause, _TIMEOUTS) for cause in causes)
-        and not isinstance(error, requests.exceptions.ConnectTimeout),
+        timed_out=timed_out and not isinstance(error, requests.exceptions.ConnectTimeout),
         retryable=retryable,
     )
 

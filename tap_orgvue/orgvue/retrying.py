@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import backoff
 
-from tap_orgvue.orgvue.errors import OrgvueError, Refusal
+from tap_orgvue.orgvue.errors import (
+    DeadlineExceeded,
+    OrgvueError,
+    Refusal,
+    RetryAfterTooLong,
+)
 
 if TYPE_CHECKING:
     import logging
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from tap_orgvue.orgvue.deadlines import Deadline
     from tap_orgvue.orgvue.rate_limit import RateLimiter
 
 T = TypeVar("T")
@@ -25,15 +31,20 @@ FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 """Seconds: the upper bound of the first wait, and of any later one."""
 
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds: the longest `Retry-After` that is honoured."""
+LONGEST_RETRY_AFTER = 366 * 86400.0
+"""Seconds: a longer `Retry-After` counts as this one."""
 
 
 class Retrier:
     """Retries retryable failures. Thread safe."""
 
     def __init__(
-        self, stop: threading.Event, rate_limiter: RateLimiter, logger: logging.Logger
+        self,
+        stop: threading.Event,
+        rate_limiter: RateLimiter,
+        logger: logging.Logger,
+        *,
+        max_wait: float = 900,
     ) -> None:
         """Keep the dependencies.
 
@@ -41,19 +52,24 @@ class Retrier:
             stop: Ends every wait when it is set.
             rate_limiter: Paused for all threads after a throttle.
             logger: Told of each retry, as a warning.
+            max_wait: The longest `Retry-After` that is waited for, in seconds.
         """
         self._stop = stop
         self._rate_limiter = rate_limiter
         self._logger = logger
+        self._max_wait = max_wait
 
-    def call(self, attempt: Callable[[], T], *, tries: int) -> T:
+    def call(self, attempt: Callable[[], T], *, tries: int, deadline: Deadline | None = None) -> T:
         """Call until it succeeds, while its failures are retryable.
 
         Args:
             attempt: Sends a request once.
             tries: The maximum number of calls, at least 1.
+            deadline: No wait lasts longer.
 
         Raises:
+            RetryAfterTooLong: A retryable response asks for a longer wait than `max_wait`.
+            DeadlineExceeded: The next wait would last beyond the deadline.
             OrgvueError: The first error that is not retryable, the error of the last attempt, or,
                 when the run ends during a wait, the error before the wait.
         """
@@ -65,14 +81,24 @@ class Retrier:
             jitter=None,
             max_tries=tries,
             giveup=lambda error: not getattr(error, "retryable", False),
-            on_backoff=lambda details: self._wait(details, tries),
+            on_backoff=lambda details: self._wait(details, tries, deadline),
             logger=None,
         )(attempt)
         return retried()
 
-    def _wait(self, details: Any, tries: int) -> None:
+    def _wait(self, details: Any, tries: int, deadline: Deadline | None) -> None:
         error, tried = details["exception"], details["tries"]
         seconds = wait_before_retry(tried, error)
+        if seconds > max(self._max_wait, LONGEST_WAIT):
+            raise RetryAfterTooLong(
+                f"{error} Its `Retry-After` is longer than `max_retry_wait` ({self._max_wait:g} "
+                f"seconds): run again after {_in_utc(seconds)}."
+            ) from None
+        if deadline and deadline.left() <= seconds:
+            raise DeadlineExceeded(
+                f"{error} A retry would follow in {seconds:.0f} seconds, beyond the limit of "
+                f"{deadline.limit}."
+            ) from None
         self._logger.warning(
             "Retrying in %.1f seconds (attempt %d of %d): %s", seconds, tried + 1, tries, error
         )
@@ -114,3 +140,8 @@ def parse_retry_after(header: str | None) -> float:
         seconds = (until - datetime.now(timezone.utc)).total_seconds()
     # A NaN is not greater than 0 either.
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else 0.0
+
+
+def _in_utc(seconds: float) -> str:
+    at = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

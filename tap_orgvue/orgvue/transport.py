@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
+from tap_orgvue.orgvue.deadlines import Deadline, earliest
 from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, RequestInfo, refusal_of
 from tap_orgvue.orgvue.network_errors import connection_failed
+from tap_orgvue.orgvue.timed_http import ResponseTimer, TimedAdapter, timed
 from tap_orgvue.orgvue.urls import origin_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _NETWORK_ERRORS = (
 class Transport:
     """HTTP to one kind of host."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what connections depend on
         self,
         auth: AuthBase,
         *,
@@ -58,25 +59,29 @@ class Transport:
         timeout: float,
         max_connections: int,
         adapter: BaseAdapter | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         """Open no connection yet.
 
         Args:
             auth: Adds the credentials to each request.
             user_agent: The `User-Agent` of every request.
-            timeout: Seconds to wait for the next bytes of a response.
+            timeout: Seconds to wait for the head of a response, for the next bytes of its body,
+                and for the whole body of a refusal.
             max_connections: Connections to keep open.
             adapter: Sends the requests; HTTP over the network by default.
+            deadline: The end of every response; none by default.
         """
         self.auth = auth
-        self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
+        self._timeout = timeout
+        self._deadline = deadline
         self._session = requests.Session()
         self._session.auth = auth
         self._session.headers.clear()
         self._session.headers["User-Agent"] = user_agent
         # Many threads share the session: it keeps no cookies, which Orgvue does not use.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = adapter or HTTPAdapter(pool_maxsize=max_connections)
+        adapter = adapter or TimedAdapter(pool_maxsize=max_connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -93,8 +98,14 @@ class Transport:
             raise MalformedResponse("Orgvue's response has a link that is not a URL.") from None
 
     @contextmanager
-    def open(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
+    def open(
+        self, request: requests.PreparedRequest, *, deadline: Deadline | None = None
+    ) -> Iterator[requests.Response]:
         """Send a request once.
+
+        Args:
+            request: The request.
+            deadline: The end of the whole response, however slowly it arrives.
 
         Yields:
             The response, its body unread; it is closed at the end of the `with` block.
@@ -107,22 +118,36 @@ class Transport:
         info = RequestInfo(str(request.method), str(request.url))
         is_secure = origin_of(info.url)[0] == "https"
         proxies = self._proxies(info.url) if is_secure else {}
+        timeout_limit = f"`request_timeout` ({self._timeout:g} seconds)"
+        timer = ResponseTimer(earliest(self._deadline, deadline), timeout_limit)
         try:
-            # Not by the session, which would prepare to follow a redirect.
-            with self._session.get_adapter(info.url).send(
-                request,
-                stream=True,
-                timeout=self._timeout,
-                proxies=proxies,
-                verify=self._certificates if is_secure else True,
-            ) as response:
+            with timed(timer):
+                # Not by the session, which would prepare to follow a redirect.
+                response = self._session.get_adapter(info.url).send(
+                    request,
+                    stream=True,
+                    timeout=self._timeouts(timer),
+                    proxies=proxies,
+                    verify=self._certificates if is_secure else True,
+                )
+            with response:
+                timer.start_body()
                 if response.status_code >= 300:  # noqa: PLR2004 - redirects are refused as well
+                    timer.start_body(Deadline(self._timeout, timeout_limit))
                     raise refusal_of(
                         info, response.status_code, response.headers, read_start(response)
                     )
                 yield response
         except _NETWORK_ERRORS as error:
-            raise connection_failed(info, error, select_proxy(info.url, proxies)) from None
+            proxy = select_proxy(info.url, proxies)
+            raise connection_failed(info, error, proxy, timer.exceeded) from None
+
+    def _timeouts(self, timer: ResponseTimer) -> tuple[float, float]:
+        """The seconds to wait for a connection, and for the next bytes."""
+        left = timer.left()
+        # A timeout of 0 would mean none.
+        timeout = self._timeout if left is None else max(0.001, min(self._timeout, left))
+        return min(CONNECT_TIMEOUT, timeout), timeout
 
     def _proxies(self, url: str) -> MutableMapping[str, str]:
         """The environment's proxies for a URL.

@@ -99,7 +99,10 @@ class Discovery:
         Raises:
             Misconfigured: There is none.
         """
-        listed = self._client.datasets()
+        listing = self._client.datasets()
+        for entry in listing.bad_entries:
+            self._logger.error("%s It is skipped.", entry)
+        listed = list(listing.datasets)
         if not listed:
             raise Misconfigured(
                 "The tenant's list of datasets is empty. Check `tenant_id`, and that the token's "

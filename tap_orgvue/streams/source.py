@@ -58,7 +58,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def make_client(
-    settings: Settings, logger: logging.Logger, *, max_retries: int | None = None
+    settings: Settings,
+    logger: logging.Logger,
+    *,
+    max_retries: int | None = None,
+    total_timeout: float | None = None,
 ) -> Client:
     """A client of the settings' tenant.
 
@@ -66,6 +70,7 @@ def make_client(
         settings: The run's settings.
         logger: Told of retries.
         max_retries: Instead of the setting of that name.
+        total_timeout: Seconds until the client ends everything with an error; None for no limit.
     """
     options = ClientOptions(
         api_url=settings.api_url,
@@ -76,6 +81,7 @@ def make_client(
         max_parallel_requests=settings.max_parallel_requests,
         max_retries=settings.max_retries if max_retries is None else max_retries,
         max_requests_per_run=settings.max_requests_per_run,
+        total_timeout=total_timeout,
     )
     return Client(options, logger=logger)
 

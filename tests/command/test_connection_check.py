@@ -1,17 +1,36 @@
-"""`tap-orgvue --test`: one line a stage, and advice at the first that is not well."""
+"""`tap-orgvue --test`: one line a stage, and advice at the first that fails."""
 
 from __future__ import annotations
 
+import json
+import logging
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_orgvue import connection_check
+from tap_orgvue.connection_check import StageFailed, check_connection
+from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.settings import Settings
 from tests.support.runs import command
 
 if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
+    from tests.support.runs import Run
 
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns", "finished exports")
+
+
+def failure(run: Run) -> str:
+    """The line of the stage that failed; all before it passed, all after it is not checked."""
+    lines = run.stdout.splitlines()
+    [at] = [i for i, line in enumerate(lines) if line.startswith("✗ ")]
+    assert all(line.startswith("✓ ") for line in lines[:at])
+    assert all(line.startswith("- ") and line.endswith(": not checked") for line in lines[at + 1 :])
+    stages = [line[2:].partition(":")[0] for line in lines]
+    assert sorted(stages) == sorted(STAGES[: len(stages)])
+    return lines[at]
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +66,12 @@ def test_a_refusal_ends_at_its_stage(orgvue: Orgvue, code: str, stage: str, advi
     """The first stage that is not well is told with Orgvue's code and what to do."""
     orgvue.refuse(code, times=None)
     run = command(orgvue.config, "--test")
-    *well, last = run.stdout.splitlines()
     assert run.code == 1
-    assert all(line.startswith("✓") for line in well)
-    assert last.startswith(f"✗ {stage}: ")
-    assert code in last
-    assert advice in last
+    line = failure(run)
+    assert line.startswith(f"✗ {stage}: ")
+    assert code in line
+    assert advice in line
+    assert run.stdout.splitlines()[-1] == "- finished exports: not checked"
 
 
 def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
@@ -60,15 +79,15 @@ def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     config = {**orgvue.config, "api_url": "http://127.0.0.1:9", "max_retries": 0}
     run = command(config, "--test")
     assert run.code == 1
-    assert run.stdout.splitlines()[-1].startswith("✗ TLS and proxy: ")
+    assert failure(run).startswith("✗ TLS and proxy: ")
 
 
 def test_a_server_that_fails(orgvue: Orgvue) -> None:
-    """What may pass is asked again twice and no more: the check is to take seconds."""
+    """There are two retries and no more: the check is to take seconds."""
     orgvue.refuse(503, times=None, on="list")
     run = command(orgvue.config, "--test")
     assert run.code == 1
-    assert run.stdout.splitlines()[-1].startswith("✗ datasets: ")
+    assert failure(run).startswith("✗ datasets: ")
     assert len(orgvue.requests_to("list")) == 3
 
 
@@ -111,7 +130,55 @@ def test_a_dataset_that_may_not_be_read(orgvue: Orgvue) -> None:
     """The columns' stage tells of a dataset that is listed but refused."""
     orgvue.refuse("40321", times=None, on=["metadata", "export"])
     run = command(orgvue.config, "--test")
-    assert run.stdout.splitlines()[-1].startswith("✗ columns: ")
+    assert failure(run).startswith("✗ columns: ")
+
+
+@pytest.mark.parametrize("on,stage", [("list", "datasets"), ("metadata", "columns")])
+def test_a_wait_longer_than_the_check(orgvue: Orgvue, on: str, stage: str) -> None:
+    """A server that asks for an hour's pause is told at once, with the stages not checked."""
+    orgvue.refuse("42901", on=on, retry_after=899, times=None)
+    run = command(orgvue.config, "--test")
+    assert run.code == 1
+    line = failure(run)
+    assert line.startswith(f"✗ {stage}: Orgvue refused GET")
+    assert "A retry would follow in 899 seconds, beyond the limit of 55 seconds in all." in line
+    assert len(orgvue.requests_to(on)) == 1
+
+
+def test_a_wrong_tenant(orgvue: Orgvue) -> None:
+    """A tenant that is not the token's fails the stage `tenant`, with the page of tenant ids."""
+    run = command({**orgvue.config, "tenant_id": "OTHER"}, "--test")
+    assert failure(run).startswith("✗ tenant: ")
+    assert f"Check `tenant_id` at {orgvue.api_url}/tenants/tenants" in failure(run)
+
+
+def test_an_entry_of_the_list_that_is_bad(orgvue: Orgvue) -> None:
+    """An entry of the list that cannot be read is told, and the check goes on."""
+    entries = [{"datasetId": orgvue.dataset("People").dataset_id, "name": "People"}, {"name": "X"}]
+    orgvue.answer(on="list", body=json.dumps(entries).encode(), times=None)
+    run = command(orgvue.config, "--test")
+    assert run.code == 0
+    assert "✓ datasets: 1 are listed; 1 cannot be read. Entry 2 of the list of" in run.stdout
+
+
+@pytest.mark.parametrize("method,stage", [("datasets", "datasets"), ("metadata", "columns")])
+def test_the_check_ends_in_time(
+    monkeypatch: pytest.MonkeyPatch, orgvue: Orgvue, method: str, stage: str
+) -> None:
+    """A stage that does not end is abandoned when the time of the whole check is over."""
+    ended = threading.Event()
+    monkeypatch.setattr(connection_check, "CHECK_SECONDS", 0.6)
+    monkeypatch.setattr(Client, method, lambda *_: ended.wait(30))
+    options = ClientOptions(
+        api_url=orgvue.api_url, tenant_id=orgvue.tenant_id, api_token=orgvue.token
+    )
+    settings = Settings.from_config(orgvue.config, {})
+    found = []
+    with pytest.raises(StageFailed, match="not done in time: the whole check") as caught:
+        found += list(check_connection(Client(options), settings, logging.getLogger()))
+    ended.set()
+    assert caught.value.stage == stage
+    assert caught.value.unchecked[-1] == "finished exports"
 
 
 def test_schemas_alone(orgvue: Orgvue) -> None:

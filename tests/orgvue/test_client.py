@@ -7,22 +7,28 @@ import gzip
 import json
 import socketserver
 import tracemalloc
+from datetime import datetime, timedelta, timezone
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typing_extensions import override
 
-from tap_orgvue.orgvue.client import ClientOptions
+from tap_orgvue.orgvue.client import ClientOptions, ServerTime
 from tap_orgvue.orgvue.errors import (
+    DatasetRefusal,
+    DeadlineExceeded,
+    ErrorsInResponse,
     MalformedResponse,
     OrgvueError,
     Refusal,
     RequestLimitReached,
+    RetryAfterTooLong,
     Stopped,
+    TenantUnknown,
     TruncatedResponse,
 )
-from tap_orgvue.orgvue.models import Dataset
+from tap_orgvue.orgvue.models import BadEntry, Dataset, DatasetList
 from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
 from tests.support.runs import discover, sync
 
@@ -105,11 +111,11 @@ def test_the_list_is_an_array() -> None:
     """The documented list is one array of entries; a dataset without a name has an empty one."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", LIST, {"json": [entry(0), entry(1), {"datasetId": IDS[2]}]})
-    assert orgvue.client.datasets() == [
+    assert orgvue.client.datasets().datasets == (
         Dataset(IDS[0], "D0", "PEOPLE", is_permissioned_view=False),
         Dataset(IDS[1], "D1", "PEOPLE", is_permissioned_view=True),
         Dataset(IDS[2], ""),
-    ]
+    )
     assert orgvue.urls == [LIST]
 
 
@@ -123,7 +129,7 @@ def test_next_links_are_followed(link: str, form: str) -> None:
     )
     orgvue.serve("GET", f"{LIST}?page=2", {"json": page(2, link={"url": "?page=3"})})
     orgvue.serve("GET", f"{LIST}?page=3", {"json": page(3)})
-    assert [dataset.dataset_id for dataset in orgvue.client.datasets()] == IDS
+    assert [each.dataset_id for each in orgvue.client.datasets().datasets] == IDS
     assert orgvue.urls == [LIST, f"{LIST}?page=2", f"{LIST}?page=3"]
 
 
@@ -169,11 +175,13 @@ LISTS: dict[str, tuple[Any, str]] = {
     "a number": (5, "is not a list"),
     "an object": ({}, "is not a list"),
     "two lists": ({"a": [], "b": []}, "is not a list"),
-    "of nulls": ([None], "without a `datasetId`"),
-    "of numbers": ([5], "without a `datasetId`"),
-    "of lists": ([[]], "without a `datasetId`"),
-    "without ids": ([{"name": "x"}], "without a `datasetId`"),
-    "with ids of numbers": ([{"datasetId": 5}], "without a `datasetId`"),
+    "of nulls": ([None, None], "Entry 1 of the list of datasets is not an object"),
+    "of numbers": ([5], "is not an object"),
+    "of lists": ([[]], "is not an object"),
+    "without ids": ([{"name": "x"}], "datasets, 'x', has no text as its `datasetId`"),
+    "with ids of numbers": ([{"datasetId": 5}], "has no text as its `datasetId`"),
+    "with other ids": ([{"datasetId": "../x"}], "has a `datasetId` that is not a UUID"),
+    "with errors": ({"errors": [{"code": "4711", "message": "No."}]}, r"errors \(4711: No\.\)"),
 }
 
 
@@ -222,7 +230,7 @@ def test_a_failed_request_leaves_its_slot() -> None:
     """Refused requests do not count as requests in flight."""
     orgvue = MockedOrgvue(max_parallel_requests=1, max_retries=3)
     orgvue.serve("GET", LIST, *[{"status_code": 500}] * 3, {"json": []})
-    assert orgvue.client.datasets() == []
+    assert orgvue.client.datasets() == DatasetList(())
 
 
 def test_requests_are_spaced() -> None:
@@ -257,6 +265,161 @@ def test_a_throttle_pauses_every_request_of_the_client(caplog: pytest.LogCapture
     assert "Retrying in 40.0 seconds (attempt 2 of 2)" in caplog.text
 
 
+def test_no_request_after_the_deadline() -> None:
+    """A client whose time is over sends nothing any more, and says which limit that is."""
+    orgvue = MockedOrgvue(total_timeout=50)
+    orgvue.serve("GET", LIST, {"json": []})
+    orgvue.stop.now = 49.9
+    orgvue.client.datasets()
+    orgvue.stop.now = 50
+    with pytest.raises(DeadlineExceeded, match="50 seconds in all is the limit"):
+        orgvue.client.datasets()
+    assert len(orgvue.urls) == 1
+
+
+@pytest.mark.parametrize("limits", [{"total_timeout": 50}, {}])
+def test_no_retry_beyond_a_deadline(limits: dict[str, Any]) -> None:
+    """The client's own deadline and that of a caller end the retries, whichever is earlier."""
+    orgvue = MockedOrgvue(**limits)
+    orgvue.serve("GET", LIST, {"status_code": 503, "headers": {"Retry-After": "51"}})
+    deadline = orgvue.client.deadline(100 if limits else 50, "`job_timeout`")
+
+    def attempt() -> None:
+        with orgvue.client.open(orgvue.client.prepare("GET", LIST)):
+            pass
+
+    with pytest.raises(DeadlineExceeded, match="50 seconds in all" if limits else "`job_timeout`"):
+        orgvue.client.retrying(attempt, deadline=deadline)
+    assert len(orgvue.urls) == 1
+
+
+def test_the_longest_retry_after_is_an_option() -> None:
+    """`max_retry_wait` bounds a `Retry-After`: a longer one ends the run."""
+    orgvue = MockedOrgvue(max_retry_wait=100)
+    orgvue.serve(
+        "GET", LIST, *[{"status_code": 503, "headers": {"Retry-After": s}} for s in SECONDS]
+    )
+    with pytest.raises(RetryAfterTooLong, match=r"`max_retry_wait` \(100 seconds\)"):
+        orgvue.client.datasets()
+    assert len(orgvue.urls) == 2
+    assert ClientOptions(api_url=API, tenant_id="A", api_token="x").max_retry_wait == 900
+
+
+SECONDS = ("100", "101")
+
+
+# --- the server's clock
+
+
+def test_the_servers_time() -> None:
+    """The `Date` of the latest response is kept, with the time at which it arrived."""
+    orgvue = MockedOrgvue()
+    dates = ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:09 -0000")
+    orgvue.serve("GET", LIST, *[{"json": [], "headers": {"Date": date}} for date in dates])
+    assert orgvue.client.server_time() is None
+    orgvue.client.datasets()
+    at = datetime(2015, 10, 21, 7, 28, tzinfo=timezone.utc)
+    assert orgvue.client.server_time() == ServerTime(at, 0)
+    orgvue.stop.now = 7
+    orgvue.client.datasets()
+    assert orgvue.client.server_time() == ServerTime(at + timedelta(seconds=9), 7)
+
+
+def test_a_response_without_a_date() -> None:
+    """A response without a `Date` leaves the earlier one; the file host's clock is not Orgvue's."""
+    orgvue = MockedOrgvue()
+    date = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    orgvue.serve("GET", LIST, {"json": [], "headers": date}, {"json": []})
+    orgvue.client.datasets()
+    before = orgvue.client.server_time()
+    orgvue.client.datasets()
+    orgvue.serve(
+        "GET", "https://files.test/", {"headers": {"Date": "Thu, 1 Jan 2026 00:00:00 GMT"}}
+    )
+    with orgvue.client.files.open(orgvue.client.files.prepare("GET", "https://files.test/")):
+        pass
+    assert orgvue.client.server_time() == before is not None
+
+
+@pytest.mark.parametrize(
+    "date", ["soon", "Wed, 99 Foo 2015", "Mon, 1 Jan 99999999999 00:00:00 GMT"]
+)
+def test_a_date_that_is_none(date: str) -> None:
+    """A `Date` that cannot be read is none."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": [], "headers": {"Date": date}})
+    orgvue.client.datasets()
+    assert orgvue.client.server_time() is None
+
+
+# --- errors of small responses
+
+
+def test_one_bad_entry_does_not_hide_the_others() -> None:
+    """The list's good entries are datasets; its bad ones are told with their number."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", LIST, {"json": page(0, link="?page=2")})
+    orgvue.serve("GET", f"{LIST}?page=2", {"json": [{"datasetId": "x", "name": "Bad"}, entry(1)]})
+    listing = orgvue.client.datasets()
+    assert [dataset.dataset_id for dataset in listing.datasets] == IDS[:2]
+    assert listing.bad_entries == (BadEntry(2, "x", "Bad", "has a `datasetId` that is not a UUID"),)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refused_list_is_a_wrong_tenant(status: int) -> None:
+    """400, 403 and 404 of the list advise to check the tenant, and keep Orgvue's words."""
+    orgvue = MockedOrgvue()
+    errors = {"errors": [{"code": f"{status}602", "message": "No."}]}
+    orgvue.serve("GET", LIST, {"status_code": status, "json": errors})
+    with pytest.raises(
+        TenantUnknown, match=r"602: No\.\)\..*`tenant_id` at https://orgvue.test/tenants"
+    ):
+        orgvue.client.datasets()
+
+
+@pytest.mark.parametrize(
+    "status,code", [(403, "40302"), (401, "401001"), (410, "410001"), (500, "5")]
+)
+def test_another_refusal_of_the_list(status: int, code: str) -> None:
+    """The gateway's codes and other statuses of the list keep their own advice."""
+    orgvue = MockedOrgvue(max_retries=0)
+    orgvue.serve("GET", LIST, {"status_code": status, "json": {"errors": [{"code": code}]}})
+    with pytest.raises(Refusal) as caught:
+        orgvue.client.datasets()
+    assert not isinstance(caught.value, TenantUnknown)
+    assert "`tenant_id`" not in str(caught.value)
+
+
+def test_a_refused_dataset_is_no_wrong_tenant() -> None:
+    """A refusal of one dataset's metadata is that dataset's own."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", f"{LIST}/{IDS[0]}", {"status_code": 403})
+    with pytest.raises(DatasetRefusal):
+        orgvue.client.metadata(IDS[0])
+
+
+@pytest.mark.parametrize("rest", [{}, {"properties": []}, {"items": [entry(0)]}])
+def test_errors_beside_data(rest: dict[str, Any]) -> None:
+    """A list or metadata with `errors` is an error in Orgvue's words, whatever is beside them."""
+    body = {**rest, "errors": [{"code": "4711", "message": "Half."}]}
+    orgvue = MockedOrgvue()
+    for url in (LIST, f"{LIST}/{IDS[0]}"):
+        orgvue.serve("GET", url, {"json": body, "headers": {"X-Amzn-Trace-Id": "Root=1-a\n"}})
+    message = r"^Orgvue's response to GET .* reports errors \(4711: Half\.\)\. Trace id: Root=1-a$"
+    with pytest.raises(ErrorsInResponse, match=message):
+        orgvue.client.datasets()
+    with pytest.raises(ErrorsInResponse, match=message):
+        orgvue.client.metadata(IDS[0])
+
+
+@pytest.mark.parametrize("errors", [[], None, {}, ""])
+def test_no_errors(errors: object) -> None:
+    """Empty `errors` are none."""
+    orgvue = MockedOrgvue()
+    orgvue.serve("GET", f"{LIST}/{IDS[0]}", {"json": {"properties": [], "errors": errors}})
+    assert orgvue.client.metadata(IDS[0]).properties == ()
+
+
 # --- small responses
 
 
@@ -265,7 +428,7 @@ def test_a_body_that_is_not_json_is_retried(body: bytes) -> None:
     """A list that is not JSON, or only a part of it, is requested again."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", LIST, {"content": body}, {"json": [entry(0)]})
-    assert len(orgvue.client.datasets()) == 1
+    assert len(orgvue.client.datasets().datasets) == 1
     orgvue = MockedOrgvue(max_retries=0)
     orgvue.serve("GET", LIST, {"content": body})
     message = "response to GET /api/v1/ACME/datasets is not JSON, or only a part of it"
@@ -277,7 +440,7 @@ def test_half_a_character() -> None:
     """A lone surrogate, which is valid JSON but no text, becomes a question mark."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", LIST, {"text": json.dumps([entry(0) | {"name": "Caf\ud83c é"}])})
-    assert orgvue.client.datasets()[0].name == "Caf? é"
+    assert orgvue.client.datasets().datasets[0].name == "Caf? é"
 
 
 @pytest.mark.parametrize("route", ["list", "metadata"])

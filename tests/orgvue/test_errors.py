@@ -11,13 +11,16 @@ from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS
 from tap_orgvue.orgvue.errors import (
     ApiErrorEntry,
     DatasetRefusal,
+    ErrorsInResponse,
     OrgvueError,
     Refusal,
     RequestInfo,
     TenantRefusal,
+    TenantUnknown,
     one_line,
     refusal_of,
 )
+from tap_orgvue.scrubbing import Scrubber
 from tests.support.runs import command, discover
 
 if TYPE_CHECKING:
@@ -99,6 +102,66 @@ def test_what_a_status_means_for_an_export(status: int) -> None:
     assert refusal.throttled is (status == 429)
 
 
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize(
+    "errors", [["No rows."], [{"message": "No rows."}], {"message": "No rows."}]
+)
+def test_a_refusal_that_is_a_failed_job_ticket(status: int, errors: object) -> None:
+    """A refusal's body can be a job ticket: its errors and its trace id are told."""
+    ticket = {"jobStatus": "failed", "errors": errors, "X-Amzn-Trace-Id": "Root=1-ticket"}
+    info = RequestInfo("POST", "https://orgvue.test/x")
+    headers = {"X-Amzn-Trace-Id": "Root=1-header"}
+    refusal = refusal_of(info, status, headers, json.dumps(ticket).encode())
+    assert refusal.is_failed_job
+    assert refusal.trace_id == "Root=1-ticket"
+    assert str(refusal).startswith(
+        f"Orgvue refused POST /x with HTTP {status}: the export job failed (No rows.)."
+    )
+    assert "Root=1-header" not in str(refusal)
+
+
+@pytest.mark.parametrize("status", ["running", None, 5])
+def test_a_refusal_that_is_no_failed_job_ticket(status: object) -> None:
+    """Only the documented state makes a refusal a failed job."""
+    body = json.dumps({"jobStatus": status, "errors": []}).encode()
+    info = RequestInfo("POST", "https://orgvue.test/x")
+    refusal = refusal_of(info, 400, {"X-Amzn-Trace-Id": "Root=1-header"}, body)
+    assert not refusal.is_failed_job
+    assert refusal.trace_id == "Root=1-header"
+    assert "job" not in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "errors,words",
+    [
+        ([{"code": "4711", "name": "N", "message": "No."}], "4711 N: No."),
+        (["No.", {"message": "Never."}], "No.; Never."),
+        *(("No.", "No."), ({"message": "No."}, "No.")),
+        *((5, "no reason given"), ([[]], "no reason given"), (True, "no reason given")),
+    ],
+)
+def test_errors_in_a_response(errors: object, words: str) -> None:
+    """A response that reports errors is described in Orgvue's words, with its trace id."""
+    info = RequestInfo("GET", "https://orgvue.test/x?secret")
+    error = ErrorsInResponse.from_document(info, {"errors": errors}, "Root=1-a")
+    assert str(error) == f"Orgvue's response to GET /x reports errors ({words}). Trace id: Root=1-a"
+    without = str(ErrorsInResponse.from_document(info, {"errors": errors}))
+    assert without == f"Orgvue's response to GET /x reports errors ({words})."
+
+
+def test_a_tenant_that_is_unknown() -> None:
+    """A refusal of the list names the tenant's settings and pages, not the dataset's."""
+    refusal = refused(404, "404001", retry_after="5")
+    unknown = TenantUnknown.from_refusal(refusal)
+    assert "That means the tenant does not exist on this server, or the token's user" in str(
+        unknown
+    )
+    assert "Check `tenant_id` at https://orgvue.test/tenants/tenants, `region`" in str(unknown)
+    assert "the dataset's id" not in str(unknown)
+    assert (unknown.status, unknown.entries) == (404, refusal.entries)
+    assert (unknown.trace_id, unknown.retry_after) == (refusal.trace_id, "5")
+
+
 def test_a_used_up_quota_is_no_throttle() -> None:
     """A used-up quota pauses no thread: nothing is sent after it."""
     assert not refused(429, "42902").throttled
@@ -139,12 +202,44 @@ def test_an_entry_in_a_message(entry: ApiErrorEntry, text: str) -> None:
     [
         *((None, ""), ("", ""), (5, "5"), (" a  b ", "a b"), ("a\nb\tc\x00d", "a b c d")),
         *(("a\u2028b\x85c\u202ed", "a b c d"), ("é部", "é部"), (["x"], "['x']")),
-        ("x" * 600, "x" * 500),
+        *(("\x1b[31mred", "[31mred"), ("a\ud83cb", "a b"), ("\u200fa\u2066b\ufeff", "a b")),
+        *(("a\r\n2026-01-01 ERROR b", "a 2026-01-01 ERROR b"), ("a\u2029b", "a b")),
     ],
 )
 def test_one_line(value: object, text: str) -> None:
-    """A value of a response becomes one printable line of at most 500 characters."""
+    """A value of a response becomes one line of printable characters."""
     assert one_line(value) == text
+
+
+@pytest.mark.parametrize(
+    "value,text",
+    [
+        *(
+            ("x" * 10, "x" * 10),
+            ("x" * 11, "…"),
+            ("ab cdefghij", "ab …"),
+            ("ab cdefg hij", "ab cdefg …"),
+        ),
+        *(
+            ("ab cdefgh ij", "ab cdefgh…"),
+            ("部" * 11, "部" * 9 + "…"),
+            ("ab cdefg部hij", "ab cdefg部…"),
+        ),
+    ],
+)
+def test_a_long_line_is_cut_between_words(value: str, text: str) -> None:
+    """A longer text is cut, but never within a word that may be a secret."""
+    assert one_line(value, 10) == text
+
+
+@pytest.mark.parametrize("start", range(440, 510, 3))
+def test_no_half_of_a_secret(start: int) -> None:
+    """Wherever a text is cut, the scrubber still recognizes a secret in it, or it is gone."""
+    secret, scrubber = "q7Zt-0kQ2" * 5, Scrubber()
+    scrubber.keep(secret)
+    words = ("lorem ipsum " * 50)[: start - 1]
+    sentence = worded({"errors": [problem("400777", "Name", f"{words} {secret} and more " * 3)]})
+    assert "q7Zt" not in scrubber.clean(sentence)
 
 
 @pytest.mark.parametrize("status", [400, 499, 999])
@@ -174,10 +269,9 @@ def test_a_documented_code(orgvue: Orgvue, code: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(ADVICE_BY_STATUS))
-def test_a_status_without_a_code(orgvue: Orgvue, status: int) -> None:
-    """What a gateway refuses without Orgvue's error body is told by its status."""
-    orgvue.refuse(int(status), times=None, on="list")
-    sentence = told(orgvue.config)
+def test_a_status_without_a_code(status: int) -> None:
+    """A gateway's refusal without Orgvue's error body has the advice of its status."""
+    sentence = worded(None, int(status))
     assert f"HTTP {int(status)} (" in sentence
     assert f"That means {ADVICE_BY_STATUS[status][0]}. " in sentence
 
@@ -232,6 +326,8 @@ def test_an_unknown_code_passes_in_orgvues_words() -> None:
         {"errors": [None, 3, "x", []]},
         {"errors": [{"code": {"a": 1}, "message": [1]}]},
         {"errors": [problem("1" * 5000, "x" * 5000)]},
+        {"errors": ["x " * 5000]},
+        {"errors": "x"},
     ],
 )
 def test_error_bodies_of_any_shape(body: object) -> None:

@@ -253,7 +253,7 @@ def test_an_id_that_is_none(orgvue: Orgvue, dataset_id: str) -> None:
     entry = {"datasetId": dataset_id, "name": "People", "type": "PEOPLE"}
     headers = {"Content-Type": "application/json"}
     orgvue.answer(on="list", body=json.dumps([entry]).encode(), headers=headers, times=None)
-    with pytest.raises(MalformedResponse, match="`datasetId` is not a UUID"):
+    with pytest.raises(MalformedResponse, match="a `datasetId` that is not a UUID"):
         discover(orgvue.config)
     assert len(orgvue.requests) == 1
 

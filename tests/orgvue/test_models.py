@@ -9,6 +9,7 @@ import pytest
 from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.models import (
     Dataset,
+    DatasetList,
     Metadata,
     Property,
     Query,
@@ -46,11 +47,51 @@ def test_a_dataset_in_a_message() -> None:
     assert str(Dataset(ID, "Staff")) == f"'Staff' ({ID})"
 
 
-@pytest.mark.parametrize("dataset_id", ["x", f"{ID}/export", "", "../x"])
-def test_an_entry_whose_id_is_no_uuid(dataset_id: str) -> None:
-    """An id that would change an address is refused."""
-    with pytest.raises(MalformedResponse, match="is not a UUID"):
-        Dataset.from_json({"datasetId": dataset_id})
+@pytest.mark.parametrize(
+    "entry,fault",
+    [
+        *((entry, "is not an object") for entry in (None, 5, "x", [], [ID])),
+        *(({"datasetId": i}, "has no text as its `datasetId`") for i in (None, 5, [ID], True)),
+        *(({"datasetId": i}, "a `datasetId` that is not a UUID") for i in ("", "../x", f"{ID}/x")),
+        ({"name": "People"}, "has no text as its `datasetId`"),
+    ],
+)
+def test_an_entry_that_names_no_dataset(entry: object, fault: str) -> None:
+    """An entry without an id that addresses can be made of is refused with the reason."""
+    with pytest.raises(MalformedResponse, match=fault):
+        Dataset.from_json(entry)
+    listing = DatasetList.from_json([{"datasetId": ID}, entry])
+    assert listing.datasets == (Dataset(ID, ""),)
+    [bad] = listing.bad_entries
+    assert bad.position == 2
+    assert fault in bad.reason
+
+
+def test_a_bad_entry_is_named() -> None:
+    """A bad entry is named by position and name; neither can forge or flood a line."""
+    entries = [{"datasetId": ID}, {"datasetId": "x\ny", "name": "Peo\nple"}, {"name": "x y " * 99}]
+    first, second = DatasetList.from_json(entries).bad_entries
+    assert str(first) == (
+        "Entry 2 of the list of datasets, 'Peo ple', has a `datasetId` that is not a UUID."
+    )
+    assert (first.dataset_id, first.name) == ("x y", "Peo ple")
+    assert (second.dataset_id, len(second.name)) == ("", 100)
+    [bad] = DatasetList.from_json([{"datasetId": ID}, {"datasetId": 5, "name": 5}]).bad_entries
+    assert (bad.dataset_id, bad.name) == ("", "")
+    assert str(bad) == "Entry 2 of the list of datasets has no text as its `datasetId`."
+
+
+def test_a_dataset_that_is_listed_twice() -> None:
+    """An id that pages repeat, in either case, is one dataset: the first entry counts."""
+    entries = [{"datasetId": ID, "name": "a"}, {"datasetId": ID.lower(), "name": "b"}]
+    assert DatasetList.from_json(entries) == DatasetList((Dataset(ID, "a"),))
+
+
+def test_an_empty_list() -> None:
+    """A tenant can have no datasets; a list without any readable entry is an error."""
+    assert DatasetList.from_json([]) == DatasetList(())
+    with pytest.raises(MalformedResponse, match=r"No entry .* can be read\. Entry 1 of"):
+        DatasetList.from_json([None, None])
 
 
 def test_a_property() -> None:
@@ -101,10 +142,18 @@ def test_metadata_of_a_flat_dataset() -> None:
     assert Metadata.from_json({"properties": [], "treeId": None, "tags": "x"}) == Metadata()
 
 
-@pytest.mark.parametrize("body", [None, [], 5, "x"])
+@pytest.mark.parametrize("body", [None, [], 5, "x", [{"properties": []}]])
 def test_metadata_that_is_no_object(body: object) -> None:
     """Metadata of another type is an error."""
     with pytest.raises(MalformedResponse, match="not an object"):
+        Metadata.from_json(body)
+
+
+@pytest.mark.parametrize("properties", [None, {}, "x", 5, ...])
+def test_metadata_without_properties(properties: object) -> None:
+    """Metadata without a list of properties is an error, and no dataset without columns."""
+    body = {"autoId": "id"} if properties is ... else {"properties": properties}
+    with pytest.raises(MalformedResponse, match="no list of `properties`"):
         Metadata.from_json(body)
 
 

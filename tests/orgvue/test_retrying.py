@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.orgvue import retrying
+from tap_orgvue.orgvue.deadlines import Deadline
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
+    DeadlineExceeded,
     MalformedResponse,
     OrgvueError,
     Refusal,
     RequestInfo,
     RequestLimitReached,
+    RetryAfterTooLong,
     TruncatedResponse,
     refusal_of,
 )
@@ -67,7 +70,7 @@ class Retried:
         self.calls = 0
         self.time = FastForward(ends_after)
         self.limiter = RateLimiter(clock=self.time.clock)
-        self.retrier = Retrier(self.time, self.limiter, logging.getLogger("retried"))
+        self.retrier = Retrier(self.time, self.limiter, logging.getLogger("retried"), max_wait=1000)
 
     def attempt(self) -> str:
         """Fail or succeed."""
@@ -76,9 +79,10 @@ class Retried:
             raise self.errors.pop(0)
         return "done"
 
-    def call(self, tries: int = 3) -> str:
-        """Run the attempts."""
-        return self.retrier.call(self.attempt, tries=tries)
+    def call(self, tries: int = 3, seconds: float | None = None) -> str:
+        """Run the attempts, until a deadline after some seconds."""
+        deadline = seconds and Deadline(seconds, "`a_limit`", clock=self.time.clock)
+        return self.retrier.call(self.attempt, tries=tries, deadline=deadline or None)
 
 
 def refused(status: int, *codes: str, retry_after: str | None = None) -> Refusal:
@@ -91,13 +95,14 @@ def refused(status: int, *codes: str, retry_after: str | None = None) -> Refusal
 RETRIED: dict[int, bool] = {
     **dict.fromkeys((300, 301, 302, 303, 304, 307, 308), False),
     **dict.fromkeys((400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 451, 499), False),
+    **dict.fromkeys((408, 425), True),
     **dict.fromkeys((429, 500, 501, 502, 503, 504, 507, 511, 599), True),
 }
 
 
 @pytest.mark.parametrize("status", RETRIED)
 def test_statuses(status: int) -> None:
-    """Throttles and server errors are retried; redirects and all other refusals are not."""
+    """Throttles, timeouts and server errors are retried; all other refusals are not."""
     retried = Retried(refused(status))
     if RETRIED[status]:
         assert retried.call() == "done"
@@ -205,7 +210,7 @@ def test_only_a_throttle_pauses_other_threads(
 
 def test_a_wait_ends_with_the_run() -> None:
     """When the run ends during a wait, no attempt follows, and the last error is raised."""
-    error = refused(503, retry_after="3000")
+    error = refused(503, retry_after="900")
     retried = Retried(error, ends_after=1)
     with pytest.raises(Refusal) as caught:
         retried.call()
@@ -213,14 +218,58 @@ def test_a_wait_ends_with_the_run() -> None:
     assert retried.calls == 1
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_longer_wait_than_allowed(status: int) -> None:
+    """A `Retry-After` beyond the longest wait ends the retries; the message says when to return."""
+    retried = Retried(refused(status, retry_after="1001"))
+    with pytest.raises(RetryAfterTooLong) as caught:
+        retried.call()
+    assert retried.calls == 1
+    assert retried.time.waits == []
+    message = str(caught.value)
+    assert message.startswith(f"Orgvue refused GET /api/v1/ACME/datasets with HTTP {status}")
+    assert "longer than `max_retry_wait` (1000 seconds): run again after " in message
+    at = datetime.strptime(message[-24:], "%Y-%m-%d %H:%M:%S UTC.").replace(tzinfo=timezone.utc)
+    assert 900 < (at - datetime.now(timezone.utc)).total_seconds() <= 1001
+
+
+def test_the_longest_wait_that_is_allowed() -> None:
+    """A `Retry-After` as long as the longest wait is waited for."""
+    retried = Retried(refused(429, retry_after="1000"))
+    assert retried.call() == "done"
+    assert retried.time.waits == [1000]
+
+
+def test_the_longest_wait_bounds_no_wait_of_the_taps_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits without a `Retry-After` are a minute at most, however short the longest wait is."""
+    monkeypatch.setattr("random.uniform", max)
+    retried = Retried(*[refused(500)] * 9)
+    retried.retrier = Retrier(retried.time, retried.limiter, logging.getLogger("x"), max_wait=1)
+    assert retried.call(10) == "done"
+    assert max(retried.time.waits) == 60
+
+
+@pytest.mark.parametrize("wait,ends", [("29", False), ("31", True)])
+def test_no_wait_beyond_a_deadline(wait: str, ends: object) -> None:
+    """A retry that would follow after the deadline is an error at once, without the wait."""
+    retried = Retried(refused(503, retry_after=wait))
+    if not ends:
+        assert retried.call(seconds=30) == "done"
+        return
+    with pytest.raises(DeadlineExceeded, match=r"in 31 seconds, beyond the limit of `a_limit`"):
+        retried.call(seconds=30)
+    assert retried.calls == 1
+    assert retried.time.waits == []
+
+
 @pytest.mark.parametrize(
     "header,seconds",
     [
-        *(("1.5", 1.5), ("0", 0), (" 7 ", 7), ("3599", 3599)),
+        *(("1.5", 1.5), ("0", 0), (" 7 ", 7), ("86400", 86400)),
         *((nonsense, 0) for nonsense in (None, "", "soon", "-5", "nan", "0,0", "1 Jan 1")),
         *((past, 0) for past in ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Foo 2015")),
         ("Mon, 1 Jan 99999999999 00:00:00 GMT", 0),
-        *((years, LONGEST_RETRY_AFTER) for years in ("inf", "1e300", "3601")),
+        *((years, LONGEST_RETRY_AFTER) for years in ("inf", "1e300", "31622401")),
         ("Fri, 31 Dec 9999 23:59:59 -0000", LONGEST_RETRY_AFTER),
     ],
 )

@@ -1,0 +1,252 @@
+"""Responses have a deadline as a whole: a byte now and then does not keep a run waiting."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_extensions import override
+
+from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.orgvue.deadlines import Deadline
+from tap_orgvue.orgvue.errors import ConnectionFailed
+from tap_orgvue.orgvue.timed_http import ResponseTimer
+from tap_orgvue.orgvue.transport import iter_raw, read_start
+from tests.support.mocked_orgvue import FastForward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIMIT = 0.4
+"""Seconds: the `request_timeout` here."""
+
+PAUSE = 0.05
+"""Seconds between two drops, much less than the limit."""
+
+
+# --- the timer alone
+
+
+def test_without_a_deadline_a_body_may_take_any_time() -> None:
+    """The head has the read timeout as a whole; the body of a large response has no end."""
+    timer = ResponseTimer(None, "`request_timeout`")
+    assert timer.left() is None
+    timer.start_head(None)
+    assert timer.left() is None
+    timer.start_head(60)
+    left = timer.left()
+    assert left is not None
+    assert 0 < left <= 60
+    timer.start_body()
+    assert timer.left() is None
+    assert timer.exceeded is None
+
+
+def test_the_earlier_deadline_counts() -> None:
+    """A response's own deadline holds for head and body, unless theirs is earlier."""
+    time = FastForward()
+    whole = Deadline(10, "the whole", clock=time.clock)
+    timer = ResponseTimer(whole, "the head")
+    timer.start_head(1000)
+    assert timer.left() == 10
+    timer.start_body(Deadline(4, "the body", clock=time.clock))
+    assert timer.left() == 4
+    timer.start_body()
+    time.now = 9
+    assert timer.left() == 1
+    assert timer.exceeded is None
+    time.now = 10
+    assert timer.exceeded is whole
+
+
+# --- over HTTP
+
+
+class Dripping(socketserver.ThreadingTCPServer):
+    """Sends the same bytes to every connection: some at once, the others slowly, for ever.
+
+    Attributes:
+        ended: Set when nothing is to be sent any more.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, at_once: bytes, drop: bytes) -> None:
+        """Find a free port."""
+        super().__init__(("127.0.0.1", 0), _Drip)
+        self.at_once, self.drop = at_once, drop
+        self.ended = threading.Event()
+
+    def client(self, *, request_timeout: float = 60, **options: float) -> Client:
+        """A client of this server, without retries."""
+        return Client(
+            ClientOptions(
+                api_url=f"http://127.0.0.1:{self.server_address[1]}",
+                tenant_id="ACME",
+                api_token="x" * 40,
+                max_retries=0,
+                request_timeout=request_timeout,
+                total_timeout=options.get("total_timeout"),
+            )
+        )
+
+
+class _Drip(socketserver.StreamRequestHandler):
+    server: Dripping
+
+    @override
+    def handle(self) -> None:
+        """Take a request and respond."""
+        while self.rfile.readline() not in {b"\r\n", b""}:
+            pass
+        try:
+            self.wfile.write(self.server.at_once)
+            while not self.server.ended.wait(PAUSE):
+                self.wfile.write(self.server.drop)
+        except OSError:
+            pass
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+DRIPS: dict[str, tuple[bytes, bytes]] = {
+    # what comes at once, and what comes every moment
+    "a status without an end": (b"", b"H"),
+    "a header without an end": (OK + b"X: ", b"x"),
+    "headers without an end": (OK, b"X: y\r\n"),
+    "promises": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": (OK + b"Content-Length: 9999\r\n\r\n[", b" "),
+    "a body without a length": (OK + b"\r\n[", b" "),
+    "chunks": (CHUNKED, b"1\r\n \r\n"),
+    "the length of a chunk": (CHUNKED, b"0"),
+    "a refusal": (b"HTTP/1.1 403 No\r\nContent-Length: 9999\r\n\r\n{", b" "),
+}
+
+
+@pytest.fixture
+def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
+    """A server of one of these kinds."""
+    with Dripping(*DRIPS[request.param]) as server:
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        yield server
+        server.ended.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("dripping", DRIPS, indirect=True)
+def test_a_small_response_that_drips(dripping: Dripping) -> None:
+    """A list that arrives a byte at a time ends at `request_timeout`, whichever part drips."""
+    with pytest.raises(ConnectionFailed) as caught:
+        dripping.client(request_timeout=LIMIT).datasets()
+    assert caught.value.timed_out
+    assert "not complete in time; `request_timeout` (0.4 seconds) is the limit" in str(caught.value)
+
+
+@pytest.mark.parametrize("dripping", DRIPS, indirect=True)
+def test_a_client_whose_time_is_over(dripping: Dripping) -> None:
+    """`total_timeout` ends any response, of either host."""
+    client = dripping.client(total_timeout=LIMIT)
+    with pytest.raises(ConnectionFailed, match=r"0\.4 seconds in all is the limit"):
+        client.metadata("X")
+    client = dripping.client(total_timeout=LIMIT)
+    request = client.files.prepare("GET", client.base_url)
+    with (
+        pytest.raises(ConnectionFailed, match=r"0\.4 seconds in all"),
+        client.files.open(request) as response,
+    ):
+        list(iter_raw(response, 4096))
+
+
+@pytest.mark.parametrize(
+    "dripping", ["a header without an end", "headers without an end", "a refusal"], indirect=True
+)
+def test_a_large_response_begins_in_time(dripping: Dripping) -> None:
+    """Of a large response the head, and the body of a refusal, end at `request_timeout`."""
+    client = dripping.client(request_timeout=LIMIT)
+    with (
+        pytest.raises(ConnectionFailed, match="`request_timeout`"),
+        client.open(client.prepare("GET", client.base_url)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("dripping", ["a body", "chunks"], indirect=True)
+def test_a_large_response_may_take_long(dripping: Dripping) -> None:
+    """A large response is read beyond `request_timeout`, as long as bytes arrive in time."""
+    client = dripping.client(request_timeout=LIMIT)
+    with client.open(client.prepare("GET", client.base_url)) as response:
+        chunks = iter_raw(response, 1)
+        got = b"".join(next(chunks) for _ in range(int(3 * LIMIT / PAUSE)))
+    assert len(got) == 24
+
+
+@pytest.mark.parametrize("dripping", ["a body", "chunks"], indirect=True)
+def test_a_deadline_of_the_caller(dripping: Dripping) -> None:
+    """A caller's deadline ends the body of any response, and is named."""
+    client = dripping.client()
+    deadline = client.deadline(LIMIT, "`job_timeout` (0.4 seconds)")
+    request = client.prepare("GET", client.base_url)
+    message = r"`job_timeout` \(0.4 seconds\) is the limit"
+    with (
+        pytest.raises(ConnectionFailed, match=message),
+        client.open(request, deadline=deadline) as response,
+    ):
+        list(iter_raw(response, 4096))
+    with pytest.raises(ConnectionFailed, match=message), client.open(request, deadline=deadline):
+        # The deadline is over before the request is sent.
+        pass
+
+
+@pytest.mark.parametrize("dripping", ["a status without an end"], indirect=True)
+def test_a_stalled_response(dripping: Dripping) -> None:
+    """A response that sends nothing at all ends at the deadline, too."""
+    dripping.drop = b""
+    with pytest.raises(ConnectionFailed, match=r"`request_timeout` \(0.4 seconds\)"):
+        dripping.client(request_timeout=LIMIT).datasets()
+
+
+class _TwoResponses(socketserver.StreamRequestHandler):
+    """Responds to a first request in two parts, and to a second one late."""
+
+    @override
+    def handle(self) -> None:
+        """Respond."""
+        for pauses in ((0.0, LIMIT / 2), (LIMIT, 0.0)):
+            while (line := self.rfile.readline()) not in {b"\r\n", b""}:
+                pass
+            if not line:
+                return
+            for part, seconds in zip(
+                (OK + b"Content-Length: 2\r\n\r\n", b"[]"), pauses, strict=True
+            ):
+                threading.Event().wait(seconds)
+                self.wfile.write(part)
+
+
+def test_a_deadline_of_one_response_is_not_the_next_ones() -> None:
+    """A connection that is used again has its whole timeout again."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _TwoResponses) as server:
+        server.daemon_threads = True
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        options = ClientOptions(
+            api_url=f"http://127.0.0.1:{server.server_address[1]}",
+            tenant_id="ACME",
+            api_token="x" * 40,
+            max_retries=0,
+        )
+        client = Client(options)
+        request = client.prepare("GET", client.base_url)
+        for seconds in (LIMIT, 10 * LIMIT):
+            deadline = client.deadline(seconds, "a limit")
+            with client.open(request, deadline=deadline) as response:
+                assert read_start(response) == b"[]"
+        client.close()
+        server.shutdown()
