@@ -183,7 +183,8 @@ class HeaderReader:
         """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
-            with self._client.open(request) as response:
+            deadline = self._client.small_response_deadline()
+            with self._client.open(request, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
                 # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")

@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
+from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
@@ -20,7 +21,6 @@ from tap_orgvue.orgvue.errors import (
     RequestInfo,
     Stopped,
     TruncatedResponse,
-    one_line,
 )
 from tap_orgvue.orgvue.models import EXPORT_FORMAT, link_url, list_member
 from tap_orgvue.orgvue.transport import read_start

@@ -83,7 +83,7 @@ WRONG_TENANT = (
     "the tenant does not exist on this server, or the token's user does not belong to it",
     "Check `tenant_id` at {tenants}, `region`, and the user's `TokenAccess` setting at {settings}.",
 )
-"""Meaning and advice of a refusal of the list of datasets without a code of `ADVICE` (inferred)."""
+"""Meaning and advice of a refusal of the tenant without a code of `ADVICE` (inferred)."""
 
 ADVICE_BY_STATUS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.MOVED_PERMANENTLY: _SENT_ELSEWHERE,

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
 from tap_orgvue.orgvue.deadlines import Deadline, earliest
+from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
     TRACE_HEADER,
     DeadlineExceeded,
@@ -30,7 +31,6 @@ from tap_orgvue.orgvue.errors import (
     TenantRefusal,
     TenantUnknown,
     TruncatedResponse,
-    one_line,
 )
 from tap_orgvue.orgvue.models import EXPORT_FORMAT, DatasetList, Metadata, next_link
 from tap_orgvue.orgvue.rate_limit import RateLimiter
@@ -376,11 +376,12 @@ class Client:
 
 
 def _entries_of(page: Any) -> list[Any]:
-    """The entries of a page: the array itself, or the only array of an object (inferred)."""
+    """The entries of a page: the array, or an object's only array beside `errors` (inferred)."""
     if isinstance(page, list):
         return page
     if isinstance(page, dict):
-        arrays = [value for value in page.values() if isinstance(value, list)]
+        members = (value for key, value in page.items() if key != "errors")
+        arrays = [value for value in members if isinstance(value, list)]
         if len(arrays) == 1:
             return arrays[0]
     raise MalformedResponse("Orgvue's list of datasets is not a list.")

@@ -25,7 +25,6 @@ Codes and their meaning: Orgvue's public API guide, "Errors".
 
 from __future__ import annotations
 
-import string
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -40,6 +39,7 @@ from tap_orgvue.orgvue.advice import (
     THROTTLED,
     WRONG_TENANT,
 )
+from tap_orgvue.orgvue.error_body import ApiErrorEntry, error_document, error_entries, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,8 +60,7 @@ _TRANSIENT = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 _GATEWAY_CODE_LENGTH = 5
-_MAX_TEXT = 500
-_WORD = string.digits + string.ascii_letters + string.punctuation
+_TENANT_PARAMETER = "tenantId"
 
 
 class OrgvueError(Exception):
@@ -152,26 +151,6 @@ class DeadlineExceeded(OrgvueError):
     """No time is left for a request or a retry."""
 
 
-class ApiErrorEntry(msgspec.Struct, frozen=True):
-    """One entry of an error body's `errors` (API guide, "Errors").
-
-    Attributes:
-        code: Five digits from the gateway, six from an endpoint; may be empty.
-        name: For example `Throttled`; may be empty.
-        message: Orgvue's words; may be empty.
-    """
-
-    code: str
-    name: str
-    message: str
-
-    @override
-    def __str__(self) -> str:
-        """`42901 Throttled: Slow down`, without the parts that are empty."""
-        title = " ".join(part for part in (self.code, self.name) if part)
-        return ": ".join(part for part in (title, self.message) if part)
-
-
 class RequestInfo(msgspec.Struct, frozen=True):
     """A request as messages name it: method and path, never a query string.
 
@@ -186,7 +165,7 @@ class RequestInfo(msgspec.Struct, frozen=True):
     @override
     def __str__(self) -> str:
         """`GET /api/v1/ACME/datasets`."""
-        return f"{self.method} {urlsplit(self.url).path[:_MAX_TEXT]}"
+        return f"{self.method} {one_line(urlsplit(self.url).path)}"
 
     def page(self, path: str) -> str:
         """The URL of a page of Orgvue's own application on the same server."""
@@ -285,7 +264,11 @@ class TenantRefusal(Refusal):
 
 
 class TenantUnknown(TenantRefusal):
-    """A refusal of the list of datasets: the tenant is wrong, or not the token's (inferred)."""
+    """The tenant is wrong, or not the token's.
+
+    Inferred: from a refusal of the list of datasets, whose path names the tenant only, or from an
+    error about the path's `tenantId`.
+    """
 
     @classmethod
     def from_refusal(cls, refusal: Refusal) -> TenantUnknown:
@@ -319,11 +302,13 @@ def refusal_of(
         body: The start of the response's body: an error body, or a failed job ticket with errors
             and trace id (API guide, "Asynchronous export"); ignored if it is neither.
     """
-    document = _document(body)
+    document = error_document(body)
     entries = error_entries(document)
     kind: type[Refusal] = Refusal
     if _concerns_tenant(status, entries):
         kind = TenantRefusal
+    elif any(entry.path_parameter == _TENANT_PARAMETER for entry in entries):
+        kind = TenantUnknown
     elif status in _GONE_OR_FORBIDDEN:
         kind = DatasetRefusal
     return kind(
@@ -341,55 +326,6 @@ def _concerns_tenant(status: int, entries: Sequence[ApiErrorEntry]) -> bool:
     codes = {entry.code for entry in entries} - {THROTTLED}
     gateway = any(len(code) == _GATEWAY_CODE_LENGTH and code[0] == "4" for code in codes)
     return gateway or status == HTTPStatus.UNAUTHORIZED
-
-
-def _document(body: bytes) -> Mapping[str, Any]:
-    """An error body's JSON object; empty if it is none."""
-    try:
-        document = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def error_entries(document: Mapping[str, Any]) -> list[ApiErrorEntry]:
-    """Read the `errors` of a response or a job ticket.
-
-    Args:
-        document: A decoded JSON object.
-
-    Returns:
-        The documented entries, and texts as messages; entries of other types are skipped.
-    """
-    errors = document.get("errors")
-    entries = errors if isinstance(errors, list) else [errors]
-    return [entry for entry in map(_error_entry, entries) if entry]
-
-
-def _error_entry(entry: Any) -> ApiErrorEntry | None:
-    if isinstance(entry, str):
-        return ApiErrorEntry("", "", one_line(entry))
-    if not isinstance(entry, dict):
-        return None
-    return ApiErrorEntry(*(one_line(entry.get(word)) for word in ("code", "name", "message")))
-
-
-def one_line(value: object, limit: int = _MAX_TEXT) -> str:
-    """A value of a response as one short printable line; empty for None.
-
-    Control and format characters, line and paragraph separators and lone surrogates become spaces.
-    A text is not cut within a word of ASCII: the scrubber would not recognize half a secret.
-
-    Args:
-        value: Decoded JSON, or a header.
-        limit: The maximum number of characters.
-    """
-    text = "" if value is None else str(value)
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    if len(line) <= limit:
-        return line
-    start, following = line[: limit - 1], line[limit - 1]
-    return f"{start.rstrip(_WORD) if following in _WORD else start}…"
 
 
 def _reason(status: int) -> str:

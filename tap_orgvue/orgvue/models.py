@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import MalformedResponse, one_line
+from tap_orgvue.orgvue.error_body import one_line
+from tap_orgvue.orgvue.errors import MalformedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

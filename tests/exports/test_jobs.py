@@ -486,3 +486,17 @@ def test_jobs_that_are_not_offered_are_told(serve: Serve) -> None:
     orgvue.async_export = False
     with pytest.raises(OrgvueError, match="404"):
         fetched(orgvue, ExportMode.ASYNC)
+
+
+def test_a_ticket_that_drips(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticket that arrives slowly is bounded as a whole by `request_timeout`."""
+    monkeypatch.setattr("tap_orgvue.exports.jobs.JOB_TRIES", 1)
+    monkeypatch.setattr("tap_orgvue.exports.jobs.FILE_TRIES", 1)
+    orgvue = serve(people())
+    catalog = discover(orgvue.config)
+    ticket = b'{"jobStatus": "running"}' + b" " * 60_000
+    orgvue.answer(on="ticket", body=ticket, times=None)
+    orgvue.trickle = 4000
+    config = by_mode(orgvue, "async", request_timeout=1, max_retries=0)
+    with pytest.raises(JobFailed, match=r"not complete in time; `request_timeout` \(1 seconds\)"):
+        sync(config, catalog)

@@ -417,7 +417,9 @@ def test_no_errors(errors: object) -> None:
     """Empty `errors` are none."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", f"{LIST}/{IDS[0]}", {"json": {"properties": [], "errors": errors}})
+    orgvue.serve("GET", LIST, {"json": {"items": [entry(0)], "errors": errors}})
     assert orgvue.client.metadata(IDS[0]).properties == ()
+    assert len(orgvue.client.datasets().datasets) == 1
 
 
 # --- small responses
