@@ -70,7 +70,7 @@ def make_client(
         settings: The run's settings.
         logger: Told of retries.
         max_retries: Instead of the setting of that name.
-        total_timeout: Seconds that all requests together may take; no limit by default.
+        total_timeout: Seconds until the client ends everything with an error; None for no limit.
     """
     options = ClientOptions(
         api_url=settings.api_url,
