@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from tap_orgvue.exports.byte_streams import decompressed, read_ahead
+from tap_orgvue.exports.byte_streams import decompressed, read_ahead, read_chunks
+from tap_orgvue.exports.completeness import EndOfExport, is_closed
 from tap_orgvue.exports.lossy_json import LossyScan
 from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, TruncatedResponse
 from tap_orgvue.orgvue.transport import iter_raw
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 
 _CHUNK_BYTES = 256 * 1024
-
-_TAIL_BYTES = 1024
-"""White space that may follow the last bracket."""
 
 
 class DownloadedFile(msgspec.Struct, frozen=True):
@@ -46,7 +44,7 @@ def download(
     request: RequestInfo,
     *,
     temp_dir: str | None = None,
-    brackets: bytes = b"{}",
+    bracket: bytes = b"{",
 ) -> DownloadedFile:
     """Write a response's body to an unnamed temporary file, and verify that it is complete.
 
@@ -54,7 +52,7 @@ def download(
         response: A streamed response, its body unread.
         request: The request, for messages.
         temp_dir: Folder for the file; the system's by default.
-        brackets: The first and the last byte of the JSON document.
+        bracket: The first byte of the JSON document.
 
     Returns:
         The file, compressed as it was sent.
@@ -67,9 +65,8 @@ def download(
     file = _temporary_file(temp_dir)
     try:
         chunks = iter_raw(response, _CHUNK_BYTES)
-        scan = LossyScan()
-        _check_whole(read_ahead(decompressed(_written(chunks, file))), brackets, scan)
-        file.seek(0)
+        plain = read_ahead(decompressed(_written(chunks, file)))
+        may_be_lossy = _check_complete(file, plain, bracket)
     except TruncatedResponse as error:
         file.close()
         message = f"{error} It is the response to {request}."
@@ -77,7 +74,7 @@ def download(
     except BaseException:
         file.close()
         raise
-    return DownloadedFile(file, may_be_lossy=scan.found)
+    return DownloadedFile(file, may_be_lossy=may_be_lossy)
 
 
 def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
@@ -106,21 +103,32 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
         raise OrgvueError(message) from None
 
 
-def _check_whole(plain: Iterable[bytes], brackets: bytes, scan: LossyScan) -> None:
-    """Read a body to its end, and check its first and last bytes.
+def _check_complete(file: BinaryIO, plain: Iterable[bytes], bracket: bytes) -> bool:
+    """Read a body to its end, and check that it is a complete document of the requested form.
+
+    Args:
+        file: The file that has the body once all of it is read.
+        plain: The decompressed body.
+        bracket: The first byte of the JSON document.
+
+    Returns:
+        True if typed decoding might alter a cell.
 
     Raises:
-        TruncatedResponse: They are not the brackets.
+        TruncatedResponse: The body has another form, or is incomplete.
     """
-    head, tail, size = b"", b"", 0
+    head, size, scan, end = b"", 0, LossyScan(), EndOfExport()
     for data in plain:
         scan.feed(data)
+        end.feed(data)
         size += len(data)
         head = head or data.lstrip()[:1]
-        tail = (tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
-    if head != brackets[:1]:
+    if head != bracket:
         message = "The response is not the requested JSON, from its first byte."
         raise TruncatedResponse(message)
-    if not tail.rstrip().endswith(brackets[1:]):
+    file.seek(0)
+    if not end.is_certain() and not is_closed(decompressed(read_chunks(file, _CHUNK_BYTES))):
         message = f"The response ends in the middle of its JSON, after {size} bytes."
         raise TruncatedResponse(message)
+    file.seek(0)
+    return scan.found

@@ -153,12 +153,12 @@ class ExportFetcher:
             OrgvueError: The request failed.
         """
         info = RequestInfo(str(request.method), str(request.url))
-        brackets = b"[]" if _is_for_items(request) else b"{}"
+        bracket = b"[" if _is_for_items(request) else b"{"
 
         def attempt() -> DownloadedFile:
             try:
                 with self._client.open(request) as response:
-                    return download(response, info, temp_dir=self._temp_dir, brackets=brackets)
+                    return download(response, info, temp_dir=self._temp_dir, bracket=bracket)
             except (Refusal, ConnectionFailed) as error:
                 if not retry_timeouts and _may_be_too_large(error):
                     raise _TryNextDelivery(error) from None

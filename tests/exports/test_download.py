@@ -61,13 +61,13 @@ def test_a_complete_body_is_on_disk_as_it_was_sent(body: bytes) -> None:
         assert file.read() == body
 
 
-def test_an_array_is_complete_with_its_own_brackets() -> None:
-    """The brackets of the document are what the caller expects."""
-    with download(reply(b"[{}]"), INFO, brackets=b"[]").file as file:
+def test_an_array_is_complete_with_its_own_bracket() -> None:
+    """A document begins with the bracket that the caller expects, and is closed."""
+    with download(reply(b"[{}]"), INFO, bracket=b"[").file as file:
         assert file.read() == b"[{}]"
-    for body in (b"[{}", b"{}", b"[1", b"[}"):
+    for body in (b"[{}", b"{}", b"[1", b"[["):
         with pytest.raises(TruncatedResponse):
-            download(reply(body), INFO, brackets=b"[]")
+            download(reply(body), INFO, bracket=b"[")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,26 @@ def test_a_body_that_stops_is_an_error(pack: Callable[[bytes], bytes]) -> None:
     cut = BODY[:-1]
     with pytest.raises(TruncatedResponse, match=f"of its JSON, after {len(cut)} bytes"):
         download(reply(pack(cut)), INFO)
+
+
+CUT = {
+    "behind an object": b'{"headers":[],"rows":[[{"a":1}',
+    "behind a nested array": b'{"headers":[],"rows":[[{"a":[[1]]}',
+    "behind a header": b'{"headers":[{"key":"_id"}',
+    "in a text": b'{"headers":[],"rows":[["]]}',
+    "behind a member": b'{"headers":[],"rows":[],"more":{}',
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_body_that_is_cut_behind_a_bracket_is_an_error(
+    name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """A body that ends with a closing bracket is complete only if that closes the document."""
+    with pytest.raises(TruncatedResponse, match=f"after {len(CUT[name])} bytes") as caught:
+        download(reply(pack(CUT[name])), INFO)
+    assert caught.value.retryable
 
 
 def test_a_large_body_is_written_and_checked_in_chunks() -> None:

@@ -295,6 +295,8 @@ BREAKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "told too short a length": ("first", "lie_about_length", {"by": -40}),
     "answered with a page": ("first", "answer", {"body": b"<html>Sign in</html>"}),
     "answered with nothing": ("first", "answer", {"body": b""}),
+    "answered up to a brace": ("first", "answer", {"body": b'{"headers":[],"rows":[["1",{}'}),
+    "answered up to a brace in a text": ("first", "answer", {"body": b'{"rows":[["]]}'}),
     "poll refused 503": ("ticket", "refuse", {"reason": 503}),
     "poll closed before the status line": ("ticket", "hang_up", {"after": 0}),
     "poll closed after the first byte": ("ticket", "hang_up", {"after": 1}),
@@ -313,6 +315,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "result told too long a length": ("result", "lie_about_length", {"by": 10}),
     "result told too short a length": ("result", "lie_about_length", {"by": -40}),
     "result answered with a page": ("result", "answer", {"body": b"<html>"}),
+    "result answered up to a brace": ("result", "answer", {"body": b'{"headers":[{"key":"_id"}'}),
     "result answered with half of it": ("result", "answer", {"body": b'{"headers":[],"rows":[['}),
 }
 AT_ONCE = [name for name, (route, _, _) in BREAKS.items() if route == "first"]
