@@ -41,11 +41,11 @@ class Nesting:
 
     @property
     def is_closed(self) -> bool:
-        """True if each bracket outside of texts is closed, and each text.
+        """True if no bracket outside of texts is open, and no text.
 
         A valid document is closed at its end and nowhere between its first bracket and its end.
         """
-        return not (self.arrays or self.objects or self._in_text)
+        return self.arrays <= 0 and self.objects <= 0 and not self._in_text
 
     def feed(self, chunk: bytes) -> None:
         """Count the next chunk."""

@@ -15,7 +15,8 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed, read_ahead, read_chunks
 from tap_orgvue.exports.completeness import EndOfExport, is_closed
 from tap_orgvue.exports.lossy_json import LossyScan
-from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, TruncatedResponse
+from tap_orgvue.orgvue.error_body import one_line
+from tap_orgvue.orgvue.errors import TRACE_HEADER, OrgvueError, RequestInfo, TruncatedResponse
 from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ class DownloadedFile(msgspec.Struct, frozen=True):
     Attributes:
         file: At its beginning, readable by this process only; closing it frees the disk.
         may_be_lossy: True if typed decoding might alter a cell; see `lossy_json`.
+        trace_id: Orgvue's `X-Amzn-Trace-Id` of the response or the job; may be empty.
     """
 
     file: BinaryIO
     may_be_lossy: bool = True
+    trace_id: str = ""
 
 
 def download(
@@ -74,7 +77,8 @@ def download(
     except BaseException:
         file.close()
         raise
-    return DownloadedFile(file, may_be_lossy=may_be_lossy)
+    trace_id = one_line(response.headers.get(TRACE_HEADER))
+    return DownloadedFile(file, may_be_lossy, trace_id)
 
 
 def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:

@@ -47,7 +47,7 @@ class ExportFetcher:
         Args:
             client: The tenant; its logger is told of each change of delivery and its cause.
             mode: The deliveries that may be tried.
-            job_timeout: Seconds until an export job must be completed.
+            job_timeout: Seconds for an export by job as a whole, its download included.
             temp_dir: Folder for downloaded exports; the system's by default.
             reads_ahead: True if a thread decompresses an export while its rows are decoded.
         """

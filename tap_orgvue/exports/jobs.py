@@ -10,7 +10,8 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
-from tap_orgvue.orgvue.error_body import one_line
+from tap_orgvue.orgvue.deadlines import earliest
+from tap_orgvue.orgvue.error_body import error_entries, one_line
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
@@ -20,9 +21,10 @@ from tap_orgvue.orgvue.errors import (
     Refusal,
     RequestInfo,
     Stopped,
+    TenantRefusal,
     TruncatedResponse,
 )
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, link_url, list_member
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, link_url
 from tap_orgvue.orgvue.transport import read_start
 from tap_orgvue.orgvue.urls import is_loopback, origin_of
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.exports.download import DownloadedFile
     from tap_orgvue.orgvue.client import Client
+    from tap_orgvue.orgvue.deadlines import Deadline
 
 T = TypeVar("T")
 
@@ -44,6 +47,8 @@ POLL_GROWTH = 1.5
 
 JOB_TRIES = 3
 """Jobs requested for one export, where tickets or results are lost or expire."""
+
+_NO_REASON = "Orgvue gives no reason"
 
 FILE_TRIES = 3
 """Attempts at a file host that has never responded: it may be unreachable from here. Once it has
@@ -67,14 +72,15 @@ class JobTicket(msgspec.Struct, frozen=True):
         ticket_url: Presigned URL of the next ticket, or None. A secret.
         result_url: Presigned URL of the result; None until the job is completed. A secret.
         trace_id: What Orgvue's support asks for; may be empty.
-        errors: Orgvue's words in a failed ticket.
+        errors: Orgvue's words in a failed ticket, or in a completed one whose result lacks rows;
+            empty without any.
     """
 
     status: JobStatus
     ticket_url: str | None
     result_url: str | None
     trace_id: str = ""
-    errors: tuple[str, ...] = ()
+    errors: str = ""
 
     @override
     def __repr__(self) -> str:
@@ -103,7 +109,8 @@ class JobTicket(msgspec.Struct, frozen=True):
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
             trace_id=one_line(body.get("X-Amzn-Trace-Id")),
-            errors=tuple(_error_text(entry) for entry in list_member(body, "errors")),
+            errors="; ".join(map(str, error_entries(body)))
+            or _NO_REASON * bool(body.get("errors")),
         )
 
 
@@ -115,7 +122,7 @@ class ExportJobs:
 
         Args:
             client: The tenant.
-            timeout: Seconds until a job must be completed.
+            timeout: Seconds for an export as a whole: its jobs, polls, retries and download.
             temp_dir: Folder for the results; the system's by default.
         """
         self._client = client
@@ -130,72 +137,93 @@ class ExportJobs:
         the job is then requested again. The result is complete on disk before it is used.
 
         Raises:
-            JobFailed: The job failed, timed out, or its result was lost too often.
+            JobFailed: The job failed or its result was lost too often, Orgvue refused it by a
+                failed job ticket, or no time is left.
+            DeadlineExceeded: No time is left for a retry.
             FileHostUnreachable: The host of tickets and results cannot be reached.
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
-        deadline = self._client.clock() + self._timeout
+        limit = f"`job_timeout` ({self._timeout:g} seconds)"
+        deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
             try:
-                ticket = self._completed(self._new_job(request), deadline)
-                return self._result(ticket)
-            except (_ResultLost, JobFailed) as error:
-                if not tries_left or self._client.clock() > deadline:
+                ticket = self._completed(self._new_job(request, deadline), deadline)
+                return self._result(ticket, deadline)
+            except _JobLost as error:
+                if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
                 self._client.logger.warning("Requesting the export again: %s", error)
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
-    def _new_job(self, request: requests.PreparedRequest) -> JobTicket:
-        return JobTicket.from_json(self._client.json(job_request(self._client, request)))
+    def _new_job(self, request: requests.PreparedRequest, deadline: Deadline) -> JobTicket:
+        try:
+            body = self._client.json(job_request(self._client, request), deadline=deadline)
+        except TenantRefusal:
+            raise
+        except Refusal as refusal:
+            if refusal.is_failed_job:
+                # The job was accepted as a request, whatever the status says of endpoints.
+                raise JobFailed(str(refusal)) from None
+            raise
+        return JobTicket.from_json(body)
 
-    def _completed(self, ticket: JobTicket, deadline: float) -> JobTicket:
+    def _completed(self, ticket: JobTicket, deadline: Deadline) -> JobTicket:
         """Poll a ticket until its job is completed."""
         url, seconds = ticket.ticket_url, FIRST_POLL
         while ticket.status is not JobStatus.COMPLETED:
             trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
             if ticket.status is JobStatus.FAILED:
-                why = "; ".join(ticket.errors) or "Orgvue gives no reason"
-                raise JobFailed(f"Orgvue's export job failed: {why}.{trace}")
-            if self._client.clock() > deadline:
+                raise _JobLost(f"Orgvue's export job failed: {ticket.errors or _NO_REASON}.{trace}")
+            if url is None:
+                raise MalformedResponse(f"Orgvue's job ticket has no link to itself.{trace}")
+            if self._client.stop.wait(max(0, min(seconds, deadline.left()))):
+                raise Stopped("The run is ending.")
+            if deadline.left() <= 0:
                 raise JobFailed(
                     f"Orgvue's export job was not completed in {self._timeout:g} seconds; "
                     f"`job_timeout` is the limit.{trace}"
                 )
-            if url is None:
-                raise MalformedResponse(f"Orgvue's job ticket has no link to itself.{trace}")
-            if self._client.stop.wait(seconds):
-                raise Stopped("The run is ending.")
             seconds = min(LONGEST_POLL, seconds * POLL_GROWTH)
-            ticket = JobTicket.from_json(self._poll(url))
+            ticket = JobTicket.from_json(self._poll(url, deadline))
             url = ticket.ticket_url or url
+        if ticket.errors:
+            trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
+            raise _JobLost(
+                f"Orgvue's export job was completed with errors, so that its export is incomplete: "
+                f"{ticket.errors}.{trace}"
+            )
         return ticket
 
-    def _poll(self, url: str) -> Any:
+    def _poll(self, url: str, deadline: Deadline) -> Any:
         def read(response: requests.Response) -> Any:
             try:
                 return json.loads(read_start(response))
             except (ValueError, RecursionError):
                 raise TruncatedResponse("A job ticket is not JSON, or only a part of it.") from None
 
-        return self._from_file_host(url, "The job ticket", read, small=True)
+        small = self._client.small_response_deadline
+        return self._from_file_host(url, "The job ticket", read, deadline, response_deadline=small)
 
-    def _result(self, ticket: JobTicket) -> DownloadedFile:
+    def _result(self, ticket: JobTicket, deadline: Deadline) -> DownloadedFile:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
-        return self._from_file_host(
+        file = self._from_file_host(
             ticket.result_url,
             "The job's result",
             lambda response: download(response, request, temp_dir=self._temp_dir),
+            deadline,
         )
+        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
     def _from_file_host(
         self,
         url: str,
         what: str,
         read: Callable[[requests.Response], T],
+        deadline: Deadline,
         *,
-        small: bool = False,
+        response_deadline: Callable[[], Deadline | None] = lambda: None,
     ) -> T:
         """Request a presigned URL, without credentials.
 
@@ -203,10 +231,12 @@ class ExportJobs:
             url: The presigned URL.
             what: The subject of an error message.
             read: Reads the response.
-            small: True if `request_timeout` bounds the whole response.
+            deadline: The end of the job: of all attempts, their waits and the response.
+            response_deadline: Makes the deadline of each response; none by default.
 
         Raises:
-            _ResultLost: The file is gone or expired, or its download does not complete.
+            _JobLost: The file is gone or expired, or its download does not complete.
+            JobFailed: No time is left.
             FileHostUnreachable: Its host never responded.
         """
         host = self._check_host(url, what)
@@ -215,23 +245,29 @@ class ExportJobs:
 
         def attempt() -> T:
             nonlocal responded
-            deadline = self._client.small_response_deadline() if small else None
-            with self._client.files.open(request, deadline=deadline) as response:
-                responded = self._file_host_responded = True
-                return read(response)
+            until = earliest(deadline, response_deadline())
+            try:
+                with self._client.files.open(request, deadline=until) as response:
+                    responded = self._file_host_responded = True
+                    return read(response)
+            except ConnectionFailed as error:
+                if deadline.left() <= 0:
+                    raise JobFailed(f"{what} could not be fetched in time: {error}") from None
+                raise
 
+        tries = None if self._file_host_responded else FILE_TRIES
         try:
-            return self._client.retrying(
-                attempt, tries=None if self._file_host_responded else FILE_TRIES
-            )
+            return self._client.retrying(attempt, tries=tries, deadline=deadline)
         except Refusal as error:
             self._file_host_responded = True
-            raise _ResultLost(
+            if error.is_failed_job:
+                raise _JobLost(str(error)) from None
+            raise _JobLost(
                 f"{what} could not be fetched (HTTP {error.status}); such links expire."
             ) from None
         except (ConnectionFailed, TruncatedResponse) as error:
             if responded:
-                raise _ResultLost(f"{what} could not be fetched completely: {error}") from None
+                raise _JobLost(f"{what} could not be fetched completely: {error}") from None
             raise FileHostUnreachable(
                 f"The host of finished exports, {host}, cannot be reached from here: {error} "
                 f"Allow https to {host}, or set `export_mode` to `paged`."
@@ -256,8 +292,8 @@ class ExportJobs:
         return host
 
 
-class _ResultLost(OrgvueError):
-    """A ticket or a result is lost; its job can be requested again."""
+class _JobLost(OrgvueError):
+    """A job failed, or its ticket or result is lost; the job can be requested again."""
 
 
 def job_request(client: Client, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -284,10 +320,3 @@ def body_of(request: requests.PreparedRequest) -> bytes:
     """A request's body; empty where it has none."""
     body = request.body or b""
     return body.encode() if isinstance(body, str) else bytes(body)
-
-
-def _error_text(entry: Any) -> str:
-    if isinstance(entry, dict):
-        words = (one_line(entry.get(word)) for word in ("code", "name", "message"))
-        return " ".join(word for word in words if word)
-    return one_line(entry)

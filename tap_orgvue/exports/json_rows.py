@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.errors import MalformedResponse, TruncatedResponse
+from tap_orgvue.orgvue.error_body import error_entries
+from tap_orgvue.orgvue.errors import ErrorsInResponse, MalformedResponse, TruncatedResponse
 from tap_orgvue.orgvue.models import Property, next_link
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class JsonRows:
     """One jsonRows document.
 
     Attributes:
+        count: The rows read so far.
         next_url: The URL of `_links.next` once all rows are read; None without such a link. Whether
             Orgvue ever sends one is not documented.
     """
@@ -68,17 +70,19 @@ class JsonRows:
     row_break = re.compile(rb"\]%b\[" % COMMA)
     """The bytes between two rows, with the brackets on both sides."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], trace_id: str = "") -> None:
         """Read nothing yet.
 
         Args:
             chunks: The decompressed document, in chunks of any size.
+            trace_id: Orgvue's `X-Amzn-Trace-Id`, for messages; may be empty.
         """
+        self._trace_id = trace_id
         self.next_url: str | None = None
         self._chunks = chunks
         self._pending = b""
         self._members: dict[str, Any] = {}
-        self._count = 0
+        self.count = 0
         self._in_rows = False
         self._headers: tuple[Property, ...] | None = None
 
@@ -89,10 +93,12 @@ class JsonRows:
         Reads the document up to its first row.
 
         Raises:
+            ErrorsInResponse: The document reports errors before its rows.
             MalformedResponse: The document has no headers or no rows, or two headers have one key.
         """
         if self._headers is None:
             self._read_head()
+            self._check_errors()
             declared = self._members.get("headers")
             if not isinstance(declared, list):
                 message = "Orgvue sent an export without headers."
@@ -119,6 +125,7 @@ class JsonRows:
             Blocks of at least one row, in the document's order.
 
         Raises:
+            ErrorsInResponse: The document reports errors; its rows may not be all.
             MalformedResponse: The document is incomplete or not JSON; says after which row.
         """
         _ = self.headers
@@ -128,7 +135,7 @@ class JsonRows:
             rows = self._cut(decode)
             if ended:
                 if rows is not None:
-                    self._count += len(rows)
+                    self.count += len(rows)
                     yield rows
                 yield from self._last_block(decode)
                 return
@@ -139,7 +146,7 @@ class JsonRows:
                     raise self._broken("a row is larger than 256 MB")
                 continue
             wanted = BLOCK_BYTES
-            self._count += len(rows)
+            self.count += len(rows)
             yield rows
 
     # -- rows
@@ -223,17 +230,18 @@ class JsonRows:
         if members[after:].strip(_SPACE) or "rows" in rest or bool(rest) is not follows:
             raise self._broken("unexpected text follows its rows")
         self._members.update(rest)
-        self._read_links()
+        self._check_errors()
+        self.next_url = next_link(self._members)
         try:
             rows = decode(text[:end].encode("utf-8", "surrogateescape"))
         except _UNDECODABLE:
             raise self._broken("a row is not valid JSON, or nested too deeply") from None
-        self._count += len(rows)
+        self.count += len(rows)
         if rows:
             yield rows
 
     def _broken(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"An export is broken after row {self._count}: {what}.")
+        return MalformedResponse(f"An export is broken after row {self.count}: {what}.")
 
     # -- the other members
 
@@ -247,6 +255,7 @@ class JsonRows:
                 end = self._read_members(text)
             except (ValueError, IndexError, RecursionError):
                 if not more or wanted > _HEAD_LIMIT:
+                    self._check_errors()
                     message = (
                         "Orgvue sent an export that is not a JSON object with headers and rows."
                     )
@@ -275,6 +284,7 @@ class JsonRows:
                 return at
             self._members[key], at = _JSON.raw_decode(text, _skip(text, at))
             if text[_skip(text, at)] == "}":
+                self._check_errors()
                 raise MalformedResponse("Orgvue sent an export without rows.")
             at = _skip(text, at, ",")
 
@@ -287,8 +297,19 @@ class JsonRows:
         self._members = {key: value for key, value in whole.items() if key != "rows"}
         return at
 
-    def _read_links(self) -> None:
-        self.next_url = next_link(self._members)
+    def _check_errors(self) -> None:
+        """Check for the member `errors`, which no documented export has.
+
+        Raises:
+            ErrorsInResponse: There are any.
+        """
+        if not self._members.get("errors"):
+            return
+        words = "; ".join(map(str, error_entries(self._members))) or "no reason given"
+        trace = f" Trace id: {self._trace_id}" if self._trace_id else ""
+        raise ErrorsInResponse(
+            f"Orgvue reports errors in an export, which is therefore incomplete ({words}).{trace}"
+        )
 
 
 def _after_quote(text: bytes, at: int) -> int:

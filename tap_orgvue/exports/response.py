@@ -54,7 +54,7 @@ class ExportResponse(requests.Response):
         self._content = b""
         self._reads_ahead = reads_ahead
         self._reader: Generator[bytes, None, None] | None = None
-        self.rows = JsonRows(self.chunks()) if file else None
+        self.rows = JsonRows(self.chunks(), file.trace_id) if file else None
 
     def chunks(self) -> Iterator[bytes]:
         """The decompressed body; it can be read once."""

@@ -283,22 +283,28 @@ class Client:
         deadline = earliest(self._deadline, deadline)
         return self._retrier.call(attempt, tries=tries, deadline=deadline)
 
-    def json(self, request: requests.PreparedRequest) -> Any:
+    def json(self, request: requests.PreparedRequest, *, deadline: Deadline | None = None) -> Any:
         """Send a request to the API and decode its small JSON response, with retries.
+
+        Args:
+            request: The request.
+            deadline: The end of all attempts and their waits; none by default.
 
         Raises:
             TruncatedResponse: The body is not a complete JSON document.
             OrgvueError: Orgvue refuses the request, or no complete response arrives.
         """
-        return self._exchange(request)[0]
+        return self._exchange(request, deadline)[0]
 
-    def _exchange(self, request: requests.PreparedRequest) -> tuple[Any, Mapping[str, str]]:
+    def _exchange(
+        self, request: requests.PreparedRequest, deadline: Deadline | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
         """Send a request as `json` does; the decoded body and the headers of its response."""
         info = RequestInfo(str(request.method), str(request.url))
 
         def attempt() -> tuple[Any, Mapping[str, str]]:
-            deadline = self.small_response_deadline()
-            with self.open(request, deadline=deadline) as response:
+            until = earliest(self.small_response_deadline(), deadline)
+            with self.open(request, deadline=until) as response:
                 body = read_start(response, _SMALL_RESPONSE_BYTES)
             try:
                 return _decode(body), response.headers
@@ -307,7 +313,7 @@ class Client:
                     f"Orgvue's response to {info} is not JSON, or only a part of it."
                 ) from None
 
-        return self.retrying(attempt)
+        return self.retrying(attempt, deadline=deadline)
 
     # -- the small endpoints
 

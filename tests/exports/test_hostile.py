@@ -34,7 +34,7 @@ JSON = {"Content-Type": "application/json; charset=UTF-8"}
 GZIP = {**JSON, "Content-Encoding": "gzip"}
 COLUMNS = [("_id", "text"), ("name", "text"), ("pay", "number"), ("start", "date")]
 HEADERS: list[Any] = [{"key": key, "name": key, "type": kind} for key, kind in COLUMNS]
-POSITION = re.compile(r"after row \d|Row \d|after \d+ bytes|byte|headers|without rows")
+POSITION = re.compile(r"after row \d|Row \d|after \d+ bytes|byte|headers|without rows|errors in")
 """How an error says where."""
 
 
@@ -221,7 +221,9 @@ CASES: dict[str, Case] = {
     "compressed twice": told(gzip.compress(gzip.compress(WHOLE)), "not the requested JSON", GZIP),
     "an array": told(b'[["1"]]', "not the requested JSON"),
     "a text alone": told(b'"x"', "not the requested JSON"),
-    "an error": told(b'{"errors":[{"code":"500"}]}', "without rows"),
+    "an error": told(b'{"errors":[{"code":"500"}]}', "incomplete (500)"),
+    "errors before rows": told(export(ROW).replace(b"{", b'{"errors":["Oops"],', 1), "(Oops)"),
+    "errors behind rows": told(export(ROW, errors=[{"name": "Oops"}]), "incomplete (Oops)"),
     "with a mark before": told(b"\xef\xbb\xbf" + WHOLE, "not the requested JSON"),
     "in UTF-16": told(WHOLE.decode().encode("utf-16"), "not the requested JSON"),
     "two of them": told(WHOLE + WHOLE, "text follows its rows"),

@@ -12,12 +12,14 @@ import requests
 
 from tap_orgvue.exports.jobs import FILE_TRIES, JOB_TRIES, JobStatus, JobTicket, body_of
 from tap_orgvue.orgvue.errors import (
+    DeadlineExceeded,
     FileHostUnreachable,
     JobFailed,
     MalformedResponse,
     OrgvueError,
     Refusal,
     Stopped,
+    TenantRefusal,
 )
 from tap_orgvue.orgvue.models import ExportMode
 from tests.support.datasets import people
@@ -127,7 +129,7 @@ def test_a_failed_job_is_requested_again() -> None:
     assert orgvue.rows() == ROWS
     assert jobs_of(orgvue) == 2
     (warning,) = logger.warning.call_args_list
-    assert "500601 ExportFailed x. Trace id: Root=1-abc" in warning.args[0] % warning.args[1:]
+    assert "500601 ExportFailed: x. Trace id: Root=1-abc" in warning.args[0] % warning.args[1:]
 
 
 def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:
@@ -137,7 +139,7 @@ def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:
     with pytest.raises(JobFailed) as caught:
         orgvue.rows()
     assert str(caught.value) == (
-        "Orgvue's export job failed: 500601 No room; later; Odd. Trace id: Root=1-abc"
+        "Orgvue's export job failed: 500601: No room; later; Odd. Trace id: Root=1-abc"
     )
     assert jobs_of(orgvue) == JOB_TRIES
 
@@ -201,6 +203,61 @@ def test_a_completed_ticket_without_a_result_is_an_error() -> None:
     assert jobs_of(orgvue) == 1
 
 
+def test_a_completed_ticket_with_errors_is_not_a_complete_export() -> None:
+    """A completed job with errors costs a new job; with errors each time it ends in their words."""
+    errors = [{"code": "500601", "name": "RowsMissing"}]
+    partial = ticket("completed", errors=errors)
+    orgvue = jobs(partial, ticket("completed", errors=[]))
+    assert orgvue.rows() == ROWS
+    assert orgvue.routes == ["POST export", "GET ticket", "POST export", "GET ticket", "GET result"]
+    orgvue = jobs(created=partial)
+    told = r"completed with errors.*incomplete: 500601 RowsMissing\. Trace id: Root=1-abc$"
+    with pytest.raises(JobFailed, match=told):
+        orgvue.rows()
+    assert orgvue.routes == ["POST export"] * JOB_TRIES
+
+
+def test_errors_without_words_make_a_ticket_incomplete_too() -> None:
+    """Errors of an unknown form are errors."""
+    with pytest.raises(JobFailed, match="incomplete: Orgvue gives no reason"):
+        jobs(created=ticket("completed", errors=[5])).rows()
+
+
+def failed_ticket(status: int, code: str = "500601") -> dict[str, Any]:
+    """A job's request that is refused by a failed job ticket."""
+    errors = [{"code": code, "name": "ExportFailed", "message": "No room"}]
+    return {"status_code": status, **ticket("failed", errors=errors)}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 500])
+@pytest.mark.parametrize("mode", [ExportMode.ASYNC, ExportMode.AUTO])
+def test_a_job_that_is_refused_by_a_failed_ticket_has_failed(status: int, mode: ExportMode) -> None:
+    """The error has Orgvue's words and the ticket's trace id; there is no other delivery."""
+    orgvue = MockedExports(mode)
+    orgvue.serve("GET", EXPORT, refusal(413))
+    orgvue.serve("POST", JOB, failed_ticket(status))
+    told = r"job failed \(500601 ExportFailed: No room\)\..*Trace id: Root=1-abc"
+    with pytest.raises(JobFailed, match=told):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 1
+    assert orgvue.routes.count("GET jsonRows") == (mode is ExportMode.AUTO)
+
+
+def test_a_failed_ticket_with_a_code_of_the_gateway_is_the_tenant_s() -> None:
+    """A token that has expired ends the run, in whatever body that is said."""
+    orgvue = jobs(created=failed_ticket(403, "40302"))
+    with pytest.raises(TenantRefusal, match="40302"):
+        orgvue.rows()
+
+
+def test_a_poll_that_is_refused_by_a_failed_ticket_is_a_failed_job() -> None:
+    """A ticket with an error status costs a new job; the error has its words."""
+    orgvue = jobs(failed_ticket(400))
+    with pytest.raises(JobFailed, match=r"500601 ExportFailed: No room.*Root=1-abc"):
+        orgvue.rows()
+    assert jobs_of(orgvue) == JOB_TRIES
+
+
 # --- tickets and results that are lost
 
 
@@ -258,7 +315,36 @@ def test_a_job_is_bounded_in_time() -> None:
     with pytest.raises(JobFailed, match=r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"):
         orgvue.rows()
     assert jobs_of(orgvue) == 1
-    assert 100 < sum(orgvue.polls) <= 110
+    assert orgvue.stop.now == pytest.approx(100)
+
+
+@pytest.mark.parametrize("route", [JOB, TICKET, RESULT])
+def test_retries_and_their_waits_count_as_the_job_s_time(route: str) -> None:
+    """A job's request, its polls and its download are retried only within `job_timeout`."""
+    orgvue = jobs(job_timeout=100, max_retries=1000)
+    busy = {**refusal(503), "headers": {"Retry-After": "9"}}
+    orgvue.serve("POST" if route == JOB else "GET", route, busy)
+    told = r"HTTP 503.*beyond the limit of `job_timeout` \(100 seconds\)"
+    with pytest.raises(DeadlineExceeded, match=told):
+        orgvue.rows()
+    assert 0 < orgvue.stop.now <= 100
+
+
+def test_later_jobs_have_the_time_that_the_first_one_left() -> None:
+    """A job that is requested again does not begin a new `job_timeout`."""
+    orgvue = jobs(*map(ticket, ["running"] * 10 + ["failed", "running"]), job_timeout=100)
+    with pytest.raises(JobFailed, match="not completed in 100 seconds"):
+        orgvue.rows()
+    assert jobs_of(orgvue) == 2
+    assert orgvue.stop.now == pytest.approx(100)
+
+
+def test_a_job_that_fails_too_late_is_not_requested_again() -> None:
+    """Once no time is left, the job's own failure is the error."""
+    failed = jobs(created=ticket("failed"), job_timeout=0)
+    with pytest.raises(JobFailed, match="Orgvue's export job failed"):
+        failed.rows()
+    assert jobs_of(failed) == 1
 
 
 def test_a_wait_between_polls_ends_with_the_run() -> None:
@@ -452,6 +538,16 @@ def test_a_job_that_takes_too_long_is_told(serve: Serve) -> None:
     orgvue.job_seconds = 600
     with pytest.raises(JobFailed, match="job_timeout"):
         fetched(orgvue, ExportMode.ASYNC, job_timeout=0.6)
+
+
+def test_a_result_that_drips_is_bounded_by_the_job(serve: Serve) -> None:
+    """A download that goes on beyond `job_timeout` ends, however steadily its bytes arrive."""
+    orgvue = serve(people(3000))
+    orgvue.job_polls = ("completed",)
+    orgvue.trickle = 10_000
+    with pytest.raises(JobFailed, match=r"result could not be fetched in time.*`job_timeout`"):
+        fetched(orgvue, ExportMode.ASYNC, job_timeout=2)
+    assert len(orgvue.requests_to("job")) == 1
 
 
 def test_a_result_that_has_expired_is_asked_for_again(serve: Serve) -> None:

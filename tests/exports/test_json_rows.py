@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_orgvue.exports import json_rows as module
 from tap_orgvue.exports.json_rows import JsonRows
-from tap_orgvue.orgvue.errors import MalformedResponse, TruncatedResponse
+from tap_orgvue.orgvue.errors import ErrorsInResponse, MalformedResponse, TruncatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,6 +203,50 @@ def test_a_next_page_that_cannot_be_found_is_told(link: object) -> None:
     found = JsonRows(iter([written([["a", 1]], _links={"next": link})]))
     with pytest.raises(MalformedResponse, match="has a next link"):
         list(found.blocks(READ))
+
+
+ERRORS = [{"code": "500601", "name": "RowsMissing", "message": "No room"}]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"errors": ERRORS, "headers": HEADERS, "rows": [["a", 1]]},
+        {"headers": HEADERS, "errors": ERRORS, "rows": [["a", 1]]},
+        {"headers": HEADERS, "rows": [["a", 1]], "errors": ERRORS},
+        {"headers": HEADERS, "rows": [], "errors": ERRORS},
+        {"rows": [["a", 1]], "errors": ERRORS, "headers": HEADERS},
+        {"headers": HEADERS, "errors": ERRORS},
+        {"headers": HEADERS, "errors": ERRORS, "rows": None},
+        {"errors": ERRORS},
+    ],
+)
+def test_errors_beside_rows_are_an_error(document: object) -> None:
+    """An export that reports errors is incomplete: the error has Orgvue's words and the trace."""
+    found = JsonRows(iter([json.dumps(document).encode()]), "Root=1-abc")
+    told = r"incomplete \(500601 RowsMissing: No room\)\. Trace id: Root=1-abc$"
+    with pytest.raises(ErrorsInResponse, match=told) as caught:
+        list(found.blocks(READ))
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("errors", [[[]], {"a": 1}, True])
+def test_errors_of_an_unknown_form_are_errors(errors: object) -> None:
+    """Whatever `errors` holds, the export is incomplete."""
+    with pytest.raises(ErrorsInResponse, match=r"which is therefore incomplete \(.+\)\.$"):
+        read(written([["a", 1]], errors=errors))
+
+
+@pytest.mark.parametrize("errors", [None, [], {}, ""])
+def test_no_errors_are_none(errors: object) -> None:
+    """Empty `errors` say that there are none."""
+    assert read(written([["a", 1]], errors=errors)) == [["a", 1]]
+
+
+def test_rows_are_counted() -> None:
+    """The number of rows is known once they are read."""
+    found = JsonRows(in_chunks(written([["a", 1]] * 50), 7))
+    assert (found.count, sum(map(len, found.blocks(READ))), found.count) == (0, 50, 50)
 
 
 def test_headers_need_only_the_beginning() -> None:

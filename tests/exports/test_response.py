@@ -11,7 +11,17 @@ import pytest
 from tap_orgvue.exports.byte_streams import PIECE_BYTES, SMALL_PIECE_BYTES
 from tap_orgvue.exports.download import DownloadedFile
 from tap_orgvue.exports.response import ExportResponse
-from tests.support.mocked_exports import EXPORT, ROWS, MockedExports, document
+from tap_orgvue.orgvue.errors import ErrorsInResponse
+from tap_orgvue.orgvue.models import ExportMode
+from tests.support.mocked_exports import (
+    EXPORT,
+    JOB,
+    RESULT,
+    ROWS,
+    MockedExports,
+    document,
+    ticket,
+)
 
 BODY = document()["content"]
 
@@ -76,6 +86,18 @@ def test_closing_frees_the_disk_and_ends_the_thread(*, reads_ahead: bool) -> Non
     found.close()
     assert found.raw.closed
     assert not any(thread.is_alive() for thread in running)
+
+
+@pytest.mark.parametrize("mode", [ExportMode.SYNC, ExportMode.ASYNC])
+def test_errors_of_an_export_have_its_trace_id(mode: ExportMode) -> None:
+    """The trace id is that of the response, or of the job's ticket."""
+    exports = MockedExports(mode)
+    partial = document(errors=["No room"])
+    exports.serve("GET", EXPORT, {**partial, "headers": {"X-Amzn-Trace-Id": "Root=1-abc"}})
+    exports.serve("POST", JOB, ticket("completed"))
+    exports.serve("GET", RESULT, partial)
+    with pytest.raises(ErrorsInResponse, match=r"\(No room\)\. Trace id: Root=1-abc"):
+        exports.rows()
 
 
 def test_rows_are_read_from_the_file() -> None:
