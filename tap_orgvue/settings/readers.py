@@ -213,14 +213,6 @@ def read_retired_streams(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.upper() if is_dataset_id(name) else name for name in names)
 
 
-def read_batch_config(batches: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The SDK's setting, as it is."""
-    size = batches.get("batch_size")
-    if size is not None and (not isinstance(size, int) or size < 1):
-        raise Mistake("batch_size must be a whole number, at least 1.")
-    return batches
-
-
 def upper_ids(table: Mapping[str, T]) -> dict[str, T]:
     """A table with its dataset ids in upper case; stream names stay as they are."""
     return {key.upper() if is_dataset_id(key) else key: value for key, value in table.items()}

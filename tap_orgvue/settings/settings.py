@@ -22,6 +22,7 @@ from tap_orgvue.orgvue.models import ExportMode, Filter
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.settings import readers
+from tap_orgvue.settings.batches import read_batch_config
 from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
 from tap_orgvue.settings.config import normalized, unknown_settings
 from tap_orgvue.settings.json_schema import declarations, json_schema_of
@@ -405,4 +406,4 @@ SETTINGS_SCHEMA: dict[str, Any] = json_schema_of(Settings)
 
 _READERS = {
     each.field.name: each.extra["read"] for each in declarations(Settings) if "read" in each.extra
-} | {"batch_config": readers.read_batch_config}
+} | {"batch_config": read_batch_config}

@@ -155,15 +155,3 @@ def test_a_hash_key() -> None:
     """A key has at least 16 characters and is used in UTF-8."""
     assert readers.read_hash_key("ä" * 16) == "ä".encode() * 16
     assert "at least 16 characters" in mistake(readers.read_hash_key, "ä" * 15)
-
-
-@pytest.mark.parametrize("size", [0, -1, "10", 1.5])
-def test_batch_sizes_that_are_refused(size: object) -> None:
-    """The size of a batch is a whole number of records."""
-    assert "batch_size" in mistake(readers.read_batch_config, {"batch_size": size})
-
-
-@pytest.mark.parametrize("batches", [{}, {"batch_size": 1}, {"batch_size": None}])
-def test_batch_sizes(batches: dict[str, Any]) -> None:
-    """The size of a batch may be left to the SDK."""
-    assert readers.read_batch_config(batches) == batches

@@ -106,13 +106,14 @@ def test_an_upload_of_a_stream_that_fails_is_aborted(serve: Callable[..., Orgvue
 def test_a_folder_that_cannot_be_written_is_told(
     serve: Callable[..., Orgvue], tmp_path: Path
 ) -> None:
-    """Where files cannot be written, the stream fails with one line."""
+    """Where files cannot be written, the run ends with one line, before any request."""
     (tmp_path / "taken").write_text("a file")
     tenant = serve(people(10))
     run = command({**tenant.config, **batch_config((tmp_path / "taken" / "x").as_uri())})
     assert run.code == 1
     assert "Traceback" not in run.stderr
-    assert "Not a directory: " in run.stderr.splitlines()[-1]
+    assert "batch_config: storage.root cannot be written to" in run.stderr.splitlines()[-1]
+    assert tenant.requests == []
 
 
 @pytest.mark.parametrize("size", [0, -1, "many"])

@@ -199,10 +199,10 @@ def test_a_change_dated_ahead_does_not_hide_others(
     assert datetime.fromisoformat(found.replace("Z", "+00:00")) <= datetime.now(timezone.utc)
 
 
-def in_batches(folder: Path) -> dict[str, Any]:
+def in_batches(folder: Path, **more: int) -> dict[str, Any]:
     """The settings of a tap that writes files."""
     encoding = {"format": "jsonl", "compression": "gzip"}
-    return {"batch_config": {"encoding": encoding, "storage": {"root": folder.as_uri()}}}
+    return {"batch_config": {"encoding": encoding, "storage": {"root": folder.as_uri()}, **more}}
 
 
 def test_no_state_is_ahead_of_its_records(serve: Serve) -> None:
@@ -265,7 +265,7 @@ def test_a_failed_stream_keeps_its_bookmark(serve: Serve, tmp_path: Path, *, bat
 
     before, orgvue.sync_limit_bytes, dataset.happen = len(orgvue.requests), 8000, refuse
     config = {**orgvue.config, "export_mode": "paged"}
-    more = {**in_batches(tmp_path), "batch_size": 10} if batches else {}
+    more = in_batches(tmp_path, batch_size=10) if batches else {}
     failed = command({**config, **more}, catalog=catalog, state=state)
     assert failed.code == 1
     assert "400606" in failed.stderr.splitlines()[-1]
