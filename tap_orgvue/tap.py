@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Mapping
-from datetime import datetime, timezone
-from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from dotenv import load_dotenv
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
-from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.errors import (
     Misconfigured,
     OrgvueError,
@@ -26,11 +20,10 @@ from tap_orgvue.orgvue.errors import (
 )
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.scrubbing import SCRUBBER
-from tap_orgvue.settings import Settings, SettingsError
+from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.catalog import checked_catalog
-from tap_orgvue.settings.config import normalized
-from tap_orgvue.settings.environment import misspelt_variables, read_environment
-from tap_orgvue.settings.files import read_config, read_json_object, read_last_json_object
+from tap_orgvue.settings.files import read_json_object, read_last_json_object
+from tap_orgvue.settings.loading import load_settings, read_configs
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA, FailOrWarn
 from tap_orgvue.settings.state import unwrapped_state
 from tap_orgvue.singer.errors import error_message
@@ -50,7 +43,7 @@ from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, wi
 from tap_orgvue.streams.source import make_client, make_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk import Stream
 
@@ -92,15 +85,19 @@ class TapOrgvue(IsolatingTap):
             SettingsError: With one line for each mistake.
             OrgvueError: The streams cannot be discovered.
         """
-        config = self._read_settings(
-            kwargs.pop("config", None), parse_env=bool(kwargs.get("parse_env_config"))
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        self.settings, config = load_settings(
+            kwargs.pop("config", None),
+            schema=schema,
+            parse_env=bool(kwargs.get("parse_env_config")),
+            logger=self.logger,
         )
         super().__init__(setup_mapper=False, validate_config=False, config=config, **kwargs)
         SCRUBBER.keep(self.settings.api_token, self.config.get("hash_key"))
         SCRUBBER.install()
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
-        self._check_dates()
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
@@ -115,45 +112,6 @@ class TapOrgvue(IsolatingTap):
         """The tenant, as the streams read it."""
         if setup_mapper:
             self.setup_mapper()
-
-    def _read_settings(self, config: Any, *, parse_env: bool) -> dict[str, Any]:
-        """Set `settings`, before the SDK looks at the config: it prints the values it refuses.
-
-        Returns:
-            The config for the SDK.
-        """
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
-        mistakes, others = misspelt_variables(os.environ, schema)
-        if others:
-            self.logger.info("No settings of the tap: %s.", ", ".join(others))
-        given = dict(config) if isinstance(config, Mapping) else _read_configs(config)
-        if parse_env:
-            # The SDK's way to have variables in a file.
-            load_dotenv()
-            variables, unreadable = read_environment(os.environ, schema)
-            given |= variables
-            mistakes += unreadable
-        if mistakes:
-            raise SettingsError(mistakes)
-        self.settings = Settings.from_config(given, schema)
-        return normalized(given, schema)
-
-    def _check_dates(self) -> None:
-        """Check the token's dates and the start date before any request.
-
-        Raises:
-            SettingsError: The token has expired or is not active yet; the start date is to come.
-        """
-        start_date = self.settings.start_date
-        if start_date is not None and start_date > datetime.now(timezone.utc):
-            raise SettingsError(["start_date: is in the future, so that no row would be read."])
-        dates, now = read_token_dates(self.settings.api_token), datetime.now(timezone.utc)
-        page = f"{self.settings.api_url}/tokens"
-        if refusal := dates.refusal(now, page):
-            raise SettingsError([f"api_token: {refusal}"])
-        if warning := dates.warning(now, page):
-            self.logger.warning("%s", warning)
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -355,7 +313,7 @@ class TapOrgvue(IsolatingTap):
         # Each file once: it may be a pipe.
         files = [path for path in value if path != _ENVIRONMENT]
         given = super().cb_config(ctx, param, (_ENVIRONMENT,) if _ENVIRONMENT in value else ())
-        given.config = _read_configs(files)
+        given.config = read_configs(files)
         return given
 
     @classmethod
@@ -405,14 +363,6 @@ class TapOrgvue(IsolatingTap):
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.source.close()
-
-
-def _read_configs(paths: Any) -> dict[str, Any]:
-    """The settings of several files, later ones over earlier ones."""
-    config: dict[str, Any] = {}
-    for path in [paths] if isinstance(paths, (str, PurePath)) else paths or ():
-        config |= read_config(str(path))
-    return config
 
 
 def _summary(failed: Mapping[str, Exception], of: int) -> str:
