@@ -112,7 +112,7 @@ class _TimedReader(RawIOBase):
             return self._raw.readinto(buffer)
         if left <= 0:
             raise TimeoutError
-        self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
+        self._sock.settimeout(min(left, self._timeout or left))
         try:
             return self._raw.readinto(buffer)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from typing import TYPE_CHECKING
@@ -12,7 +13,12 @@ from typing_extensions import override
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.orgvue.deadlines import Deadline
 from tap_orgvue.orgvue.errors import ConnectionFailed, OrgvueError
-from tap_orgvue.orgvue.timed_http import ResponseTimer
+from tap_orgvue.orgvue.timed_http import (
+    ResponseTimer,
+    TimedAdapter,
+    _TimedReader,
+    _TimedResponse,
+)
 from tap_orgvue.orgvue.transport import iter_raw, read_start
 from tests.support.mocked_orgvue import FastForward
 
@@ -59,6 +65,55 @@ def test_the_earlier_deadline_counts() -> None:
     assert timer.exceeded is None
     time.now = 10
     assert timer.exceeded is whole
+
+
+@pytest.mark.parametrize("timeout,seconds", [(1000, 10), (4, 4), (None, 10)])
+def test_each_read_has_the_time_that_is_left(timeout: float | None, seconds: float) -> None:
+    """A read waits no longer than its timeout and its deadline; the connection keeps its own."""
+    time = FastForward()
+    timer = ResponseTimer(Deadline(10, "the whole", clock=time.clock), "the head")
+    sock = RecordingSocket()
+    sock.settimeout(timeout)
+    with sock, _TimedReader(sock, timer) as reader:
+        timer.start_body()
+        sock.timeouts.clear()
+        assert reader.readable()
+        assert reader.read(2) == b"ab"
+        assert sock.timeouts == [seconds, timeout]
+        time.now = 10
+        with pytest.raises(TimeoutError):
+            reader.read(1)
+
+
+class RecordingSocket(socket.socket):
+    """One end of a connection that has received `abc`.
+
+    Attributes:
+        timeouts: The timeouts that were set.
+    """
+
+    def __init__(self) -> None:
+        """Connect."""
+        self.timeouts: list[float | None] = []
+        own, other = socket.socketpair()
+        super().__init__(fileno=own.detach())
+        with other:
+            other.sendall(b"abc")
+
+    @override
+    def settimeout(self, value: float | None) -> None:
+        self.timeouts.append(value)
+        super().settimeout(value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_every_connection_heeds_the_timer(scheme: str) -> None:
+    """Connections to hosts and through proxies bound their responses."""
+    adapter = TimedAdapter()
+    for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.test:1")):
+        pool = manager.connection_from_host("orgvue.test", 1, scheme)
+        assert issubclass(pool.ConnectionCls.response_class, _TimedResponse)
+    adapter.close()
 
 
 # --- over HTTP
