@@ -44,7 +44,7 @@ class Retrier:
         rate_limiter: RateLimiter,
         logger: logging.Logger,
         *,
-        max_wait: float = 900,
+        max_wait: float,
     ) -> None:
         """Keep the dependencies.
 
@@ -80,7 +80,7 @@ class Retrier:
             interval=0,
             jitter=None,
             max_tries=tries,
-            giveup=lambda error: not getattr(error, "retryable", False),
+            giveup=lambda error: not error.retryable,
             on_backoff=lambda details: self._wait(details, tries, deadline),
             logger=None,
         )(attempt)
