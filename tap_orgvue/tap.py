@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import PurePath
@@ -21,7 +22,7 @@ from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped, TenantRefusal
 from tap_orgvue.schema.column_rules import ColumnRules
-from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.scrubbing import SCRUBBER, escaped
 from tap_orgvue.settings import Settings, SettingsError
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.config import normalized
@@ -49,6 +50,27 @@ _CHECK_RETRIES = 2
 
 _ENVIRONMENT = "ENV"
 """The word that stands for environment variables in place of a config file."""
+
+
+class StreamsFailed(OrgvueError):
+    """Some streams failed; the others are complete.
+
+    Attributes:
+        lines: How many failed, then a line for each of them.
+    """
+
+    def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
+        """Sum the failures up.
+
+        Args:
+            failed: Stream name to its error.
+            selected: The number of selected streams.
+        """
+        self.lines = [
+            f"{len(failed)} of {selected} streams failed:",
+            *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
+        ]
+        super().__init__("\n".join(map(escaped, self.lines)))
 
 
 class TapOrgvue(IsolatingTap):
@@ -299,7 +321,7 @@ class TapOrgvue(IsolatingTap):
             tap.close()
         if failed:
             selected = sum(stream.selected for stream in tap.streams.values())
-            raise OrgvueError(_summary(failed, selected))
+            raise StreamsFailed(failed, selected)
 
     @classmethod
     @override
@@ -329,7 +351,7 @@ class TapOrgvue(IsolatingTap):
             )
         except SettingsError as error:
             for mistake in error.mistakes:
-                click.echo(f"✗ settings: {mistake}", err=True)
+                _print_stage("✗", f"settings: {mistake}", err=True)
             raise
         if describes:
             tap.write_catalog_schemas()
@@ -346,9 +368,9 @@ class TapOrgvue(IsolatingTap):
         client = self._make_client(min(self.settings.max_retries, _CHECK_RETRIES))
         try:
             for stage, found in check_connection(client, self.settings, self.logger):
-                click.echo(f"✓ {stage}: {found}")
+                _print_stage("✓", f"{stage}: {found}")
         except StageFailed as failed:
-            click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
+            _print_stage("✗", f"{failed.stage}: {failed.advice}")
             raise SystemExit(1) from None
         finally:
             client.close()
@@ -359,14 +381,21 @@ class TapOrgvue(IsolatingTap):
         self.source.close()
 
 
+def _print_stage(mark: str, text: str, *, err: bool = False) -> None:
+    """Print a line of `--test`, in the signs that the console has."""
+    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
+    line = f"{mark} {SCRUBBER.line(text)}"
+    try:
+        line.encode(encoding)
+    except UnicodeEncodeError:
+        plain = line.replace("✓", "OK").replace("✗", "FAILED")
+        line = plain.encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(line, err=err)
+
+
 def _read_configs(paths: Any) -> dict[str, Any]:
     """The settings of several files, later ones over earlier ones."""
     config: dict[str, Any] = {}
     for path in [paths] if isinstance(paths, (str, PurePath)) else paths or ():
         config |= read_config(str(path))
     return config
-
-
-def _summary(failed: Mapping[str, Exception], of: int) -> str:
-    lines = [f"  {name}: {error_message(error)}" for name, error in failed.items()]
-    return "\n".join([f"{len(failed)} of {of} streams failed:", *lines])
