@@ -14,11 +14,14 @@ from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
 from tap_orgvue.singer.output import flush_stdout
 from tap_orgvue.singer.signals import ending_signals
-from tap_orgvue.tap import TapOrgvue
+from tap_orgvue.tap import StreamsFailed, TapOrgvue
 from tap_orgvue.tuning import tune_process
 
 if TYPE_CHECKING:
     from types import FrameType
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "CRITICAL", "NOTSET")
 
 
 def run() -> None:
@@ -27,6 +30,7 @@ def run() -> None:
     The exit code is 1 after an error, 128 and the signal's number after a signal.
     """
     tune_process()
+    _check_log_level()
     SCRUBBER.install()
     for number in ending_signals():
         # Until the tap takes them itself.
@@ -47,7 +51,9 @@ def run() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
-        TapOrgvue.logger.error("%s", error_message(error), exc_info=debugging)
+        lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
+        # A line feed of the format breaks lines; one in a line is escaped.
+        TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines, exc_info=debugging)
         sys.exit(1)
 
 
@@ -63,6 +69,18 @@ def _run_command_line() -> None:
         # `--version` and `--help` leave their text in Python's buffer.
         flush_stdout()
         raise
+
+
+def _check_log_level() -> None:
+    """Refuse a log level that Python's logging does not know: it would say so in its own words."""
+    for variable in ("TAP_ORGVUE_LOGLEVEL", "LOGLEVEL"):
+        level = os.environ.get(variable)
+        if level == "":
+            # The SDK takes an empty variable for a level.
+            del os.environ[variable]
+        elif level is not None and level.upper() not in _LOG_LEVELS:
+            sys.stderr.write(f"{variable}: must be one of {', '.join(_LOG_LEVELS)}.\n")
+            sys.exit(1)
 
 
 def _end(signum: int, _: FrameType | None) -> None:

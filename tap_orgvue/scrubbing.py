@@ -1,8 +1,9 @@
-"""Removes secrets from every log record, whichever library logs it.
+"""Removes secrets and control characters from every log record, whichever library logs it.
 
 Secrets are tokens, hash keys, query strings (those of presigned URLs among them) and the passwords
-of proxies. A record is cleaned when it is made, before any handler, formatter or logging
-configuration sees it.
+of proxies. Control characters are escaped, so that a property's name can neither forge a line of
+the log nor steer a terminal: only the format of a message may break lines, not its arguments. A
+record is cleaned when it is made, before any handler, formatter or logging configuration sees it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import re
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from urllib.request import getproxies
@@ -31,6 +34,9 @@ _SHORTEST_SECRET = 4
 
 _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 """Fields of every log record; all others were passed as `extra`."""
+
+_BLOCKS = frozenset({"exc_text", "stack_info", "exception_text"})
+"""Fields of several lines."""
 
 _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
     # By name: in headers, dicts and parameters.
@@ -59,6 +65,14 @@ _WORD = re.compile(r"[^\s\"<>]+")
 
 _PARAMETER = re.compile(r"[\w.%~-]+=")
 
+_CONTROL = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that move a cursor, break a line, turn the direction of writing, or are none."""
+
+_CONTROL_IN_LINE = re.compile(_CONTROL.pattern.replace("\x0a", "\x0b"))
+"""The same without the line feed."""
+
 _DEEPEST = 5
 """Levels of nested values in `extra` that are cleaned one by one; deeper ones become text."""
 
@@ -68,6 +82,11 @@ def _without_query(word: re.Match[str]) -> str:
     path, mark, query = word.group().partition("?")
     is_query = query and path and ("/" in path or _PARAMETER.match(query))
     return f"{path}?{_REPLACEMENT}" if mark and is_query else word.group()
+
+
+def escaped(text: str, characters: re.Pattern[str] = _CONTROL) -> str:
+    """A text with its control characters as in a Python literal, a backslash and letters."""
+    return characters.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 class Scrubber:
@@ -106,6 +125,14 @@ class Scrubber:
             text = pattern.sub(replacement, text)
         return _WORD.sub(_without_query, text) if "?" in text else text
 
+    def line(self, text: str) -> str:
+        """A text as one line, without secrets and control characters."""
+        return escaped(self.clean(text))
+
+    def _block(self, text: str) -> str:
+        """A text of several lines, likewise."""
+        return escaped(self.clean(text), _CONTROL_IN_LINE)
+
     def install(self) -> None:
         """Clean every log record of this process, and the reports of uncaught exceptions."""
         self.keep(*_proxy_passwords())
@@ -136,8 +163,7 @@ class Scrubber:
         trace: TracebackType | None,
     ) -> None:
         """Write the traceback of an uncaught exception to stderr, without secrets."""
-        text = "".join(traceback.format_exception(kind, error, trace))
-        sys.stderr.write(self.clean(text))
+        sys.stderr.write(self._block(_traceback_of(kind, error, trace)) + "\n")
 
     def clean_record(self, record: logging.LogRecord) -> None:
         """Clean a log record in place: message, exception, stack, extras."""
@@ -148,21 +174,22 @@ class Scrubber:
             record.msg = message = _text_of(record.msg)
             record.args = ()
         clean = self.clean(message)
+        if _CONTROL.search(clean):
+            clean = self._block(self.clean(_one_line_each(record)))
         if clean != message:
             record.msg, record.args = clean, ()
         if record.exc_info and record.exc_info[1] is not None:
-            text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            text = _traceback_of(*record.exc_info)
             # A formatter may show causes that the traceback leaves out.
-            parts = [text, *map(_text_of, _chain(record.exc_info[1]))]
-            if any(self.clean(part) != part for part in parts):
+            parts = map(_text_of, _chain(record.exc_info[1]))
+            if self._block(text) != text or any(self.line(part) != part for part in parts):
                 record.exc_text, record.exc_info = text, None
                 # For formatters that ignore `exc_text`.
                 record.__dict__["exception_text"] = text
-        if record.exc_text:
-            record.exc_text = self.clean(record.exc_text)
-        if record.stack_info:
-            record.stack_info = self.clean(record.stack_info)
-        for name in record.__dict__.keys() - _STANDARD_FIELDS:
+        for name in _BLOCKS & record.__dict__.keys():
+            if record.__dict__[name]:
+                record.__dict__[name] = self._block(record.__dict__[name])
+        for name in record.__dict__.keys() - _STANDARD_FIELDS - _BLOCKS:
             record.__dict__[name] = self._clean_value(record.__dict__[name])
 
     def _clean_value(self, value: Any, depth: int = 0) -> Any:
@@ -175,8 +202,46 @@ class Scrubber:
         if isinstance(value, (list, tuple, set)) and depth < _DEEPEST:
             return [self._clean_value(entry, depth + 1) for entry in value]
         text = _text_of(value)
-        clean = self.clean(text)
+        clean = self.line(text)
         return value if clean == text else clean
+
+
+def _one_line_each(record: logging.LogRecord) -> str:
+    """The message of a record, with line feeds of its format only."""
+    if not record.args or not isinstance(record.msg, str):
+        return escaped(record.getMessage().rstrip("\n"))
+    given = record.args
+    arguments: Any = (
+        {name: _in_one_line(value) for name, value in given.items()}
+        if isinstance(given, Mapping)
+        else tuple(map(_in_one_line, given))
+    )
+    try:
+        return str(record.msg % arguments)
+    except (TypeError, ValueError):
+        # `%c` takes one character.
+        return escaped(record.getMessage())
+
+
+def _in_one_line(value: object) -> object:
+    """An argument of a message, as text if that has control characters."""
+    if not _CONTROL.search(_text_of(value)):
+        return value
+    # Warnings end in a line feed.
+    return escaped(str(value).rstrip("\n"))
+
+
+def _traceback_of(
+    kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+) -> str:
+    """A traceback in which no exception's own text breaks a line."""
+    text = "".join(traceback.format_exception(kind, error, trace)).rstrip()
+    for each in _chain(error):
+        with suppress(Exception):
+            message = str(each)
+            if "\n" in message:
+                text = text.replace(message, escaped(message))
+    return text
 
 
 def _text_of(value: Any) -> str:

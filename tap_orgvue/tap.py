@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -19,7 +20,7 @@ from tap_orgvue.orgvue.errors import (
     TenantRefusal,
 )
 from tap_orgvue.schema.columns import columns_in
-from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.scrubbing import SCRUBBER, escaped
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
@@ -54,6 +55,27 @@ _CHECK_RETRIES = 2
 
 _ENVIRONMENT = "ENV"
 """The word that stands for environment variables in place of a config file."""
+
+
+class StreamsFailed(OrgvueError):
+    """Some streams failed; the others are complete.
+
+    Attributes:
+        lines: How many failed, then a line for each of them.
+    """
+
+    def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
+        """Sum the failures up.
+
+        Args:
+            failed: Stream name to its error.
+            selected: The number of selected streams.
+        """
+        self.lines = [
+            f"{len(failed)} of {selected} streams failed:",
+            *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
+        ]
+        super().__init__("\n".join(map(escaped, self.lines)))
 
 
 class TapOrgvue(IsolatingTap):
@@ -271,7 +293,7 @@ class TapOrgvue(IsolatingTap):
             tap.close()
         if failed:
             selected = sum(stream.selected for stream in tap.streams.values())
-            raise OrgvueError(_summary(failed, selected))
+            raise StreamsFailed(failed, selected)
 
     @classmethod
     @override
@@ -330,7 +352,7 @@ class TapOrgvue(IsolatingTap):
             )
         except SettingsError as error:
             for mistake in error.mistakes:
-                click.echo(f"✗ settings: {mistake}", err=True)
+                _print_stage("✗", f"settings: {mistake}", err=True)
             raise
         if describes:
             tap.write_catalog_schemas()
@@ -350,11 +372,11 @@ class TapOrgvue(IsolatingTap):
         )
         try:
             for stage, found in check_connection(client, self.settings, self.logger):
-                click.echo(f"✓ {stage}: {found}")
+                _print_stage("✓", f"{stage}: {found}")
         except StageFailed as failed:
-            click.echo(SCRUBBER.clean(f"✗ {failed.stage}: {failed.advice}"))
+            _print_stage("✗", f"{failed.stage}: {failed.advice}")
             for stage in failed.unchecked:
-                click.echo(f"- {stage}: not checked")
+                _print_stage("-", f"{stage}: not checked")
             raise SystemExit(1) from None
         finally:
             client.close()
@@ -365,6 +387,13 @@ class TapOrgvue(IsolatingTap):
         self.source.close()
 
 
-def _summary(failed: Mapping[str, Exception], of: int) -> str:
-    lines = [f"  {name}: {error_message(error)}" for name, error in failed.items()]
-    return "\n".join([f"{len(failed)} of {of} streams failed:", *lines])
+def _print_stage(mark: str, text: str, *, err: bool = False) -> None:
+    """Print a line of `--test`, in the signs that the console has."""
+    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
+    line = f"{mark} {SCRUBBER.line(text)}"
+    try:
+        line.encode(encoding)
+    except UnicodeEncodeError:
+        plain = line.replace("✓", "OK").replace("✗", "FAILED")
+        line = plain.encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(line, err=err)

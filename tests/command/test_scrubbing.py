@@ -141,6 +141,85 @@ def test_arguments_that_do_not_fit_are_dropped(scrubber: Scrubber) -> None:
     assert record.getMessage() == "%d"
 
 
+@pytest.mark.parametrize(
+    "character,written",
+    [
+        ("\n", "\\n"),
+        ("\r", "\\r"),
+        ("\x00", "\\x00"),
+        ("\x1b", "\\x1b"),
+        ("\x7f", "\\x7f"),
+        ("\x85", "\\x85"),
+        ("\x9b", "\\x9b"),
+        ("\u2028", "\\u2028"),
+        ("\u202e", "\\u202e"),
+        ("\u2066", "\\u2066"),
+        ("\u200f", "\\u200f"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_control_characters_are_escaped(scrubber: Scrubber, character: str, written: str) -> None:
+    """A character that breaks a line or steers a terminal is written out, wherever it stands."""
+    foreign = f"a{character}b"
+    assert scrubber.line(foreign) == f"a{written}b"
+    for record in (
+        record_of("%s: %d", foreign, 3),
+        record_of("%(name)s: %(count)d", {"name": foreign, "count": 3}),
+        record_of(f"{foreign}: 3"),
+        record_of(KeyError(f"{foreign}: 3").args[0]),
+    ):
+        scrubber.clean_record(record)
+        assert record.getMessage() == f"a{written}b: 3"
+    record = record_of("m", nested={"key": [foreign]})
+    scrubber.clean_record(record)
+    assert record.__dict__["nested"] == {"key": [f"a{written}b"]}
+
+
+@pytest.mark.parametrize("text", ["a\tb", "Größe, 部门 ✓", "🙂", "a\\nb"])
+def test_other_characters_stay(scrubber: Scrubber, text: str) -> None:
+    """Tabs, letters of any script and signs are what they are."""
+    assert scrubber.line(text) == text
+
+
+def test_the_format_of_a_message_may_break_lines(scrubber: Scrubber) -> None:
+    """The tap's own line feeds stay; those of an argument do not."""
+    record = record_of("%s failed:\n  %s", 1, "people\n2026-01-01 | INFO | all is well")
+    scrubber.clean_record(record)
+    assert record.getMessage() == "1 failed:\n  people\\n2026-01-01 | INFO | all is well"
+
+
+def test_a_warning_is_one_line(scrubber: Scrubber) -> None:
+    """What Python writes of a warning ends in a line feed, which is dropped."""
+    record = record_of("%s", "x.py:1: UserWarning: odd\n  call()\n")
+    scrubber.clean_record(record)
+    assert record.getMessage() == "x.py:1: UserWarning: odd\\n  call()"
+
+
+def test_a_format_for_one_character(scrubber: Scrubber) -> None:
+    """`%c` with a line feed is escaped as well."""
+    record = record_of("%c|", "\n")
+    scrubber.clean_record(record)
+    assert record.getMessage() == "\\n|"
+
+
+def test_an_exception_breaks_no_line(scrubber: Scrubber) -> None:
+    """In a traceback the exception's own text stays on its line, and so does its cause's."""
+    try:
+        try:
+            raise KeyError("first\nforged")  # noqa: TRY301 - it is the cause that is looked at
+        except KeyError as cause:
+            raise ValueError("second\nforged\x1b") from cause
+    except ValueError as error:
+        record = record_of("m", exc_info=(ValueError, error, error.__traceback__))
+    scrubber.clean_record(record)
+    assert record.exc_info is None
+    assert record.exc_text is not None
+    lines = record.exc_text.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1] == "ValueError: second\\nforged\\x1b"
+    assert not [line for line in lines if line.startswith("forged")]
+
+
 def test_uncaught_exceptions_are_reported_clean(
     scrubber: Scrubber, capsys: pytest.CaptureFixture[str]
 ) -> None:
