@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d:?\d\d|[+-]\d\d)?)?",
+    re.ASCII,
 )
 
 _MICROSECOND_DIGITS = 6

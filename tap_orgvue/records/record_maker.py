@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from tap_orgvue.records.values import (
     canonical_text,
     fit_date,
     fit_date_time,
+    json_text,
     read_cell,
 )
 from tap_orgvue.schema.column_types import ColumnType
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     """Position, column, and a function that fits the column's cells; None if no cell changes."""
 
 Record = dict[str, Any]
+T = TypeVar("T", bound="Cells | None")
 
 _FIT: dict[ColumnType, Callable[[Any], Any]] = {
     ColumnType.DATE: fit_date,
@@ -94,6 +96,7 @@ class RecordMaker:
         self._fitter = Fitter(self.counts)
         self._caches = {column_type: _FitCache(fit) for column_type, fit in _FIT.items()}
         self._planned: tuple[DecodePlan, list[_ColumnFit]] | None = None
+        self._rescued_rows: list[Row] = []
         names = {column.name for column in columns}
         self._unmapped = [
             (
@@ -136,7 +139,10 @@ class RecordMaker:
         for i, key, read in self._unmapped:
             for row, value in zip(rows, read([cell[i] for cell in cells]), strict=True):
                 if value is not None and self._rescue:
-                    _rescue(row, key, value)
+                    self._keep(row, key, value)
+        for row in self._rescued_rows:
+            row.rescued = json_text(row.rescued)
+        self._rescued_rows = []
         self.counts.rows += len(rows)
         return rows
 
@@ -155,41 +161,45 @@ class RecordMaker:
         if self._planned is None or self._planned[0] is not plan:
             layout = self._layout
             typed = [(i, column) for i, column in layout.shown() if i not in plan.cellwise]
-            self._planned = (
-                plan,
-                [
-                    *(
-                        (i, column, self._caches[column.type].fit_all)
-                        for i, column in typed
-                        if column.type in _FIT and i not in plan.dates
-                    ),
-                    *(
-                        (i, column, self._cell_fit(i, column))
-                        for i, column in layout.shown()
-                        if i in plan.cellwise
-                    ),
-                ],
-            )
+            fits: list[_ColumnFit] = [
+                *(
+                    (i, column, self._checked(column, self._caches[column.type].fit_all))
+                    for i, column in typed
+                    if column.type in _FIT and i not in plan.dates
+                ),
+                *(
+                    (i, column, self._cell_fit(i, column))
+                    for i, column in layout.shown()
+                    if i in plan.cellwise
+                ),
+            ]
+            # Values are rescued in the order of the columns, whatever the plan is.
+            self._planned = (plan, sorted(fits, key=operator.itemgetter(0)))
         return self._planned[1]
 
     def _cell_fit(self, position: int, column: Column) -> Callable[[Cells], Cells]:
         if column.hashed:
             declared = self._layout.declared_types[position]
-            return self._reader(column.name, lambda raw: self._hash(declared, raw))
-        read = self._reader(column.name, lambda raw: self._fitter.fit(column.type, raw))
-        if column.name not in self._layout.key_columns:
-            return read
+            read = self._reader(column.name, lambda raw: self._hash(declared, raw))
+        else:
+            read = self._reader(column.name, lambda raw: self._fitter.fit(column.type, raw))
+        return self._checked(column, read)
 
-        def read_key(cells: Cells) -> Cells:
-            values = read(cells)
-            if None in values:
+    def _checked(self, column: Column, fit: Callable[[Cells], T]) -> Callable[[Cells], T]:
+        """The fit of a column; that of a key's column refuses nulls and blanks."""
+        if column.name not in self._layout.key_columns:
+            return fit
+
+        def fit_key(cells: Cells) -> T:
+            values = fit(cells)
+            if values is not None and None in values:
                 raise MalformedResponse(
                     f"A row of an export has no value for its key '{column.name}' (after row "
                     f"{self.counts.rows}); no table can hold it."
                 )
             return values
 
-        return read_key
+        return fit_key
 
     def _unmapped_reader(
         self, position: int, key: str, *, hashed: bool
@@ -251,8 +261,15 @@ class RecordMaker:
                 "`rescue_data` is false. Correct it in Orgvue, set its type with "
                 "`property_types`, or set `rescue_data` to true."
             )
-        _rescue(row, column.name, misfit.whole)
+        self._keep(row, column.name, misfit.whole)
         return misfit.fitted
+
+    def _keep(self, row: Row, name: str, value: Any) -> None:
+        """Keep a value for a row's `_rescued_data`, which is made once the block is read."""
+        if row.rescued is None:
+            row.rescued = {}
+            self._rescued_rows.append(row)
+        row.rescued[name] = value
 
     def _which(self, row: Row) -> str:
         """The row's id, or its place, for a message."""
@@ -261,13 +278,6 @@ class RecordMaker:
         if isinstance(row_id, (msgspec.Raw, bytes)):
             row_id = read_cell(bytes(row_id))
         return f"row {row_id}" if row_id else f"row {self.counts.rows + 1} of its block or after"
-
-
-def _rescue(row: Row, name: str, value: Any) -> None:
-    """Keep a value in a row's `_rescued_data`."""
-    if row.rescued is None:
-        row.rescued = {}
-    row.rescued[name] = value
 
 
 class _FitCache(dict[str | None, Any]):

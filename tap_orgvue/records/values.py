@@ -1,7 +1,8 @@
 """One cell: a JSON value becomes a value of its column's type, or a misfit.
 
 Orgvue does not promise that a cell has its property's declared type: a calculated number can hold
-text. One value of another type or form fails a whole load, so no such value is emitted.
+text. One value of another type or form fails a whole load, so no such value is emitted. Text in a
+column of another type is read without the white space around it; blank text there is null.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Misfit(msgspec.Struct, frozen=True):
     """A value that its column cannot hold, or can hold in part only.
 
     Attributes:
-        whole: The value, to be rescued.
+        whole: The value, to be rescued; numbers in it are `Literal`.
         fitted: The part that the column can hold; mostly None.
     """
 
@@ -114,12 +115,11 @@ class Fitter:
         return text
 
     def storable(self, value: Any) -> Any:
-        """A value as loaders can store it in JSON: valid Unicode, no NUL, finite numbers."""
+        """A value as databases can store it in JSON: valid Unicode, no NUL, finite numbers."""
         if isinstance(value, str):
             return self._without_nul(value.encode("utf-8", "backslashreplace").decode())
         if isinstance(value, Literal):
-            number = exact_number(value.text)
-            return value.text if number is None else number
+            return value.text if exact_number(value.text) is None else value
         if isinstance(value, list):
             return [self.storable(entry) for entry in value]
         if isinstance(value, dict):
@@ -144,9 +144,9 @@ def read_cell(raw: bytes) -> Any:
 
 _CELL = json.JSONDecoder(parse_float=Literal, parse_int=Literal, parse_constant=Literal)
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)")
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
 
 _MAX_DIGITS = 4000
 """The most digits of a number, before and after its point; databases hold four times as many."""
@@ -177,7 +177,9 @@ def exact_number(text: str) -> int | float | Decimal | None:
 
 
 def _number(cell: Any) -> Any:
-    text = cell.text if isinstance(cell, Literal) else cell
+    text = cell.text if isinstance(cell, Literal) else _unpadded(cell)
+    if text == "":
+        return None
     number = exact_number(text) if isinstance(text, str) else None
     return Misfit(cell) if number is None else number
 
@@ -185,14 +187,24 @@ def _number(cell: Any) -> Any:
 def _boolean(cell: Any) -> Any:
     if isinstance(cell, bool):
         return cell
-    return {"true": True, "false": False}[cell] if cell in ("true", "false") else Misfit(cell)
+    text = _unpadded(cell)
+    if text == "":
+        return None
+    return text == "true" if text in ("true", "false") else Misfit(cell)
+
+
+def _unpadded(cell: Any) -> Any:
+    """A text without the white space around it; any other value as it is."""
+    return cell.strip() if isinstance(cell, str) else cell
 
 
 def fit_date_time(cell: Any) -> Any:
-    """Fit a value to a date-time column: RFC 3339 in UTC with `Z`.
+    """Fit a value to a date-time column: RFC 3339 in UTC with `Z`; None if it is blank.
 
     A fraction finer than microseconds is cut, and the value is rescued whole.
     """
+    if _unpadded(cell) == "":
+        return None
     instant = parse_instant(cell) if isinstance(cell, str) else None
     if instant is None:
         return Misfit(cell)
@@ -201,12 +213,14 @@ def fit_date_time(cell: Any) -> Any:
 
 
 def fit_date(cell: Any) -> Any:
-    """Fit a value to a date column: `YYYY-MM-DD`.
+    """Fit a value to a date column: `YYYY-MM-DD`; None if it is blank.
 
     A value with a time of day becomes its date in UTC, and is rescued whole.
     """
     if isinstance(cell, str) and is_plain_day(cell):
         return cell[:10]
+    if _unpadded(cell) == "":
+        return None
     instant = parse_instant(cell) if isinstance(cell, str) else None
     if instant is None:
         return Misfit(cell)
@@ -220,13 +234,20 @@ def canonical_text(value: Any) -> str:
 
     5, 5.0 and 5.00 are `5`; -0.0 is `0`; nested values are JSON with sorted keys.
     """
+    if isinstance(value, Literal):
+        value = exact_number(value.text)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        return json.dumps(value, sort_keys=True, default=str)
+        return json.dumps(value, sort_keys=True, default=_json_number)
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not exact:
         return "0"
     text = f"{exact:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _json_number(value: Any) -> Any:
+    """A number that the JSON encoder does not know: a `Literal`, or a Decimal as its text."""
+    return exact_number(value.text) if isinstance(value, Literal) else str(value)
 
 
 def json_text(value: Any) -> str:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 _KEY_PREFIX = "Orgvue property: "
 
 RESCUED_SCHEMA: Mapping[str, Any] = {
-    "type": ["object", "null"],
+    "type": ["string", "null"],
     "title": "Rescued data",
-    "description": "Values that do not fit their column, by the column's name.",
+    "description": "Values that do not fit their column: a JSON object by the column's name.",
 }
+"""JSON as text: object columns break CSV and Parquet loaders, and have no SQL null in JSONB."""
 
 
 class Column(msgspec.Struct, frozen=True):

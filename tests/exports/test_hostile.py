@@ -77,8 +77,10 @@ def read(body: bytes, *records: dict[str, Any], **headers: str) -> Case:
 
 
 def cell(*cells: str, **expected: Any) -> Case:
-    """An export with one row, whose record has these values, `_rescued_data` among them."""
-    return read(raw(*cells), {"_rescued_data": None, **expected})
+    """An export with one row, whose record has these values, and these in `_rescued_data`."""
+    rescued = expected.pop("_rescued_data", None)
+    text = rescued and json.dumps(rescued, ensure_ascii=False, separators=(",", ":"))
+    return read(raw(*cells), {"_rescued_data": text, **expected})
 
 
 def told(body: bytes, words: str, headers: Mapping[str, str] = JSON) -> Case:

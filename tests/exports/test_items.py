@@ -13,7 +13,7 @@ from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.models import Property as Listed
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.datasets import ids, people
-from tests.support.runs import conditions, discover, entry, select, sync
+from tests.support.runs import conditions, discover, entry, rescued, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_stored_values_are_read_from_the_items(calculated: Orgvue) -> None:
         "on_leave": True,
         "start_date": "2022-01-01",
     }
-    assert first["_rescued_data"] is None
+    assert rescued(first) is None
 
 
 def test_items_that_lack_a_value_have_null(calculated: Orgvue) -> None:
@@ -110,8 +110,8 @@ def test_items_that_lack_a_value_have_null(calculated: Orgvue) -> None:
     calculated.dataset("People").update(1, salary="N/A")
     config = {**calculated.config, "include_calculations": False}
     first, second, *_ = sync(config).records["people"]
-    assert (first["salary"], first["_rescued_data"]) == (None, None)
-    assert (second["salary"], second["_rescued_data"]) == (None, {"salary": "N/A"})
+    assert (first["salary"], rescued(first)) == (None, None)
+    assert (second["salary"], rescued(second)) == (None, {"salary": "N/A"})
 
 
 def test_items_are_filtered_and_sliced(calculated: Orgvue) -> None:
@@ -138,7 +138,7 @@ def test_items_show_what_is_selected_alone(calculated: Orgvue) -> None:
     run = sync(config, catalog)
     assert not {"salary", "bonus"} & set(run.schemas["people"]["schema"]["properties"])
     assert not {"salary", "bonus"} & {name for r in run.records["people"] for name in r}
-    assert {record["_rescued_data"] is None for record in run.records["people"]} == {True}
+    assert {rescued(record) is None for record in run.records["people"]} == {True}
 
 
 def test_items_have_versions_and_a_guard(calculated: Orgvue) -> None:

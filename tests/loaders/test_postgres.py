@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
@@ -13,10 +14,10 @@ from tests.support.runs import discover, only, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
 
+CHANGELOG = Path(__file__).resolve().parents[2] / "CHANGELOG.md"
 LONG_KEY = "A property whose key is longer than a name in Postgres may be, by some way: 80 ch"
 
 
@@ -71,7 +72,7 @@ def test_column_types_are_those_of_the_properties(orgvue: Orgvue, database: Data
         "on_leave": "boolean",
         "start_date": "date",
         "_modified_at": "timestamp without time zone",
-        "_rescued_data": "jsonb",
+        "_rescued_data": "text",
     }
 
 
@@ -236,16 +237,36 @@ def test_batch_files_are_loaded_with_copy(
     assert database.count("people") == 2500
 
 
+def test_a_table_with_an_object_column_can_be_changed(
+    serve: Callable[..., Orgvue], database: Database
+) -> None:
+    """A table whose `_rescued_data` is JSONB loads on after the changelog's statement."""
+    orgvue = serve(people(3))
+    orgvue.dataset("People").update(0, salary="N/A")
+    load_postgres(orgvue, database)
+    as_before = "jsonb using coalesce(_rescued_data, 'null')::jsonb"
+    database.ask(f"alter table people alter column _rescued_data type {as_before}")
+    changes = (line for line in CHANGELOG.read_text().split("`") if "_rescued_data TYPE" in line)
+    database.ask(next(changes))
+    orgvue.dataset("People").update(1, salary="much")
+    load_postgres(orgvue, database)
+    assert database.ask("select _rescued_data from people order by id") == [
+        ('{"salary":"N/A"}',),
+        ('{"salary":"much"}',),
+        (None,),
+    ]
+
+
 def test_values_that_do_not_fit_are_to_be_found_in_sql(
     serve: Callable[..., Orgvue], database: Database
 ) -> None:
-    """Text in a number's column stops no load: the column is null, the text in _rescued_data."""
+    """Text in a number's column stops no load: _rescued_data has it as JSON, else SQL's null."""
     orgvue = serve(people(2))
     orgvue.dataset("People").update(0, salary="N/A")
     load_postgres(orgvue, database)
-    rescued = "select id from people where jsonb_typeof(_rescued_data) = 'object'"
-    assert database.ask(rescued) == [("P0",)]
-    assert database.ask("select salary, _rescued_data->>'salary' from people order by id") == [
+    assert database.ask("select id from people where _rescued_data is not null") == [("P0",)]
+    query = "select salary, _rescued_data::jsonb->>'salary' from people order by id"
+    assert database.ask(query) == [
         (None, "N/A"),
         (1001, None),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.simulator import Dataset, Property
-from tests.support.runs import Run, sync
+from tests.support.runs import Run, rescued, sync
 from tests.support.schemas import assert_satisfied
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ def values(run: Run) -> list[Any]:
         ("number", 1e-7, 1e-7),
         ("number", "12.50", 12.5),
         ("number", None, None),
+        ("number", "", None),
+        ("number", " 12.50\u00a0", 12.5),
         ("boolean", True, True),
         ("boolean", False, False),
         ("boolean", "true", True),
         ("boolean", "false", False),
         ("boolean", None, None),
+        ("boolean", " \t", None),
+        ("boolean", " true ", True),
         ("date", "2022-01-02", "2022-01-02"),
         ("date", "2022-01-02T00:00:00.000Z", "2022-01-02"),
         ("date", "2022-01-02T00:00:00Z", "2022-01-02"),
@@ -75,6 +79,10 @@ def values(run: Run) -> list[Any]:
         ("date", "0001-01-01", "0001-01-01"),
         ("date", "9999-12-31", "9999-12-31"),
         ("date", None, None),
+        ("date", "", None),
+        ("date", " 2022-01-02 ", "2022-01-02"),
+        ("text", "  ", "  "),
+        ("currency", "", ""),
         ("currency", "EUR 5", "EUR 5"),
         ("currency", {"eur": 5.50}, '{"eur":5.5}'),
         ("currency", 5, "5"),
@@ -89,7 +97,7 @@ def test_values_keep_their_meaning(
     (record,) = run.records["values"]
     assert record["v"] == expected
     assert type(record["v"]) is type(expected)
-    assert record["_rescued_data"] is None
+    assert rescued(record) is None
     assert_satisfied(run)
 
 
@@ -97,16 +105,20 @@ def test_values_keep_their_meaning(
     "type_,given",
     [
         ("number", "N/A"),
-        ("number", ""),
         ("number", True),
+        ("number", "\u0661\u0662"),
+        ("number", "1\u0662"),
+        ("number", "$1,234"),
+        ("number", "5 %"),
         ("number", "NaN"),
         ("boolean", 0),
         ("boolean", "yes"),
-        ("boolean", ""),
-        ("date", ""),
+        ("boolean", "Y"),
         ("date", "2022-02-30"),
         ("date", "10000-01-01"),
-        ("date", "02/01/2022"),
+        ("date", "31/12/2024"),
+        ("date", "\u0662\u0660\u0662\u0662-01-02"),
+        ("date", 45657),
         ("date", 20220102),
     ],
 )
@@ -117,7 +129,7 @@ def test_a_value_that_does_not_fit_is_null_and_kept(
     run = sync(serve(one_column(type_, given)).config)
     (record,) = run.records["values"]
     assert record["v"] is None
-    assert record["_rescued_data"] == {"v": given}
+    assert rescued(record) == {"v": given}
     assert_satisfied(run)
 
 

@@ -12,7 +12,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.datasets import people
-from tests.support.runs import Run, command, discover, entry, select, sync
+from tests.support.runs import Run, command, discover, entry, rescued, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def literal(type_: str, *literals: str) -> Dataset:
 
 def delivered(run: Run) -> list[tuple[Any, Any]]:
     """The column and what was rescued, of each row of the stream `values`."""
-    return [(record["some_value"], record["_rescued_data"]) for record in run.records["values"]]
+    return [(record["some_value"], rescued(record)) for record in run.records["values"]]
 
 
 def warnings(log: pytest.LogCaptureFixture) -> list[str]:
@@ -63,7 +63,8 @@ def warnings(log: pytest.LogCaptureFixture) -> list[str]:
         ("number", "1e400", None),
         ("number", "Infinity", None),
         ("number", "12,5", None),
-        ("number", " 5", None),
+        ("number", " 5 5", None),
+        ("number", " N/A ", None),
         ("number", "0x10", None),
         ("number", [1], None),
         ("number", {"amount": 5}, None),
@@ -130,20 +131,20 @@ def test_all_misfits_of_a_row_are_rescued_together(serve: Serve) -> None:
     orgvue = serve(people(2))
     orgvue.dataset("People").update(1, salary="N/A", onLeave="maybe", startDate="soon")
     first, second = sync(orgvue.config).records["people"]
-    assert first["_rescued_data"] is None
-    assert second["_rescued_data"] == {"salary": "N/A", "on_leave": "maybe", "start_date": "soon"}
+    assert rescued(first) is None
+    assert rescued(second) == {"salary": "N/A", "on_leave": "maybe", "start_date": "soon"}
     assert (second["salary"], second["on_leave"], second["start_date"]) == (None, None, None)
     assert (second["id"], second["full_name"]) == ("P1", "Person 1")
 
 
 def test_every_stream_has_the_column(serve: Serve) -> None:
-    """`_rescued_data` is an object column of every dataset's stream, null where nothing is."""
+    """`_rescued_data` is a text column of every dataset's stream, null where nothing is."""
     run = sync(serve(people(), cells("number", 1)).config)
     assert set(run.records) == {"people", "values"}
     for stream, records in run.records.items():
         schema = run.schemas[stream]["schema"]["properties"]["_rescued_data"]
-        assert schema["type"] == ["object", "null"]
-        assert [record["_rescued_data"] for record in records] == [None] * len(records)
+        assert schema["type"] == ["string", "null"]
+        assert [rescued(record) for record in records] == [None] * len(records)
 
 
 def test_misfits_do_not_depend_on_their_neighbours(serve: Serve) -> None:
@@ -166,7 +167,7 @@ def test_nul_characters_are_taken_out(serve: Serve, caplog: pytest.LogCaptureFix
     run = sync(orgvue.config)
     values = [value for value, _ in delivered(run)]
     assert values[:2] == ["ab", "c"]
-    assert run.records["people"][0]["_rescued_data"] == {"salary": "1"}
+    assert rescued(run.records["people"][0]) == {"salary": "1"}
     assert "\\u0000" not in run.stdout.replace("\\\\u0000", "")
     told = [line for line in warnings(caplog) if "NUL" in line]
     assert len([line for line in told if "'values': " in line]) == 1
@@ -241,7 +242,21 @@ def test_with_rescue_also_with_a_catalog_from_before(orgvue: Orgvue) -> None:
     orgvue.dataset("People").update(0, salary="N/A")
     run = sync(orgvue.config, catalog)
     assert "_rescued_data" in run.schemas["people"]["schema"]["properties"]
-    assert run.records["people"][0]["_rescued_data"] == {"salary": "N/A"}
+    assert rescued(run.records["people"][0]) == {"salary": "N/A"}
+
+
+def test_a_catalog_with_an_object_column_still_works(orgvue: Orgvue) -> None:
+    """A catalog from before, where `_rescued_data` was an object, emits it as JSON text too."""
+    catalog = discover(orgvue.config)
+    entry(catalog, "people")["schema"]["properties"]["_rescued_data"]["type"] = ["object", "null"]
+    orgvue.dataset("People").update(0, salary="N/A")
+    run = sync(orgvue.config, catalog)
+    column = run.schemas["people"]["schema"]["properties"]["_rescued_data"]
+    assert column["type"] == ["string", "null"]
+    assert [record["_rescued_data"] for record in run.records["people"][:2]] == [
+        '{"salary":"N/A"}',
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -307,16 +322,16 @@ def test_deselecting_it_does_not_make_values_disappear(orgvue: Orgvue) -> None:
     orgvue.dataset("People").update(0, salary="N/A")
     run = sync(orgvue.config, catalog)
     assert "_rescued_data" in run.schemas["people"]["schema"]["properties"]
-    assert run.records["people"][0]["_rescued_data"] == {"salary": "N/A"}
+    assert rescued(run.records["people"][0]) == {"salary": "N/A"}
 
 
 def test_stream_maps_see_what_was_rescued(orgvue: Orgvue) -> None:
-    """A stream map can read `_rescued_data`, keep it, rename it, or leave it out."""
+    """A stream map reads `_rescued_data` as JSON text, keeps it, renames it, or removes it."""
     orgvue.dataset("People").update(0, salary="N/A")
     maps = {
         "people": {
             "odd": "_rescued_data is not None",
-            "was": "(_rescued_data or {}).get('salary')",
+            "was": "json.loads(_rescued_data or '{}').get('salary')",
             "_rescued_data": "__NULL__",
         }
     }
@@ -332,7 +347,7 @@ def test_a_map_of_other_columns_keeps_what_was_rescued(orgvue: Orgvue) -> None:
     """A stream map that does not speak of `_rescued_data` passes it on."""
     orgvue.dataset("People").update(0, salary="N/A")
     run = sync({**orgvue.config, "stream_maps": {"people": {"shout": "full_name.upper()"}}})
-    assert run.records["people"][0]["_rescued_data"] == {"salary": "N/A"}
+    assert rescued(run.records["people"][0]) == {"salary": "N/A"}
     assert run.schemas["people"]["schema"]["properties"]["_rescued_data"]
 
 
@@ -346,8 +361,6 @@ def test_flattening_keeps_what_was_rescued(serve: Serve) -> None:
     for record in run.records["people"]:
         assert set(record) <= set(schema)
     first, second, _ = run.records["people"]
-    kept = first["_rescued_data"]
-    rescued = json.loads(kept) if isinstance(kept, str) else kept
-    assert rescued == {"salary": "N/A", "on_leave": {"from": {"day": 1}}}
-    assert ("string" if isinstance(kept, str) else "object") in schema["_rescued_data"]["type"]
-    assert second["_rescued_data"] is None
+    assert rescued(first) == {"salary": "N/A", "on_leave": {"from": {"day": 1}}}
+    assert schema["_rescued_data"]["type"] == ["string", "null"]
+    assert rescued(second) is None

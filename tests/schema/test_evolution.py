@@ -17,7 +17,7 @@ from tap_orgvue.schema.evolution import ResolvedColumns, reconcile
 from tap_orgvue.schema.ownership import ColumnNaming, ColumnOwners
 from tap_orgvue.simulator import Orgvue, Property
 from tests.support.datasets import people
-from tests.support.runs import command, discover, select, sync
+from tests.support.runs import command, discover, rescued, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def test_new_properties_are_added(
     )
     first, *_, last = run.records["people"]
     assert (first["bonus_pct"], first["reviewed"]) == (1, "2022-01-02")
-    assert last["_rescued_data"] == {"bonus_pct": "N/A"}
+    assert rescued(last) == {"bonus_pct": "N/A"}
     (line,) = warnings(caplog, "'people'", "new_properties", "--refresh-catalog")
     assert "'Bonus %'" in line
 
@@ -94,8 +94,7 @@ def test_new_properties_can_be_rescued(orgvue: Orgvue, caplog: pytest.LogCapture
     """`rescue` keeps their values, by key, in `_rescued_data`, and adds no column."""
     run = sync({**orgvue.config, "new_properties": "rescue"}, grown(orgvue))
     assert "bonus_pct" not in run.schemas["people"]["schema"]["properties"]
-    rescued = [record["_rescued_data"] for record in run.records["people"]]
-    assert rescued == [
+    assert [rescued(record) for record in run.records["people"]] == [
         {"Bonus %": 1, "reviewed": "2022-01-02"},
         {"Bonus %": 2},
         {"Bonus %": 3},
@@ -110,7 +109,7 @@ def test_new_properties_can_be_ignored(orgvue: Orgvue, caplog: pytest.LogCapture
     run = sync({**orgvue.config, "new_properties": "ignore"}, grown(orgvue))
     before = run.schemas["people"]["schema"]["properties"]
     assert not {"bonus_pct", "reviewed"} & set(before)
-    assert {record["_rescued_data"] is None for record in run.records["people"]} == {True}
+    assert {rescued(record) is None for record in run.records["people"]} == {True}
     assert len(warnings(caplog, "'people'", "ignore", "'Bonus %'")) == 1
 
 
@@ -236,7 +235,7 @@ def test_new_properties_beside_excluded_ones_can_be_rescued_or_fail(
     """`rescue` and `fail` hold as well, and neither sees an excluded property."""
     config, catalog = excluding
     run = sync({**config, "new_properties": "rescue"}, catalog)
-    assert "Bonus %" in str(run.records["people"][0]["_rescued_data"])
+    assert "Bonus %" in str(rescued(run.records["people"][0]))
     assert "old salary" not in run.stdout
     with pytest.raises(OrgvueError, match=r"new properties, 'Bonus %', and"):
         sync({**config, "new_properties": "fail"}, catalog)

@@ -11,7 +11,7 @@ import pytest
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
 from tests.support.datasets import people
-from tests.support.runs import command, discover, entry, sync
+from tests.support.runs import command, discover, entry, rescued, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_a_property_is_what_it_is_pinned_to(
     assert typed(entry(catalog, "values"), "v") == SCHEMAS[kind]
     assert typed(run.schemas["values"], "v") == SCHEMAS[kind]
     (record,) = run.records["values"]
-    assert (record["v"], record["_rescued_data"]) == (expected, None)
+    assert (record["v"], rescued(record)) == (expected, None)
 
 
 def test_a_pin_needs_no_new_catalog(orgvue: Orgvue) -> None:
@@ -85,7 +85,7 @@ def test_patterns_meet_keys_in_any_case(serve: Serve) -> None:
     assert typed(run.schemas["people"], "salary") == SCHEMAS["text"]
     assert typed(run.schemas["leavers"], "salary") == SCHEMAS["boolean"]
     assert typed(run.schemas["leavers"], "full_name") == SCHEMAS["number"]
-    assert run.records["leavers"][0]["_rescued_data"] == {"salary": 1000, "full_name": "Person 0"}
+    assert rescued(run.records["leavers"][0]) == {"salary": 1000, "full_name": "Person 0"}
 
 
 def test_a_pin_of_nothing_is_told(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,8 +120,8 @@ def test_a_column_keeps_the_type_of_its_table(
     run = sync(orgvue.config, discover(orgvue.config), state)
     assert typed(run.schemas["people"], "salary") == SCHEMAS["number"]
     first, second, *_ = run.records["people"]
-    assert (first["salary"], first["_rescued_data"]) == (12.5, None)
-    assert (second["salary"], second["_rescued_data"]) == (None, {"salary": "a lot"})
+    assert (first["salary"], rescued(first)) == (12.5, None)
+    assert (second["salary"], rescued(second)) == (None, {"salary": "a lot"})
     (line,) = warnings(caplog, "'people'", "property_types", "--full-refresh")
     assert "'salary'" in line
     again = sync(orgvue.config, discover(orgvue.config), run.state)
@@ -169,7 +169,7 @@ def test_a_catalog_that_is_behind_is_told_of(
     run = sync(orgvue.config, catalog)
     assert typed(run.schemas["people"], "salary") == SCHEMAS["number"]
     first, second, *_ = run.records["people"]
-    assert (first["salary"], second["_rescued_data"]) == (12.5, {"salary": "a lot"})
+    assert (first["salary"], rescued(second)) == (12.5, {"salary": "a lot"})
     assert len(warnings(caplog, "'salary'", "--refresh-catalog", "--discover")) == 1
 
 
@@ -196,7 +196,7 @@ def test_a_new_property_is_remembered_too(orgvue: Orgvue) -> None:
     people_.update(0, bonus="a lot")
     second = sync(orgvue.config, catalog, first.state)
     assert typed(second.schemas["people"], "bonus") == SCHEMAS["number"]
-    assert second.records["people"][0]["_rescued_data"] == {"bonus": "a lot"}
+    assert rescued(second.records["people"][0]) == {"bonus": "a lot"}
 
 
 def test_a_run_that_fails_remembers_nothing(serve: Serve) -> None:

@@ -117,7 +117,7 @@ def test_the_schema_is_inferred_from_the_headers(serve: Serve) -> None:
         "x": ["string", "null"],
         "ends_at": ["string", "null"],
         "_modified_at": ["string", "null"],
-        "_rescued_data": ["object", "null"],
+        "_rescued_data": ["string", "null"],
     }
     formats = {name: found["format"] for name, found in columns.items() if "format" in found}
     # The user's own `endsAt` is a calendar date: only generated keys are instants.

@@ -146,6 +146,12 @@ def into_closed_pipe(
         os.close(write_end)
 
 
+def rescued(record: dict[str, Any]) -> dict[str, Any] | None:
+    """What `_rescued_data` of a record says; None where nothing was rescued."""
+    text = record["_rescued_data"]
+    return None if text is None else dict(json.loads(text))
+
+
 def entry(catalog: dict[str, Any], stream: str) -> dict[str, Any]:
     """A stream's entry of a catalog."""
     return next(found for found in catalog["streams"] if found["tap_stream_id"] == stream)

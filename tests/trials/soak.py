@@ -86,7 +86,7 @@ def record(number: int, line: int) -> dict[str, Any]:
     changed = values.pop("_modifiedAt")
     expected: dict[str, Any] = {**values, "_modified_at": changed, "_rescued_data": None}
     if expected["pay"] == "N/A":
-        expected |= {"pay": None, "_rescued_data": {"pay": "N/A"}}
+        expected |= {"pay": None, "_rescued_data": '{"pay":"N/A"}'}
     return expected
 
 
