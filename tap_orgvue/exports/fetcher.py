@@ -19,7 +19,7 @@ from tap_orgvue.orgvue.errors import (
     Refusal,
     RequestInfo,
 )
-from tap_orgvue.orgvue.models import ITEMS, ExportMode
+from tap_orgvue.orgvue.models import EXPORT_FORMAT, ITEMS, ExportMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,11 @@ class ExportFetcher:
             OrgvueError: The last delivery failed, or its error is not about the delivery.
         """
         dataset = urlsplit(str(request.url)).path
-        deliveries = self._known.get(dataset) or self._deliveries(request)
+        deliveries = (
+            (_Delivery.SYNC,)
+            if _is_next_page(request)
+            else self._known.get(dataset) or self._deliveries(request)
+        )
         for i, delivery in enumerate(deliveries):
             others = deliveries[i + 1 :]
             try:
@@ -87,7 +91,8 @@ class ExportFetcher:
             except OrgvueError as refused:
                 error = refused
             else:
-                self._known[dataset] = (delivery, *others)
+                if not _is_next_page(request):
+                    self._known[dataset] = (delivery, *others)
                 return response
             if not others or not self._should_try_next(delivery, error, request):
                 raise error
@@ -126,7 +131,8 @@ class ExportFetcher:
     # -- the deliveries
 
     def _sync(self, request: requests.PreparedRequest) -> ExportResponse:
-        return self._response(request, retry_timeouts=self._mode is ExportMode.SYNC)
+        is_only_delivery = self._mode is ExportMode.SYNC or _is_next_page(request)
+        return self._response(request, retry_timeouts=is_only_delivery)
 
     def _job(self, request: requests.PreparedRequest) -> ExportResponse:
         return self._over(request, self._jobs.fetch(request))
@@ -188,6 +194,12 @@ class _TryNextDelivery(Exception):
 
 def _is_for_items(request: requests.PreparedRequest) -> bool:
     return urlsplit(str(request.url)).path.endswith(f"/{ITEMS}")
+
+
+def _is_next_page(request: requests.PreparedRequest) -> bool:
+    """True for the URL of a next link: a job or a slice would deliver all rows again."""
+    parts = urlsplit(str(request.url))
+    return bool(parts.query) or not parts.path.endswith((f"/export/{EXPORT_FORMAT}", f"/{ITEMS}"))
 
 
 def _may_be_too_large(error: OrgvueError) -> bool:

@@ -202,7 +202,8 @@ class ExportStream(BatchStream):
         """The request of a page: a GET for everything, a POST with a query for less."""
         request = super().get_http_request(page=page)
         if isinstance(page.next_page_token, Link):
-            request.url = page.next_page_token.url
+            link = page.next_page_token
+            request.url, request.method, request.data = link.url, link.method, link.query
             return request
         query = self.queries.query(page.next_page_token)
         if not query.is_everything:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
+from tap_orgvue.exports.jobs import body_of
 from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
 from tap_orgvue.orgvue.models import ID
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 _DIGITS = "-0123456789ABCDEFabcdef"
 """The characters of ids in the order of their code points: slices leave no gap, whichever case
 Orgvue uses and however it compares."""
+
+MAX_PAGES_WITHOUT_ROWS = 100
+"""Next links that are followed in a row while their pages have no rows."""
 
 _MAX_BOUND_LENGTH = 40
 """Characters of a slice's bound; ids have 36."""
@@ -54,9 +59,22 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """The URL of a next page, on the API's own origin."""
+    """A next page: the request of the page before it, with another URL.
+
+    Attributes:
+        url: On the API's own origin.
+        method: `GET` or `POST`.
+        body: The JSON body of a POST; empty for a GET.
+    """
 
     url: str
+    method: str = "GET"
+    body: bytes = b""
+
+    @property
+    def query(self) -> Any:
+        """The body as JSON data; None without one."""
+        return json.loads(self.body) if self.body else None
 
 
 Page = Slice | Link | None
@@ -77,15 +95,25 @@ class ExportPaginator(BaseAPIPaginator[Page]):
         self._same_origin = same_origin
         self._waiting: list[Slice] = []
         self._seen: set[str] = set()
+        self._without_rows = 0
 
     @override
     def continue_if_empty(self, response: requests.Response) -> bool:
-        """True: a page without rows says nothing about the next."""
+        """True: the page after one without rows may have some."""
         return True
 
     @override
     def get_next(self, response: requests.Response) -> Page:
-        """The page after a response; None after the last."""
+        """The page after a response; None after the last.
+
+        A next link repeats the method and the body of the request: without the query, the next page
+        would have other rows and columns (inferred: no page of an export is documented).
+
+        Raises:
+            MalformedResponse: The links lead in a circle, to another origin, or to page after page
+                without rows.
+            OrgvueError: A page is too large and cannot be split.
+        """
         rows = getattr(response, "rows", None)
         if rows is None:
             if isinstance(self.current_value, Link):
@@ -100,7 +128,14 @@ class ExportPaginator(BaseAPIPaginator[Page]):
             if url in self._seen:
                 raise MalformedResponse("The next links of an export lead in a circle.")
             self._seen.add(url)
-            return Link(url)
+            self._without_rows = 0 if rows.count else self._without_rows + 1
+            if self._without_rows > MAX_PAGES_WITHOUT_ROWS:
+                raise MalformedResponse(
+                    f"{MAX_PAGES_WITHOUT_ROWS} pages of an export in a row had no rows, and still "
+                    "a next link: this export has no end."
+                )
+            request = response.request
+            return Link(url, request.method or "GET", body_of(request))
         return self._waiting.pop() if self._waiting else None
 
 

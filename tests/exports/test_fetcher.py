@@ -18,6 +18,7 @@ from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
     OrgvueError,
+    Refusal,
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import ExportMode
@@ -200,6 +201,26 @@ def test_an_unreachable_file_host_is_a_reason_for_slices() -> None:
         orgvue.rows()
 
 
+@pytest.mark.parametrize("mode", [AUTO, SYNC, PAGED])
+@pytest.mark.parametrize("page", [f"{EXPORT}?page=2", f"{EXPORT}/2"])
+def test_a_next_page_has_no_other_delivery(mode: ExportMode, page: str) -> None:
+    """A next page that is too large is an error: a job would deliver the first pages again."""
+    orgvue = tenant(mode, get=OK, job=COMPLETED)
+    orgvue.serve("GET", page, TOO_LARGE)
+    orgvue.rows()
+    with pytest.raises(Refusal, match="413"):
+        orgvue.fetch(url=page)
+    assert "POST export" not in orgvue.routes
+
+
+def test_a_next_page_says_nothing_about_the_dataset() -> None:
+    """After a next page the whole export still has all of its deliveries."""
+    orgvue = tenant(AUTO, get=TOO_LARGE, job=COMPLETED, max_retries=1)
+    orgvue.serve("GET", f"{EXPORT}?page=2", refusal(504), OK)
+    orgvue.fetch(url=f"{EXPORT}?page=2").close()
+    assert orgvue.rows() == ROWS
+
+
 def test_a_dataset_s_delivery_is_remembered() -> None:
     """A delivery that failed for a dataset is not tried again, in this run, for this dataset."""
     orgvue = tenant(AUTO, job=COMPLETED)
@@ -297,6 +318,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "answered with nothing": ("first", "answer", {"body": b""}),
     "answered up to a brace": ("first", "answer", {"body": b'{"headers":[],"rows":[["1",{}'}),
     "answered up to a brace in a text": ("first", "answer", {"body": b'{"rows":[["]]}'}),
+    "cut behind a header": ("first", "hang_up", {"behind": "}", "tells_length": False}),
     "poll refused 503": ("ticket", "refuse", {"reason": 503}),
     "poll closed before the status line": ("ticket", "hang_up", {"after": 0}),
     "poll closed after the first byte": ("ticket", "hang_up", {"after": 1}),
@@ -315,6 +337,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "result told too long a length": ("result", "lie_about_length", {"by": 10}),
     "result told too short a length": ("result", "lie_about_length", {"by": -40}),
     "result answered with a page": ("result", "answer", {"body": b"<html>"}),
+    "result cut behind a header": ("result", "hang_up", {"behind": "}", "tells_length": False}),
     "result answered up to a brace": ("result", "answer", {"body": b'{"headers":[{"key":"_id"}'}),
     "result answered with half of it": ("result", "answer", {"body": b'{"headers":[],"rows":[['}),
 }

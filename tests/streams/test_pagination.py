@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
+from urllib.parse import urljoin
 
 import pytest
+import requests
 
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.exports.response import ExportResponse
+from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.streams.pagination import MAX_PAGES_WITHOUT_ROWS, ExportPaginator, Link
 from tests.support.datasets import people
 from tests.support.exports import assert_complete, by_mode
+from tests.support.mocked_exports import EXPORT
 from tests.support.runs import command, discover, select, sync
 from tests.support.schemas import assert_satisfied
 
@@ -160,3 +167,90 @@ def test_links_to_another_origin_are_not_followed(serve: Serve) -> None:
     assert "another server" in run.stderr
     assert "Traceback" not in run.stderr
     assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("next_method", [True, False])
+def test_the_next_page_of_a_query_repeats_its_method_and_body(
+    serve: Serve, *, next_method: bool
+) -> None:
+    """A projected export goes on with the same POST, to the same columns."""
+    orgvue = serve(people(7))
+    catalog = select(discover(orgvue.config), "people", "salary", selected=False)
+    orgvue.page_rows, orgvue.strict_pages, orgvue.next_method = 2, True, next_method
+    before = len(orgvue.requests)
+    assert_complete(orgvue, sync(orgvue.config, catalog))
+    pages = [request for request in orgvue.requests[before:] if request.route == "export"]
+    assert len(pages) == 4
+    assert {request.method for request in pages} == {"POST"}
+    assert all(request.body == pages[0].body for request in pages)
+
+
+def test_pages_without_rows_end_with_an_error(serve: Serve) -> None:
+    """Next links that go on without rows end the stream with an error that says why."""
+    orgvue = serve(people(4))
+    catalog = discover(orgvue.config)
+    orgvue.page_rows, orgvue.page_end = 2, "empty"
+    before = len(orgvue.requests)
+    with pytest.raises(OrgvueError, match="100 pages of an export in a row had no rows"):
+        sync(orgvue.config, catalog)
+    assert len(orgvue.requests) - before < 110
+
+
+# --- the paginator
+
+
+def paged(rows: int, link: str | None, request: requests.PreparedRequest) -> Any:
+    """A page of a request."""
+    page = create_autospec(ExportResponse, instance=True)
+    page.request, page.url = request, request.url
+    page.rows = create_autospec(JsonRows, instance=True, count=rows, next_url=link)
+    return page
+
+
+def prepared(method: str, body: Any = None) -> requests.PreparedRequest:
+    """A request for an export."""
+    return requests.Request(method, EXPORT, json=body).prepare()
+
+
+def absolute(link: str | None, page: str) -> str | None:
+    """The address of a link, on whatever origin."""
+    return urljoin(page, link) if link else None
+
+
+def test_a_link_repeats_the_request() -> None:
+    """A next page has the method and the body of the page before it."""
+    request = prepared("POST", {"query": {"output": {}}})
+    link = ExportPaginator(absolute).get_next(paged(1, "?page=2", request))
+    assert isinstance(link, Link)
+    assert (link.url, link.method, link.query) == (
+        f"{EXPORT}?page=2",
+        "POST",
+        {"query": {"output": {}}},
+    )
+    plain = ExportPaginator(absolute).get_next(paged(1, "?page=2", prepared("GET")))
+    assert isinstance(plain, Link)
+    assert (plain.method, plain.query) == ("GET", None)
+
+
+def test_rows_begin_the_count_of_empty_pages_anew() -> None:
+    """Only pages in a row without rows are counted."""
+    paginator = ExportPaginator(absolute)
+    counts = [*[0] * MAX_PAGES_WITHOUT_ROWS, 1, *[0] * MAX_PAGES_WITHOUT_ROWS]
+    for number, rows in enumerate(counts):
+        assert paginator.get_next(paged(rows, f"?page={number}", prepared("GET")))
+    with pytest.raises(MalformedResponse, match="no end"):
+        paginator.get_next(paged(0, "?page=last", prepared("GET")))
+
+
+def test_links_that_lead_in_a_circle_are_an_error() -> None:
+    """A link that was followed before is not followed again."""
+    paginator = ExportPaginator(absolute)
+    assert paginator.get_next(paged(1, "?page=2", prepared("GET")))
+    with pytest.raises(MalformedResponse, match="in a circle"):
+        paginator.get_next(paged(1, "?page=2", prepared("GET")))
+
+
+def test_no_link_is_the_last_page() -> None:
+    """Without a link there is no further page, rows or not."""
+    for rows in (0, 1):
+        assert ExportPaginator(absolute).get_next(paged(rows, None, prepared("GET"))) is None
