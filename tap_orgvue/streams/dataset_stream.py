@@ -98,7 +98,8 @@ class DatasetStream(ExportStream):
 
     def server_date(self) -> datetime | None:
         """The `Date` of the latest response; None if there is none yet."""
-        return None
+        latest = self._source.client.server_time()
+        return latest.date if latest else None
 
     @override
     def replication_bound(self) -> datetime:
