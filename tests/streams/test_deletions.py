@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.runs import Run, command, discover, entry, only, select, sync
 
@@ -101,14 +100,6 @@ def test_incremental_streams_delete_nothing(orgvue: Orgvue) -> None:
     catalog = discover(orgvue.config)
     select(catalog, "people", replication_method="INCREMENTAL", replication_key="_modified_at")
     assert not sync(mirrored(orgvue), catalog).of_type("ACTIVATE_VERSION")
-
-
-def test_batches_that_hold_no_version_delete_nothing(orgvue: Orgvue, tmp_path: Path) -> None:
-    """Files of another form than JSON lines have no version in them: none is activated."""
-    encoding = {"format": "parquet", "compression": "none"}
-    batches = {"batch_config": {"encoding": encoding, "storage": {"root": tmp_path.as_uri()}}}
-    tap = TapOrgvue(config=mirrored(orgvue, **batches))
-    assert not any(stream.emit_activate_version_messages for stream in tap.streams.values())
 
 
 # --- the guard
