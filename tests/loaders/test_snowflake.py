@@ -251,7 +251,8 @@ def test_a_second_run_updates_rows_by_their_key(loads: Loads) -> None:
     assert loads.second.ask(count) == [(PEOPLE + 1, PEOPLE + 1, 1)]
     assert loads.second.tables()["PEOPLE"]["BONUS_50_PCT_NET"] == "FLOAT"
     query = (
-        "select id, full_name, salary, bonus_50_pct_net, parse_json(_rescued_data):salary::varchar, "
+        "select id, full_name, salary, bonus_50_pct_net, "
+        "parse_json(_rescued_data):salary::varchar, "
         "_sdc_deleted_at is not null from people where id in ('P0', 'P1', 'P2', 'P4', 'NEW')"
     )
     assert sorted(loads.second.ask(query)) == [
