@@ -129,13 +129,15 @@ class RecordMaker:
         cells, plan = self._decoder.decode(block, self.counts.rows)
         rows = self._layout.make_rows(cells)
         for i, column, fit in self._fits(plan):
-            values = fit([row[i] for row in cells])
-            if values is None:
-                continue
-            field = field_of(i)
-            for row, value in zip(rows, values, strict=True):
-                fitted = self._misfit(row, column, value) if type(value) is Misfit else value
-                setattr(row, field, fitted)
+            given = [row[i] for row in cells]
+            values = fit(given)
+            if values is not None:
+                field = field_of(i)
+                for row, value in zip(rows, values, strict=True):
+                    fitted = self._misfit(row, column, value) if type(value) is Misfit else value
+                    setattr(row, field, fitted)
+            if column.name in self.counts.misfits:
+                self._count_values(column.name, given if values is None else values)
         for i, key, read in self._unmapped:
             for row, value in zip(rows, read([cell[i] for cell in cells]), strict=True):
                 if value is not None and self._rescue:
@@ -263,6 +265,10 @@ class RecordMaker:
             )
         self._keep(row, column.name, misfit.whole)
         return misfit.fitted
+
+    def _count_values(self, name: str, values: Cells) -> None:
+        self.counts.values[name] += len(values) - values.count(None)
+        self.counts.rows_counted[name] += len(values)
 
     def _keep(self, row: Row, name: str, value: Any) -> None:
         """Keep a value for a row's `_rescued_data`, which is made once the block is read."""

@@ -50,11 +50,16 @@ class Counts(msgspec.Struct):
     Attributes:
         rows: The number of rows.
         misfits: Column name to the number of values that did not fit.
+        values: Column name to the number of values that were no nulls; only of columns with
+            misfits, and only in the blocks since the first misfit.
+        rows_counted: Column name to the number of rows that `values` is about.
         nul_characters: The number of NUL characters removed from text.
     """
 
     rows: int = 0
     misfits: Counter[str] = msgspec.field(default_factory=Counter)
+    values: Counter[str] = msgspec.field(default_factory=Counter)
+    rows_counted: Counter[str] = msgspec.field(default_factory=Counter)
     nul_characters: int = 0
 
 

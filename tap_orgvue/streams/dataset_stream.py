@@ -15,9 +15,9 @@ from tap_orgvue.orgvue.errors import (
     Misconfigured,
     Refusal,
 )
+from tap_orgvue.records.report import warnings_of
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
-from tap_orgvue.schema.naming import RESCUED
 from tap_orgvue.singer.bookmarks import replication_bound
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
@@ -270,7 +270,8 @@ class DatasetStream(ExportStream):
     @override
     def finish(self) -> None:
         """Report misfits, activate the version, keep what the next run needs."""
-        self._report_misfits()
+        for warning in warnings_of(self.name, self._resolved.columns, self._counts):
+            self.logger.warning("%s", warning)
         is_complete = self.queries.bookmark is None
         self.state.remember_columns(self._resolved.columns, complete=is_complete)
         self.state.tenant = self._source.tenant
@@ -303,23 +304,6 @@ class DatasetStream(ExportStream):
         patterns = {*rules.excluded, *rules.hashed}
         before = [pair for pair in self.state.protected if pair[0] in patterns]
         return list(dict.fromkeys([*before, *now]))
-
-    def _report_misfits(self) -> None:
-        for name, count in self._counts.misfits.items():
-            self.logger.warning(
-                "'%s': %d values of '%s' did not fit their column; they are kept in %s. "
-                "`property_types` can pin another type.",
-                self.name,
-                count,
-                name,
-                RESCUED,
-            )
-        if self._counts.nul_characters:
-            self.logger.warning(
-                "'%s': %d NUL characters, which no database stores, were removed from text.",
-                self.name,
-                self._counts.nul_characters,
-            )
 
     @property
     @override

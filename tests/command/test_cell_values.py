@@ -111,7 +111,7 @@ def grown(orgvue: Orgvue, _: dict[str, Any]) -> None:
 
 
 WAYS: dict[str, Way] = {
-    "all is well": Way(told="values of 'pay' did not fit", code=0),
+    "all is well": Way(told="(property 'pay'): ", code=0),
     "misfits are errors": Way({"rescue_data": False}, "does not fit its column"),
     "a key does not fit": Way(told="A value of the key 'born'", arrange=key("born")),
     "answers break off": Way(told="broke off", arrange=broken),

@@ -407,3 +407,15 @@ def test_many_different_dates_are_fitted() -> None:
     ]
     records = made.records(json.dumps([[text] for text in texts]).encode())
     assert [record["d"] for record in records] == texts
+
+
+def test_values_are_counted_from_the_first_misfit_on() -> None:
+    """How many values a column with misfits has is known for its block and those after it."""
+    made = maker()
+    made.rows(b'[["A",null,1,true,"2022-01-02",null]]')
+    assert not made.counts.rows_counted
+    made.rows(b'[["B",null,"x",null,"soon",null],["C",null,null,null,"2022-01-02",null]]')
+    made.rows(b'[["D",null,2,null,"2022-01-02",null],["E",null,2,null,null,null]]')
+    assert made.counts.rows_counted == {"n": 4, "d": 4}
+    assert made.counts.values == {"n": 3, "d": 3}
+    assert made.counts.misfits == {"n": 1, "d": 1}

@@ -186,23 +186,39 @@ def test_half_characters_do_not_stop_a_load(serve: Serve) -> None:
 def test_misfits_are_counted_and_never_shown(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning for each stream and property tells how many there were, and no value."""
-    orgvue = serve(people(9), cells("date", SECRET, SECRET, "2022-01-01"))
+    """One warning a stream tells how many values of each property did not fit, and no value."""
+    orgvue = serve(people(9), cells("date", SECRET, SECRET, None), people(2, "Fine"))
     for i in range(4):
         orgvue.dataset("People").update(i, salary=SECRET)
     orgvue.dataset("People").update(7, onLeave=SECRET)
+    orgvue.dataset("People").update(8, onLeave=None)
     caplog.set_level(logging.DEBUG)
     sync(orgvue.config)
     told = [line for line in warnings(caplog) if "_rescued_data" in line]
-    assert len(told) == 3
-    for stream, column, count in (
-        ("people", "salary", 4),
-        ("people", "on_leave", 1),
-        ("values", "some_value", 2),
-    ):
-        (line,) = [line for line in told if f"'{stream}'" in line and f"'{column}'" in line]
-        assert f" {count} " in line
+    kept = "values that do not fit their column are kept in _rescued_data."
+    advice = "`property_types` gives a property another type, for example"
+    assert sorted(told) == [
+        f"Stream 'people': {kept} 'salary' (property 'salary'): 4 of 9; 'on_leave' (property "
+        f"'onLeave'): 1 of 8. {advice} " + '{"people": {"salary": "text"}}.',
+        f"Stream 'values': {kept} 'some_value' (property 'Some Value'): all 2. {advice} "
+        '{"values": {"Some Value": "text"}}.',
+    ]
     assert SECRET not in caplog.text
+
+
+def test_the_type_that_a_warning_advises_is_taken(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`property_types` as the warning writes it ends the warning, whatever is in the key."""
+    key = 'Größe "[x]"\n*'
+    orgvue = serve(Dataset("Values", properties=[Property(key, "number")], rows=[{key: "N/A"}]))
+    sync(orgvue.config)
+    (line,) = [line for line in warnings(caplog) if "property_types" in line]
+    advised = json.loads(line.partition("for example ")[2].removesuffix("."))
+    caplog.clear()
+    run = sync({**orgvue.config, "property_types": advised})
+    assert "N/A" in run.records["values"][0].values()
+    assert not warnings(caplog)
 
 
 def test_the_command_shows_no_value_either(serve: Serve) -> None:
