@@ -218,8 +218,8 @@ class TapOrgvue(IsolatingTap):
     @property
     @override
     def all_streams_known(self) -> bool:
-        """False if `datasets` leaves streams out."""
-        return not self.settings.datasets
+        """False if `datasets` leaves streams out, or discovery skipped a dataset."""
+        return not (self.settings.datasets or self._skipped or self.source.discovery.skipped)
 
     @property
     @override

@@ -56,6 +56,15 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     def finish(self) -> None:
         """Called once after the last record is on its way, before the final STATE."""
 
+    def replication_bound(self) -> datetime:
+        """The latest possible bookmark: by default the local clock at the start of the run.
+
+        A later value of the replication key, as that of a wrong clock, would hide all changes
+        until then.
+        """
+        # Private: the SDK's start of the sync, in milliseconds since 1970.
+        return datetime.fromtimestamp(self._initialized_at / 1000, timezone.utc)
+
     @property
     def can_encode_rows(self) -> bool:
         """True if row structs serialize to the same JSON as the records."""
@@ -89,10 +98,15 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         if self._progress is not None:
             self._progress.start_page()
 
-    def note_replication_values(self, values: Iterable[str]) -> None:
-        """Keep the latest of some values of the replication key."""
+    def note_replication_values(self, values: Iterable[str], rows: int) -> None:
+        """Take the values of the replication key of some rows.
+
+        Args:
+            values: ISO 8601 texts, without nulls; not read for a full table.
+            rows: The number of rows, those without a value included.
+        """
         if self._progress is not None:
-            self._progress.note(values)
+            self._progress.note(values, rows)
 
     def write_catalog_schema(self) -> None:
         """Write the SCHEMA message of the known schema, without a request."""
@@ -127,15 +141,21 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     def _end(self) -> None:
         """Put the bookmark where the SDK promotes it from, and finish."""
         if self._progress is not None:
-            # Private: the SDK's start of the sync, in milliseconds since 1970.
-            began = datetime.fromtimestamp(self._initialized_at / 1000, timezone.utc)
             state, key = self.stream_state, self.replication_key
-            bookmark = self._progress.bookmark(state, key, began)
+            bookmark = self._progress.bookmark(state, key, self.replication_bound())
             if bookmark is not None:
                 state[PROGRESS_MARKERS] = {
                     "replication_key": key,
                     "replication_key_value": bookmark,
                 }
+            if self._progress.nulls:
+                self.logger.warning(
+                    "'%s': %d rows have no value of the replication key '%s'. Incremental runs "
+                    "never request them again; a full refresh does.",
+                    self.name,
+                    self._progress.nulls,
+                    key,
+                )
         self.finish()
         # The SDK skips a STATE message equal to the last one, which would have flushed the records.
         self.flush()
@@ -235,8 +255,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         Private: the SDK compares texts here, and warns of every record that has no value.
         """
         value = latest_record.get(self.replication_key or "")
-        if value is not None:
-            self.note_replication_values([value])
+        self.note_replication_values([] if value is None else [value], 1)
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_orgvue import __version__
@@ -18,6 +18,7 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.schema.naming import RESCUED
+from tap_orgvue.singer.bookmarks import replication_bound
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
 from tap_orgvue.streams.export_stream import ExportStream
@@ -66,6 +67,7 @@ class DatasetStream(ExportStream):
         super().__init__(tap, source, definition)
         self.state = StreamState()
         self._cache_key: str | None = None
+        self._server_date: datetime | None = None
         self._reload_reasons: list[str] = []
         self._drops_bookmark = False
 
@@ -85,6 +87,8 @@ class DatasetStream(ExportStream):
                 return PrefetchedExport(None, cache_key)
         if self._source.discovery.has_catalog and self.queries.hides_new_properties:
             self.queries.request_new_properties(self._source.headers.read(self.dataset_id))
+        server_time = self._source.client.server_time()
+        self._server_date = server_time.date if server_time else None
         try:
             response = self._fetch(self._first_request())
         except Refusal as refusal:
@@ -92,6 +96,13 @@ class DatasetStream(ExportStream):
                 raise
             response = self._fetch(self._first_request())
         return PrefetchedExport(response, cache_key)
+
+    @override
+    def replication_bound(self) -> datetime:
+        """The latest possible bookmark: by Orgvue's clock before the export was requested."""
+        return replication_bound(
+            super().replication_bound(), self._server_date, has_key=bool(self.primary_keys)
+        )
 
     # -- the start of a run
 
@@ -210,6 +221,13 @@ class DatasetStream(ExportStream):
             self.logger.warning(
                 "Stream '%s': `start_date` is later than the bookmark and does not count; rows "
                 "since the bookmark are read.",
+                self.name,
+            )
+        if self.replication_method == REPLICATION_INCREMENTAL and not self.primary_keys:
+            self.logger.warning(
+                "Stream '%s' has no key, so rows that are read again would be doubled: the "
+                "bookmark has no margin, and a row that changes during the export may be missed. "
+                "Replicate the full table instead.",
                 self.name,
             )
         unknown = self.queries.unknown_filter_keys(self._headers)

@@ -298,7 +298,8 @@ class ExportStream(BatchStream):
             )
             if self.yields_row_blocks:
                 for block in rows.blocks(maker.rows):
-                    self.note_replication_values(maker.latest(block, self.replication_key or ""))
+                    values = maker.latest(block, self.replication_key or "")
+                    self.note_replication_values(values, len(block))
                     yield cast("Record", block)
             else:
                 for records in rows.blocks(maker.records):

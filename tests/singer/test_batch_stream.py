@@ -75,6 +75,15 @@ def test_a_file_ends_within_a_block(tmp_path: Path, config: dict[str, Any]) -> N
     assert letters_in(lines_by_file(run, "first")) == [list("abc"), list("def"), list("gh")]
 
 
+def test_rows_that_stay_are_written_by_the_block(tmp_path: Path) -> None:
+    """As RECORD messages are."""
+    seen: list[bool] = []
+    tap = batching(tmp_path)
+    tap.first.happen = lambda: seen.append(tap.first.yields_row_blocks)
+    run_of(tap)
+    assert seen == [True]
+
+
 def test_each_stream_map_has_files_of_its_own(tmp_path: Path) -> None:
     """The message names the alias; a removed stream has no file."""
     maps = {

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from tap_orgvue.singer.bookmarks import ReplicationProgress, is_later
+from tap_orgvue.singer.bookmarks import ReplicationProgress, is_later, replication_bound
 
-START = datetime(2026, 5, 1, tzinfo=timezone.utc)
+BOUND = datetime(2026, 5, 1, tzinfo=timezone.utc)
 
 
 def bookmark_of(
-    *pages: list[str], state: dict[str, Any] | None = None, start: datetime = START
+    *pages: list[str], state: dict[str, Any] | None = None, bound: datetime = BOUND
 ) -> str | None:
     """The bookmark after some pages with these values of the key `changed`."""
     progress = ReplicationProgress()
     for page in pages:
         progress.start_page()
-        progress.note(page)
-    return progress.bookmark(state or {}, "changed", start)
+        progress.note(page, len(page))
+    return progress.bookmark(state or {}, "changed", bound)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_the_latest_instant_is_the_bookmark(values: list[str], latest: str) -> N
     progress = ReplicationProgress()
     progress.start_page()
     for value in values:
-        progress.note([value])
-    assert progress.bookmark({}, "changed", START) == latest
+        progress.note([value], 1)
+    assert progress.bookmark({}, "changed", BOUND) == latest
 
 
 def test_later_pages_do_not_count() -> None:
@@ -58,8 +58,8 @@ def test_without_values_there_is_no_bookmark() -> None:
 
 
 @pytest.mark.parametrize("value", ["2030-01-01T00:00:00Z", "2026-05-01T00:00:00.001Z"])
-def test_a_bookmark_is_never_in_the_future(value: str) -> None:
-    """A value after the start of the run would hide all changes until then."""
+def test_a_bookmark_is_never_after_its_bound(value: str) -> None:
+    """A later value would hide all changes until then."""
     bookmark = bookmark_of([value])
     assert bookmark is not None
     assert not is_later(bookmark, "2026-05-01T00:00:00Z")
@@ -85,6 +85,35 @@ def test_a_bookmark_of_another_key_does_not_count() -> None:
     """A user who changes the replication key starts with its own values."""
     state = {"replication_key": "created", "replication_key_value": "2026-02-01T00:00:00Z"}
     assert bookmark_of(["2026-01-01T00:00:00Z"], state=state) == "2026-01-01T00:00:00Z"
+
+
+def test_rows_without_a_value_are_counted() -> None:
+    """On every page, whatever their values are read for."""
+    progress = ReplicationProgress()
+    for page in (["2026-01-01T00:00:00Z"], ["2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"], []):
+        progress.start_page()
+        progress.note(iter(page), 3)
+    assert progress.nulls == 2 + 1 + 3
+
+
+LOCAL = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+SERVER = datetime(2026, 5, 1, 11, 58, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "server,has_key,bound",
+    [
+        (SERVER, True, SERVER - timedelta(seconds=60)),
+        (None, True, LOCAL - timedelta(minutes=5)),
+        (SERVER, False, SERVER),
+        (None, False, LOCAL),
+    ],
+)
+def test_how_far_an_export_is_complete(
+    server: datetime | None, *, has_key: bool, bound: datetime
+) -> None:
+    """By the server's clock where it is known; without a key, without a margin."""
+    assert replication_bound(LOCAL, server, has_key=has_key) == bound
 
 
 @pytest.mark.parametrize(

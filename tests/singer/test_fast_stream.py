@@ -15,7 +15,15 @@ from typing_extensions import override
 from tap_orgvue.singer import output
 from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
 from tap_orgvue.singer.fast_stream import cut
-from tests.support.small_tap import First, SmallStream, SmallTap, letters, run_of, small_tap
+from tests.support.small_tap import (
+    First,
+    SmallStream,
+    SmallTap,
+    letters,
+    run_of,
+    small_tap,
+    standard_output,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,6 +205,37 @@ def test_a_bookmark_is_not_after_the_start() -> None:
     assert before - timedelta(seconds=1) <= start <= datetime.now(timezone.utc)
 
 
+@pytest.mark.parametrize("maps", [{}, {"first": {"number": "number"}}])
+def test_rows_without_a_value_are_told(
+    caplog: pytest.LogCaptureFixture, maps: dict[str, Any]
+) -> None:
+    """Once a stream, with their number; none is, where there are none, or for a full table."""
+    words = "have no value of the replication key 'changed'"
+    tap = small_tap({"stream_maps": maps})
+    incremental(tap, None, "2026-01-02T00:00:00Z", None)
+    run_of(tap)
+    told = [message for message in caplog.messages if words in message]
+    assert len(told) == 1
+    assert told[0].startswith("'first': 2 rows")
+    caplog.clear()
+    incremental(tap := small_tap({"stream_maps": maps}), "2026-01-02T00:00:00Z")
+    run_of(tap)
+    run_of(small_tap({"stream_maps": maps}))
+    assert not [message for message in caplog.messages if words in message]
+
+
+@pytest.mark.parametrize("value", ["2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"])
+def test_a_stream_bounds_its_bookmark(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """A stream that knows how far its rows are complete says so."""
+    bound = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    monkeypatch.setattr(First, "replication_bound", lambda _: bound)
+    tap = small_tap()
+    incremental(tap, value)
+    _, run = run_of(tap)
+    bookmark = run.state["bookmarks"]["first"]["replication_key_value"]
+    assert bookmark == min(value, "2026-01-02T00:00:00.000Z")
+
+
 def test_an_odd_bookmark_ends_no_run() -> None:
     """A bookmark that is no instant is left to the stream, which requests by it."""
     tap = small_tap(state={"bookmarks": {"first": {"replication_key_value": {"a": 1}}}})
@@ -212,6 +251,21 @@ def test_a_full_table_has_no_bookmark() -> None:
     tap.first.pages = [[{**letters("a")[0], "changed": "2026-01-02T00:00:00Z"}]]
     _, run = run_of(tap)
     assert run.state["bookmarks"]["first"] == {}
+
+
+def test_what_is_buffered_is_sent_before_a_wait() -> None:
+    """A stream flushes before it waits for a page."""
+    tap = small_tap()
+    with standard_output() as written:
+        seen: list[int] = []
+
+        def wait() -> None:
+            tap.first.flush()
+            seen.append(len(written().records["first"]))
+
+        tap.first.happen = wait
+        tap.run()
+    assert seen == [3]
 
 
 # --- hooks

@@ -8,19 +8,24 @@ import signal
 import sys
 import threading
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from tap_orgvue.singer import isolating_tap
+from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.singer.signals import ending_signals
-from tests.support.small_tap import run_of, signalled, small_tap, standard_output
+from tests.support.small_tap import First, SmallTap, run_of, signalled, small_tap, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from singer_sdk import Stream
+    from singer_sdk.helpers.types import Context
 
 
 STATE = {"bookmarks": {"first": {"own": 1}, "second": {"own": 2}}}
@@ -184,6 +189,43 @@ def test_schemas_are_written_without_a_record() -> None:
         tap.write_catalog_schemas()
     assert [message["type"] for message in written().messages] == ["SCHEMA", "SCHEMA"]
     assert set(written().schemas) == {"first", "second"}
+
+
+class PlainStream(DeferredVersionStream):
+    """A stream that is not a fast one."""
+
+    name = "plain"
+    schema: ClassVar[dict[str, Any]] = {"properties": {"x": {"type": "string"}}}
+
+    @override
+    def get_records(self, context: Context | None) -> list[dict[str, Any]]:
+        """One record."""
+        return [{"x": "1"}]
+
+
+class MixedTap(SmallTap):
+    """A tap of both kinds."""
+
+    @override
+    def discover_streams(self) -> list[Stream]:  # type: ignore[override]
+        """Make a stream of each kind."""
+        return [First(self), PlainStream(self)]
+
+
+def test_schemas_of_streams_of_every_kind() -> None:
+    """Also of those that need no preparation."""
+    with standard_output() as written:
+        MixedTap(config={}).write_catalog_schemas()
+    assert set(written().schemas["plain"]["schema"]["properties"]) == {"x"}
+    assert set(written().schemas) == {"first", "plain"}
+
+
+def test_costs_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a run, as the SDK does."""
+    logged: list[str] = []
+    monkeypatch.setattr(First, "log_sync_costs", lambda self: logged.append(self.name))
+    run_of(small_tap())
+    assert logged == ["first"]
 
 
 def test_the_catalog_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ class SmallStream(BatchStream):
             self.start_page()
             if self.yields_row_blocks:
                 changed = [row["changed"] for row in page if row.get("changed")]
-                self.note_replication_values(changed)
+                self.note_replication_values(changed, len(page))
                 yield list(page)  # type: ignore[misc]
             else:
                 yield from map(dict, page)
