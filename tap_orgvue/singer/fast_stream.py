@@ -216,7 +216,6 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
                     counter.increment(len(rows))
             finally:
                 self.yields_row_blocks = False
-            self._finalize_state(self.get_context_state(None))
         self._finalize_state(self.stream_state)
 
     def _envelope(self, writer: BufferedWriter) -> tuple[bytes, bytes]:

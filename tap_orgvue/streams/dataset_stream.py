@@ -87,7 +87,8 @@ class DatasetStream(ExportStream):
                 return PrefetchedExport(None, cache_key)
         if self._source.discovery.has_catalog and self.queries.hides_new_properties:
             self.queries.request_new_properties(self._source.headers.read(self.dataset_id))
-        self._server_date = self.server_date()
+        server_time = self._source.client.server_time()
+        self._server_date = server_time.date if server_time else None
         try:
             response = self._fetch(self._first_request())
         except Refusal as refusal:
@@ -95,11 +96,6 @@ class DatasetStream(ExportStream):
                 raise
             response = self._fetch(self._first_request())
         return PrefetchedExport(response, cache_key)
-
-    def server_date(self) -> datetime | None:
-        """The `Date` of the latest response; None if there is none yet."""
-        latest = self._source.client.server_time()
-        return latest.date if latest else None
 
     @override
     def replication_bound(self) -> datetime:

@@ -35,31 +35,59 @@ def test_without_a_version_nothing_is_activated() -> None:
         assert written().messages == []
 
 
-def test_a_version_is_later_than_the_start_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was killed in the second in which this one starts has a smaller version."""
-    start = int(time.time())
+class Clock:
+    """A clock that passes only while somebody sleeps, or is set back by that."""
+
+    def __init__(self, now: float) -> None:
+        """Start at this time, in seconds since 1970."""
+        self.now = now
+        self.slept = 0.0
+
+    def time(self) -> float:
+        """The time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        assert seconds >= 0
+        self.slept += seconds
+        self.now += seconds
+
+
+def version_at(monkeypatch: pytest.MonkeyPatch, clock: Clock, start: int) -> int | None:
+    """The version of a stream in a process that started in this second."""
     monkeypatch.setattr(deferred_versions, "_PROCESS_START", start)
+    monkeypatch.setattr(deferred_versions, "time", clock)
     stream = small_tap().first
     getattr(stream, SDK_HOOK)(5)
-    assert stream.version is not None
-    assert start < stream.version <= time.time()
+    return stream.version
+
+
+def test_a_version_is_later_than_the_start_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed in the second in which this one starts has a smaller version."""
+    clock = Clock(1000.25)
+    assert version_at(monkeypatch, clock, 1000) == 1001
+    assert clock.now == 1001.0
 
 
 def test_a_version_is_the_current_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaders keep versions in 32 bits."""
-    monkeypatch.setattr(deferred_versions, "_PROCESS_START", int(time.time()) - 3600)
-    stream, before = small_tap().first, int(time.time())
-    getattr(stream, SDK_HOOK)(5)
-    assert stream.version is not None
-    assert before <= stream.version <= time.time()
+    """Loaders keep versions in 32 bits; nobody waits where time has passed."""
+    clock = Clock(5000.75)
+    assert version_at(monkeypatch, clock, 1000) == 5000
+    assert clock.slept == 0.0
 
 
 def test_a_clock_that_was_set_back_delays_nobody_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The version is later than the start of the process, though the clock says otherwise."""
-    start = int(time.time()) + 10**6
-    monkeypatch.setattr(deferred_versions, "_PROCESS_START", start)
-    stream = small_tap().first
-    getattr(stream, SDK_HOOK)(5)
-    assert stream.version == start + 1
+    clock = Clock(1000.0)
+    assert version_at(monkeypatch, clock, 5000) == 5001
+    assert clock.slept == 1.0
+
+
+def test_the_process_started_before_now() -> None:
+    """In whole seconds."""
+    start = deferred_versions._PROCESS_START  # noqa: SLF001 - what the others replace
+    assert isinstance(start, int)
+    assert time.time() - start >= 0

@@ -349,6 +349,8 @@ def test_a_schema_replaces_the_catalogs(with_catalog: bool) -> None:  # noqa: FB
         assert stream.stream_maps
         stream.pages = [[{"letter": "a"}]]
         stream.use_schema(schema)
+        if with_catalog:
+            assert set(stream.effective_schema["properties"]) == {"letter"}
     _, run = run_of(tap)
     assert set(run.schemas["first"]["schema"]["properties"]) == {"letter"}
     assert set(run.schemas["second"]["schema"]["properties"]) == {"letter", "more"}

@@ -428,3 +428,45 @@ def test_the_catalog_offers_the_key(serve: Serve) -> None:
     assert valid["people"] == ["_modified_at"]
     assert not valid["bare"]
     assert not entry(catalog, "people").get("replication_key")
+
+
+# --- how far a bookmark goes
+
+
+def test_a_bookmark_stays_behind_the_clock(orgvue: Orgvue) -> None:
+    """A row that changed a moment ago is read again: another may have changed unseen meanwhile."""
+    catalog = incremental(orgvue)
+    now = datetime.now(timezone.utc)
+    orgvue.dataset("People").update(0, _modifiedAt=now.isoformat())
+    first = sync(orgvue.config, catalog)
+    found = datetime.fromisoformat((bookmark(first) or "").replace("Z", "+00:00"))
+    assert found < now
+    assert sent(sync(orgvue.config, catalog, first.state)) == ["P0"]
+
+
+def test_a_stream_without_a_key_has_no_margin(serve: Serve) -> None:
+    """Rows that are read again would be doubled; the log says so."""
+    now = datetime.now(timezone.utc) - timedelta(seconds=1)
+    rows = [{"a": "old"}, {"a": "new", "_modifiedAt": now.isoformat()}]
+    dataset = Dataset("People", properties=[Property("a")], rows=rows, generated=("_modifiedAt",))
+    orgvue = serve(dataset)
+    catalog = incremental(orgvue)
+    run = command(orgvue.config, catalog=catalog)
+    assert run.schemas["people"]["key_properties"] == []
+    assert datetime.fromisoformat((bookmark(run) or "").replace("Z", "+00:00")) == now
+    assert "'people' has no key" in run.stderr
+
+
+@pytest.mark.parametrize("maps", [{}, {"people": {"x": "id"}}])
+def test_rows_without_a_value_of_the_key(orgvue: Orgvue, maps: dict[str, Any]) -> None:
+    """No later run would request them: they are counted, once, when they are read."""
+    for number in (1, 3):
+        orgvue.dataset("People").update(number, startDate=None)
+    config, catalog = {**orgvue.config, "stream_maps": maps}, incremental(orgvue, "start_date")
+    first = command(config, catalog=catalog)
+    assert len(first.records["people"]) == 5
+    told = [line for line in first.stderr.splitlines() if "no value of the replication key" in line]
+    assert len(told) == 1
+    assert "'people': 2 rows" in told[0]
+    second = command(config, catalog=catalog, state=first.state)
+    assert "no value of the replication key" not in second.stderr
