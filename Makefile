@@ -11,10 +11,11 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types unit loaders bench fuzz kills soak mutants dist lock clean
+.PHONY: help setup demo check test lint types unit loaders bench fuzz kills soak mutants dist lock clean
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
+	@echo "make check    linters, types, tests without loaders and trials: in about a minute"
 	@echo "make test     linters, types, tests with coverage, real loaders"
 	@echo "make bench    the tap beside a template tap, with figures"
 	@echo "make fuzz     hostile input for longer than make test does"
@@ -57,6 +58,12 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 demo: $(VENV)/.project
 	@$(BIN)/python -m demo
 
+# Parallel tests start hundreds of processes: each module is compiled once, not in every one.
+check unit: export PYTHONDONTWRITEBYTECODE :=
+
+check: lint types
+	$(BIN)/python -m pytest -n auto --ignore tests/loaders --ignore tests/trials
+
 test: lint types unit
 
 lint: $(VENV)/.project
@@ -72,7 +79,7 @@ types: $(VENV)/.project
 
 unit: $(VENV)/.project loaders
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

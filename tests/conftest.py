@@ -1,22 +1,119 @@
-"""What every test finds: small tenants, served over real HTTP."""
+"""What every test finds: small tenants served over real HTTP, short waits, a folder of their own.
+
+Under `pytest -n …` the folder is the controller's: its workers, and the commands they run, inherit
+it, and it is looked at once all of them are done.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tap_orgvue.simulator import Dataset, Orgvue
+from tests.support import waits
 from tests.support.datasets import people
+from tests.support.runs import WARM_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
 # No test may depend on how fast the machine is, nor leave a database behind.
 settings.register_profile("tap-orgvue", deadline=None, database=None)
 settings.load_profile("tap-orgvue")
+
+TOGETHER = {
+    "tests/exports/test_fetcher.py",
+    "tests/exports/test_hostile.py",
+    "tests/loaders/test_deletions_in_sql.py",
+    "tests/loaders/test_meltano.py",
+    "tests/loaders/test_postgres.py",
+    "tests/loaders/test_snowflake.py",
+    "tests/project/test_sdk_suite.py",
+    "tests/trials/test_soak.py",
+}
+"""Files whose tests share what takes seconds to make: each stays on one worker."""
+
+LONG = {"loaders", "trials"}
+"""Folders of tests that take seconds each: begun with, so that no worker ends long after others."""
+
+TEMPORARY = pytest.StashKey[Path]()
+
+
+# --- the run
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own, in which nothing may be left."""
+    if hasattr(config, "workerinput"):
+        return
+    # pytest's own folder, which it keeps for who looks for a failure, stays where it is.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    config.stash[TEMPORARY] = Path(tempfile.mkdtemp(prefix="tap-orgvue-"))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(config.stash[TEMPORARY])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Fail a run that leaves anything in its temporary folder, then remove that."""
+    yield
+    folder = session.config.stash.get(TEMPORARY, None)
+    if folder is None:
+        return
+    left = sorted(path.name for path in folder.iterdir())
+    shutil.rmtree(folder)
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        reporter.write_line(f"\nLeft in the temporary folder: {', '.join(left)}", red=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the long ones; serially with the quick ones, which are the first to fail."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand tests to whichever worker has none, one by one, but those of some files together."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _together_with  # noqa: SLF001 - is there to be replaced
+    return scheduler
+
+
+def _together_with(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    return path if path in TOGETHER else nodeid
+
+
+# --- fixtures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _waits_are_short() -> Iterator[None]:
+    """Wait hundredths of a second before retries and job polls."""
+    with pytest.MonkeyPatch.context() as patch:
+        waits.shorten(patch.setattr)
+        yield
+
+
+@pytest.fixture
+def real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as the tap does."""
+    waits.restore(monkeypatch.setattr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_start() -> Iterator[None]:
+    """End the process that runs the command, where one was started."""
+    yield
+    WARM_START.close()
 
 
 @pytest.fixture

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.runs import command
+
+if TYPE_CHECKING:
+    from tap_orgvue.simulator import Orgvue
 
 NOT_NEEDED = ("joblib", "psutil", "sqlalchemy", "tap_orgvue.simulator")
 """Modules that take time to import and serve no sync."""
@@ -61,6 +68,39 @@ def test_garbage_is_collected_once_started() -> None:
     """The garbage collector rests while modules are imported, and not longer."""
     told = told_by(STARTED + "import gc\nprint(gc.isenabled(), gc.get_freeze_count() > 0)")
     assert told.splitlines()[-1] == "True True"
+
+
+CHANGING = re.compile(
+    r"\d{4}-\d\d-\d\d[T ][\d:,.]+Z?"  # times
+    r"|(?<=\"value\":)[\d.e-]+|(?<=\"pid\":)\d+"  # durations and processes
+    r"|-[0-9a-f]{24}\b"  # trace ids
+)
+"""What is another in each run."""
+
+
+@pytest.mark.parametrize(
+    "words,settings",
+    [
+        ((), {}),
+        ((), {"max_requests_per_run": 1}),
+        (("--discover",), {"user_agent": "x" * 20}),
+        (("--test",), {"export_mode": "paged"}),
+        (("--about",), {}),
+        (("--no-such-option",), {}),
+        (("--discover",), {"tenant_id": "wrong"}),
+    ],
+    ids=["sync", "failing", "discovery", "check", "about", "usage", "mistaken"],
+)
+def test_most_tests_start_what_a_user_starts(
+    orgvue: Orgvue, words: tuple[str, ...], settings: dict[str, object]
+) -> None:
+    """Without its imports, which a process of the tests has done, the command does the same."""
+    config = {**orgvue.config, **settings}
+    fresh, warm = (command(config, *words, fresh=fresh) for fresh in (True, False))
+    assert fresh.code == warm.code
+    assert CHANGING.sub("", fresh.stdout) == CHANGING.sub("", warm.stdout)
+    assert CHANGING.sub("", fresh.stderr) == CHANGING.sub("", warm.stderr)
+    assert fresh.stdout + fresh.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe grow")

@@ -281,7 +281,7 @@ def met(names: Iterable[str], trouble: Callable[[Orgvue, str], object], **settin
             trouble(orgvue, name)
         config = {**orgvue.config, "export_mode": "sync", "max_retries": 0, **settings}
         catalog = catalogued(orgvue, names)
-        return command(config, catalog=catalog, env={"LOGLEVEL": "DEBUG"}, timeout=300)
+        return command(config, catalog=catalog, env={"LOGLEVEL": "DEBUG"})
 
 
 def answers(orgvue: Orgvue, name: str) -> None:

@@ -24,7 +24,7 @@ def test_settings_come_from_the_environment(orgvue: Orgvue) -> None:
         "TAP_ORGVUE_REQUEST_TIMEOUT": "17",
         "TAP_ORGVUE_DATASETS": '["peo*"]',
     }
-    run = command({}, "--config=ENV", "--discover", env=env)
+    run = command({}, "--config=ENV", "--discover", env=env, fresh=True)
     assert run.code == 0, run.stderr
     assert '"people"' in run.stdout
     agents = {request.header("User-Agent") for request in orgvue.requests}

@@ -111,7 +111,7 @@ def test_stream_maps_change_records(orgvue: Orgvue) -> None:
 def test_the_command_writes_the_same_messages(orgvue: Orgvue) -> None:
     """The command emits what the library does, and nothing else on standard output."""
     catalog = discover(orgvue.config)
-    run = command(orgvue.config, catalog=catalog)
+    run = command(orgvue.config, catalog=catalog, fresh=True)
     assert run.code == 0, run.stderr
     assert len(run.messages) == run.stdout.count("\n")
     assert run.records == sync(orgvue.config, catalog).records

@@ -10,6 +10,7 @@ understood here, and given to fakesnow as statements that it knows.
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import shutil
@@ -23,9 +24,13 @@ from urllib.request import url2pathname
 import fakesnow
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
+from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# fakesnow makes this folder when it is imported, and leaves it.
+atexit.register(shutil.rmtree, LOCAL_BUCKET_PATH)
 
 IN_STAGE = re.compile(r"'@~/([^']*)'(?:\(file_format => [^)]*\))?")
 READ_LINES = (

@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING, Any
 from tap_orgvue.orgvue.models import NO_NODE
 from tap_orgvue.tap import TapOrgvue
 from tests.support.files import written
+from tests.support.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
+
+WARM_START = WarmStart()
+TIMEOUT = 280
+"""Seconds: less than a test may take, see pyproject.toml."""
 
 
 @dataclass
@@ -103,20 +108,34 @@ def command(
     catalog: dict[str, Any] | None = None,
     state: dict[str, Any] | None = None,
     env: dict[str, str] | None = None,
-    timeout: float = 120,
+    fresh: bool = False,
 ) -> Run:
-    """Run the real command in a process of its own."""
-    with TemporaryDirectory() as folder:
-        files = written(Path(folder), config=config, catalog=catalog, state=state)
-        done = subprocess.run(
-            [sys.executable, "-m", "tap_orgvue", *arguments, *files],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            cwd=folder,
-            env={**os.environ, **(env or {})},
-        )
+    """Run the real command in a process of its own.
+
+    Args:
+        config: The settings.
+        arguments: What is on the command line beside the files.
+        catalog: What it is given.
+        state: What it is given.
+        env: Variables beside those of this process.
+        fresh: Whether it is started as a user starts it; see `WarmStart` for what is quicker.
+    """
+    variables = {**os.environ, **(env or {})}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        words = [*arguments, *written(folder, config=config, catalog=catalog, state=state)]
+        if fresh:
+            done = subprocess.run(
+                [sys.executable, "-m", "tap_orgvue", *words],
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=False,
+                cwd=folder,
+                env=variables,
+            )
+        else:
+            done = WARM_START.run(words, variables, folder, TIMEOUT)
     return Run(done.stdout, done.stderr, done.returncode)
 
 

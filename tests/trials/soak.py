@@ -263,7 +263,7 @@ def _read_all(size: Size, config: dict[str, Any], folder: Path) -> Outcome:
     outcome.rows, outcome.wrong, outcome.missing = check.rows, check.wrong, sum(missing.values())
     outcome.streams = list(missing.values()).count(0), size.datasets
     outcome.log = log.read_text()
-    outcome.retries = outcome.log.count("Retrying in in")
+    outcome.retries = outcome.log.count("Retrying in")
     return outcome
 
 
