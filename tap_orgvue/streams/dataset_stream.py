@@ -275,8 +275,19 @@ class DatasetStream(ExportStream):
         self.state.naming = ORIGINAL if self.columns.naming.original else SNAKE_CASE
         self.state.question = self._question
         self.state.protected = self._protected()
-        complete = True
-        if self.replication_method == REPLICATION_FULL_TABLE and not self._is_filtered:
+        duplicates = self._duplicates.count if self._id_column else 0
+        if duplicates:
+            self.logger.error(
+                "Stream '%s': %d rows have the `_id` of an earlier row, so the export may lack "
+                "others: no rows are removed from the table. Run again, and tell Orgvue's support "
+                "if it stays so.",
+                self.name,
+                duplicates,
+            )
+            self.state.version = self.version or self.state.version
+        complete = not duplicates
+        full_table = self.replication_method == REPLICATION_FULL_TABLE
+        if complete and full_table and not self._is_filtered:
             complete = activate_version_if_safe(
                 self,
                 self.state,

@@ -19,12 +19,15 @@ from tap_orgvue.orgvue.errors import (
     Refusal,
 )
 from tap_orgvue.orgvue.models import ID, MODIFIED_AT
+from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
 from tap_orgvue.records.values import Counts
+from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.evolution import ResolvedColumns
 from tap_orgvue.schema.naming import RESCUED
+from tap_orgvue.schema.page_headers import check_same_headers
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.streams.export_query import ExportQueryBuilder
 from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
@@ -81,6 +84,7 @@ class ExportStream(BatchStream):
         self._resolved = ResolvedColumns([])
         self._headers: Sequence[Property] = ()
         self._counts = Counts()
+        self._duplicates = DuplicateIds()
         self._has_run_names = False
 
     @property
@@ -275,6 +279,27 @@ class ExportStream(BatchStream):
         """True if every column's name can be a struct field's name."""
         return can_encode_rows_of(column.name for column in self._resolved.columns)
 
+    @cached_property
+    def _id_column(self) -> str:
+        """The column of Orgvue's `_id`; empty without one."""
+        return next((column.name for column in self._resolved.columns if column.key == ID), "")
+
+    def _check_headers(self, page: Sequence[Property]) -> None:
+        """Check that a page has the columns of the first page.
+
+        Raises:
+            MalformedResponse: A column appeared, is gone, or has another type.
+        """
+        sent = {column.key for column in self._resolved.columns} | self._resolved.rescued_keys
+        unused = {column.key for column in self.columns.all} - sent
+        if self._source.rules.new_properties is NewProperties.IGNORE:
+            unused |= {header.key for header in page} - sent
+        changes = check_same_headers(self._headers, page, unused=unused)
+        if changes:
+            self.logger.info(
+                "'%s': the export changed between its pages: %s.", self.name, changes.describe()
+            )
+
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         """The records of a page; none of a page that is too large, which is then split."""
@@ -286,6 +311,7 @@ class ExportStream(BatchStream):
             rows = ItemRows(export.chunks(), self._headers)
         self.start_page()
         try:
+            self._check_headers(rows.headers)
             maker = RecordMaker(
                 rows.headers,
                 self._resolved.columns,
@@ -301,9 +327,11 @@ class ExportStream(BatchStream):
                 for block in rows.blocks(maker.rows):
                     values = maker.latest(block, self.replication_key or "")
                     self.note_replication_values(values, len(block))
+                    self._duplicates.add(maker.latest(block, self._id_column))
                     yield cast("Record", block)
             else:
                 for records in rows.blocks(maker.records):
+                    self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
         except OrgvueError as error:
             raise OrgvueError(
