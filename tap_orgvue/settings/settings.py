@@ -156,7 +156,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Positive,
         Meta(
             title="Request timeout",
-            description="Seconds to wait for the next bytes of a response.",
+            description="Seconds to wait for a response to begin, for its next bytes, and for all "
+            "of a small one: a list, metadata, a job ticket, a refusal.",
         ),
     ] = 300
     max_parallel_requests: Annotated[

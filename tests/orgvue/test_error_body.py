@@ -88,3 +88,4 @@ def test_one_line(value: object, text: str) -> None:
 def test_a_long_line_is_cut_between_words(value: str, text: str) -> None:
     """A longer text is cut, but never within a word that may be a secret."""
     assert one_line(value, 10) == text
+    assert len(one_line("部" * 600)) == 500

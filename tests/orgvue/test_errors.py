@@ -156,6 +156,7 @@ def test_a_tenant_that_is_unknown() -> None:
     )
     assert "Check `tenant_id` at https://orgvue.test/tenants/tenants, `region`" in str(unknown)
     assert "the dataset's id" not in str(unknown)
+    assert "job" not in str(unknown)
     assert (unknown.status, unknown.entries) == (404, refusal.entries)
     assert (unknown.trace_id, unknown.retry_after) == (refusal.trace_id, "5")
 

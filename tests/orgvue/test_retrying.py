@@ -27,7 +27,7 @@ from tap_orgvue.orgvue.rate_limit import RateLimiter
 from tap_orgvue.orgvue.retrying import LONGEST_RETRY_AFTER, Retrier, parse_retry_after
 from tests.support.datasets import people
 from tests.support.mocked_orgvue import FastForward
-from tests.support.runs import discover, sync
+from tests.support.runs import command, discover, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -443,3 +443,17 @@ def test_a_redirect_is_an_error(orgvue: Orgvue) -> None:
     with pytest.raises(OrgvueError, match="HTTP 302"):
         discover(orgvue.config)
     assert len(orgvue.requests) == 1
+
+
+def test_a_longer_wait_than_allowed_ends_a_run(serve: Callable[..., Orgvue]) -> None:
+    """A `Retry-After` beyond `max_retry_wait` ends the run: no other dataset is requested."""
+    orgvue = serve(people(2, "A"), people(2, "B"))
+    config = {**orgvue.config, "export_mode": "sync", "max_retry_wait": 100}
+    catalog = discover(config)
+    before = len(orgvue.requests)
+    orgvue.refuse(503, on="export", retry_after=101, times=None)
+    run = command({**config, "max_parallel_requests": 1}, catalog=catalog)
+    assert run.code == 1
+    assert "longer than `max_retry_wait` (100 seconds): run again after 20" in run.stderr
+    assert not run.records
+    assert len(orgvue.requests) - before == 1
