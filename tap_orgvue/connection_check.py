@@ -77,18 +77,22 @@ def check_connection(
     Raises:
         StageFailed: At the first stage that fails, or is not done in time.
     """
-    stages = [*STAGES, *([JOB_STAGE] if settings.export_mode in _MODES_WITH_JOBS else [])]
-    try:
-        for stage, found in _check(client, settings, logger):
-            yield stage, found
-            stages.remove(stage)
-    except StageFailed as failed:
-        failed.unchecked = [stage for stage in stages if stage != failed.stage]
-        raise
-
-
-def _check(client: Client, settings: Settings, logger: logging.Logger) -> Iterator[tuple[str, str]]:
+    left = [*STAGES, *([JOB_STAGE] if settings.export_mode in _MODES_WITH_JOBS else [])]
     stages = _Stages(client.deadline(CHECK_SECONDS, f"{CHECK_SECONDS} seconds"))
+    try:
+        for stage, found in _check(client, settings, logger, stages):
+            yield stage, found
+            left.remove(stage)
+    except StageFailed as failed:
+        failed.unchecked = [stage for stage in left if stage != failed.stage]
+        raise
+    finally:
+        stages.close()
+
+
+def _check(
+    client: Client, settings: Settings, logger: logging.Logger, stages: _Stages
+) -> Iterator[tuple[str, str]]:
     yield "settings", f"tenant {settings.tenant_id} at {urlsplit(settings.api_url).hostname}"
     yield "TLS and proxy", stages.run("TLS and proxy", lambda: _reach_server(client))
     listed = stages.run("datasets", lambda: _list_datasets(client))
@@ -124,6 +128,9 @@ class _Stages:
             raise StageFailed(name, message) from None
         except OrgvueError as error:
             raise StageFailed(name, error) from None
+
+    def close(self) -> None:
+        self._pool.close()
 
 
 def _reach_server(client: Client) -> str:

@@ -13,6 +13,7 @@ from tap_orgvue import connection_check
 from tap_orgvue.connection_check import StageFailed, check_connection
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.settings import Settings
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tests.support.runs import command
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def test_the_check_ends_in_time(
     options = ClientOptions(
         api_url=orgvue.api_url, tenant_id=orgvue.tenant_id, api_token=orgvue.token
     )
-    settings = Settings.from_config(orgvue.config, {})
+    settings = Settings.from_config(orgvue.config, SETTINGS_SCHEMA)
     found = []
     with pytest.raises(StageFailed, match="not done in time: the whole check") as caught:
         found += list(check_connection(Client(options), settings, logging.getLogger()))
