@@ -29,6 +29,8 @@ from tap_orgvue.orgvue.errors import (
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import BadEntry, Dataset, DatasetList
+from tap_orgvue.settings import Settings
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
 from tests.support.runs import discover, sync
 
@@ -60,6 +62,17 @@ def test_options_hide_the_token() -> None:
     options = ClientOptions(api_url=API, tenant_id="ACME", api_token=TOKEN)
     assert TOKEN not in f"{options} {options!r}"
     assert "'ACME' at 'https://orgvue.test'" in str(options)
+
+
+def test_options_default_to_the_settings() -> None:
+    """An option that is not given is as the setting of its name is by default."""
+    given: dict[str, Any] = {"api_url": API, "tenant_id": "ACME", "api_token": TOKEN}
+    options = ClientOptions(**given)
+    settings = Settings.from_config(given, SETTINGS_SCHEMA)
+    own = {"user_agent", "total_timeout"}
+    for name in set(ClientOptions.__struct_fields__) - own:
+        assert getattr(options, name) == getattr(settings, name), name
+    assert options.total_timeout is None
 
 
 def test_addresses() -> None:
@@ -150,7 +163,8 @@ def test_pages_that_lead_in_a_circle(back: str) -> None:
         ("https://evil.test/api/v1/ACME/datasets", "https://evil.test:443"),
         ("https://orgvue.test:444/datasets", "https://orgvue.test:444"),
         ("http://orgvue.test/datasets", "http://orgvue.test:80"),
-        (f"https://{'a' * 60}.{'b' * 60}.test/", f"https://{'a' * 60}.{'b' * 39}:443"),
+        (f"https://{'a.' * 100}test/", f"https://{'a.' * 100}test:443"),
+        (f"https://{'a.' * 200}test/", "https://…:443"),
     ],
 )
 def test_a_next_link_to_another_origin(link: str, place: str) -> None:
@@ -243,12 +257,16 @@ def test_requests_are_spaced() -> None:
     assert orgvue.stop.waits == [pytest.approx(1 / 90)]
 
 
-def test_no_request_after_the_end() -> None:
+def test_no_request_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed client sends nothing any more, and every wait has ended."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", LIST, {"json": []})
+    closed: list[object] = []
+    monkeypatch.setattr(orgvue.adapter, "close", lambda: closed.append(0))
     orgvue.client.close()
     assert orgvue.client.stop.is_set()
+    # Both transports have the adapter for two schemes.
+    assert len(closed) == 4
     with pytest.raises(Stopped):
         orgvue.client.datasets()
     assert orgvue.urls == []
