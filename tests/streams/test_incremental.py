@@ -199,10 +199,10 @@ def test_a_change_dated_ahead_does_not_hide_others(
     assert datetime.fromisoformat(found.replace("Z", "+00:00")) <= datetime.now(timezone.utc)
 
 
-def in_batches(folder: Path) -> dict[str, Any]:
+def in_batches(folder: Path, **more: int) -> dict[str, Any]:
     """The settings of a tap that writes files."""
     encoding = {"format": "jsonl", "compression": "gzip"}
-    return {"batch_config": {"encoding": encoding, "storage": {"root": folder.as_uri()}}}
+    return {"batch_config": {"encoding": encoding, "storage": {"root": folder.as_uri()}, **more}}
 
 
 def test_no_state_is_ahead_of_its_records(serve: Serve) -> None:
@@ -265,7 +265,7 @@ def test_a_failed_stream_keeps_its_bookmark(serve: Serve, tmp_path: Path, *, bat
 
     before, orgvue.sync_limit_bytes, dataset.happen = len(orgvue.requests), 8000, refuse
     config = {**orgvue.config, "export_mode": "paged"}
-    more = {**in_batches(tmp_path), "batch_size": 10} if batches else {}
+    more = in_batches(tmp_path, batch_size=10) if batches else {}
     failed = command({**config, **more}, catalog=catalog, state=state)
     assert failed.code == 1
     assert "400606" in failed.stderr.splitlines()[-1]
@@ -470,3 +470,28 @@ def test_rows_without_a_value_of_the_key(orgvue: Orgvue, maps: dict[str, Any]) -
     assert "'people': 2 rows" in told[0]
     second = command(config, catalog=catalog, state=first.state)
     assert "no value of the replication key" not in second.stderr
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_a_bookmark_goes_by_orgvues_clock(orgvue: Orgvue, ahead: float) -> None:
+    """However wrong the clock here is: 60 s before a response that preceded the export."""
+    orgvue.date_header = ahead
+    config = {**orgvue.config, "skip_unchanged": True}
+    catalog = incremental(orgvue)
+    orgvue.dataset("People").update(0, _modifiedAt=orgvue.now(seconds=600))
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    found = datetime.fromisoformat((bookmark(sync(config, catalog)) or "").replace("Z", "+00:00"))
+    elapsed = found + timedelta(seconds=60) - timedelta(seconds=ahead)
+    assert before <= elapsed <= datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize("date", [None, "yesterday"])
+def test_a_server_without_a_clock(orgvue: Orgvue, date: str | None) -> None:
+    """Without a `Date` that can be read, the bookmark is 5 minutes before the run."""
+    orgvue.date_header = date
+    config = {**orgvue.config, "skip_unchanged": True}
+    catalog = incremental(orgvue)
+    orgvue.dataset("People").update(0, _modifiedAt="2999-01-01T00:00:00.000Z")
+    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    found = datetime.fromisoformat((bookmark(sync(config, catalog)) or "").replace("Z", "+00:00"))
+    assert before <= found + timedelta(minutes=5) <= datetime.now(timezone.utc)
