@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
-from tap_orgvue.settings.settings import REGIONS, SETTINGS_SCHEMA, Settings
+from tap_orgvue.settings.regions import REGIONS
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA, Settings
 
 GOOD: dict[str, Any] = {"api_token": "t", "tenant_id": "ACME", "region": "eu-west"}
 
