@@ -63,6 +63,11 @@ def contradictions(given: Mapping[str, Any], regions: Mapping[str, str]) -> list
         mistakes.append("new_properties: rescue needs rescue_data to be true.")
     if given.get("hash_properties") and not given.get("hash_key"):
         mistakes.append("hash_key: is required with hash_properties.")
+    depth = given.get("flattening_max_depth")
+    if given.get("flattening_enabled") is True and (
+        depth is None or (isinstance(depth, int) and depth < 0)
+    ):
+        mistakes.append("flattening_max_depth: is required with flattening_enabled, at least 0.")
     if "region" not in given and "api_url" not in given:
         mistakes.append(f"region: set it to one of {', '.join(regions)}, or set api_url.")
     return mistakes

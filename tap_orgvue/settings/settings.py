@@ -10,7 +10,6 @@ follows from the fields, and by test README.md, meltano.yml and `--about`.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -26,22 +25,11 @@ from tap_orgvue.settings.batches import read_batch_config
 from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
 from tap_orgvue.settings.config import normalized, unknown_settings
 from tap_orgvue.settings.json_schema import declarations, json_schema_of
+from tap_orgvue.settings.regions import REGIONS
 
 T = TypeVar("T")
 
 Positive = Annotated[int, Meta(ge=1)]
-
-REGIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "eu-west": "https://orgvue.eu-west-1.concentra.io",
-        "us-east": "https://orgvue.us-east-1.concentra.io",
-        "ap-southeast": "https://orgvue.ap-southeast-2.concentra.io",
-        "eu-west-staging": "https://orgvue-staging.eu-west-1.concentra.io",
-        "us-east-staging": "https://orgvue-staging.us-east-1.concentra.io",
-        "ap-southeast-staging": "https://orgvue-staging.ap-southeast-2.concentra.io",
-    },
-)
-"""Region to server (API guide, "Servers")."""
 
 CUT_AT_DOTS: Mapping[str, Any] = {"type": ["string", "object"]}
 """The JSON Schema of a text whose key may have dots, which Meltano cuts into nested objects."""

@@ -53,6 +53,15 @@ class Project:
             loader["executable"] = str(LOADERS / loader["name"] / "bin" / loader["name"])
         YAML(typ="safe").dump(shipped, self.folder / "meltano.yml")
 
+    def inherit(self, *names: str, **extras: Any) -> None:
+        """Add plugins that inherit from the tap, each with these extras of its own."""
+        path = self.folder / "meltano.yml"
+        whole = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        whole["plugins"]["extractors"] += [
+            {"name": name, "inherit_from": "tap-orgvue", **extras} for name in names
+        ]
+        YAML(typ="safe").dump(whole, path)
+
     def run(self, orgvue: Orgvue, loader: str, **env: str) -> None:
         """Run tap and loader, and expect that all goes well."""
         done = self.meltano(orgvue, "run", "tap-orgvue", loader, **env)
@@ -204,3 +213,64 @@ def test_the_connection_check_in_a_project(project: Project, orgvue: Orgvue) -> 
 def _records(folder: Path) -> list[dict[str, Any]]:
     (path,) = folder.iterdir()
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+NESTED: dict[str, Any] = {
+    "property_types": {"people.startDate": "text", "roles": {"a.b": "date"}},
+    "property_names": {"people": {"a.b": "a_b"}},
+    "filters": {"people": {"id": {"$in": ["P1", "P2"]}}},
+    "stream_maps": {"people": {"double": "salary * 2"}},
+}
+"""Objects, whose members Meltano also sets as variables, cut at their dots."""
+
+
+def test_variables_that_meltano_sets_are_no_mistakes(
+    project: Project, orgvue: Orgvue, tmp_path: Path
+) -> None:
+    """Nested objects and inherited plugins fill the environment, and no run is refused for it."""
+    config = {**NESTED, "exclude_properties": ["salary"], "stream_maps": {"people": {"x": "id"}}}
+    project.configure(config=config, select=["people.*"])
+    project.inherit("tap-orgvue--hr", "tap-orgvue-emea", config={"datasets": ["Peo*"]})
+    for tap in ("tap-orgvue", "tap-orgvue--hr", "tap-orgvue-emea"):
+        folder = tmp_path / tap
+        folder.mkdir()
+        settings = {"TARGET_JSONL_DESTINATION_PATH": str(folder)}
+        for name, value in orgvue.config.items():
+            settings[f"{tap.upper().replace('-', '_')}_{name.upper()}"] = str(value)
+        done = project.meltano(orgvue, "run", tap, "target-jsonl", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "did you mean" not in done.stdout + done.stderr
+        records = _records(folder)
+        assert [record["id"] for record in records] == ["P1", "P2"]
+        assert "salary" not in records[0]
+
+
+@pytest.mark.parametrize(
+    "name,text",
+    [
+        ("INCLUDE_CALCULATIONS", "maybe"),
+        ("RESCUE_DATA", "True "),
+        ("EXCLUDE_PROPERTIES", "[salary]"),
+        ("EXCLUDE_PROPERTY", '["salary"]'),
+    ],
+)
+def test_what_cannot_be_read_runs_nothing(
+    project: Project, orgvue: Orgvue, name: str, text: str
+) -> None:
+    """A wrong word in a variable ends `meltano run`, instead of becoming false or nothing."""
+    done = project.meltano(
+        orgvue, "run", "tap-orgvue", "target-jsonl", **{f"TAP_ORGVUE_{name}": text}
+    )
+    assert done.returncode != 0
+    assert orgvue.requests == []
+
+
+@pytest.mark.parametrize("value", ["false", False])
+def test_a_choice_is_a_boolean(
+    project: Project, orgvue: Orgvue, tmp_path: Path, value: Any
+) -> None:
+    """A switch that Meltano offers as a choice is read as the boolean that it is."""
+    project.configure(config={"include_calculations": value}, select=["people.*"])
+    project.run(orgvue, "target-jsonl", TARGET_JSONL_DESTINATION_PATH=str(tmp_path))
+    assert {request.route for request in orgvue.requests_to("items")} == {"items"}
+    assert orgvue.requests_to("export") == []

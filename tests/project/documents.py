@@ -70,10 +70,10 @@ class Setting:
     own: bool
 
 
-def meltano_form(setting: Setting) -> tuple[str, tuple[str, ...], Any]:
+def meltano_form(setting: Setting) -> tuple[str, tuple[Any, ...], Any]:
     """Kind, options and default of a setting as meltano.yml has them."""
     if setting.name in CHOICES:
-        return "options", ("true", "false"), json.dumps(setting.default)
+        return "options", ("true", True, "false", False), json.dumps(setting.default)
     default = None if setting.name in COMPUTED_DEFAULTS else setting.default
     return setting.kind, setting.options, default
 

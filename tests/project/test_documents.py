@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tap_orgvue.settings.settings import REGIONS, Settings
+from tap_orgvue.settings.regions import REGIONS
+from tap_orgvue.settings.settings import Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.project.documents import (
     MELTANO_YML,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tap_orgvue.settings.checks import SettingsError, contradictions, mistakes_of_form
-from tap_orgvue.settings.settings import REGIONS, SETTINGS_SCHEMA, Settings
+from tap_orgvue.settings.regions import REGIONS
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA, Settings
 
 GOOD: dict[str, Any] = {"api_token": "t", "tenant_id": "ACME", "region": "eu-west"}
 
@@ -57,14 +58,26 @@ def test_an_unknown_rule_of_the_schema_is_told_without_the_value() -> None:
             "new_properties: rescue needs rescue_data to be true.",
         ),
         ({"hash_properties": ["a"]}, "hash_key: is required with hash_properties."),
+        (
+            {"flattening_max_depth": -1, "flattening_enabled": True},
+            "flattening_max_depth: is required with flattening_enabled, at least 0.",
+        ),
     ],
 )
 def test_settings_that_contradict_one_another(given: dict[str, Any], told: str) -> None:
     """Two settings that exclude each other are one line; each of them alone is none."""
     assert contradictions({**GOOD, **given}, REGIONS) == [told]
-    for name in given.keys() - {"hash_properties"}:
+    for name in given.keys() - {"hash_properties", "flattening_enabled"}:
         alone = {name: given[name]}
         assert contradictions({**GOOD, **alone}, REGIONS) == []
+
+
+@pytest.mark.parametrize("depth", [0, 1, "many"])
+def test_flattening_with_a_depth(depth: Any) -> None:
+    """A depth of 0 is one; what is no number is told by its form."""
+    given = {**GOOD, "flattening_enabled": True, "flattening_max_depth": depth}
+    assert contradictions(given, REGIONS) == []
+    assert len(contradictions({**GOOD, "flattening_enabled": True}, REGIONS)) == 1
 
 
 def test_a_server_is_needed() -> None:

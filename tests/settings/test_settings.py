@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.settings.settings import REGIONS, SETTINGS_SCHEMA, Settings
+from tap_orgvue.settings.regions import REGIONS
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA, Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.support.runs import command, discover, sync
 
