@@ -99,9 +99,9 @@ class JobTicket(msgspec.Struct, frozen=True):
         try:
             status = JobStatus(body.get("jobStatus"))
         except ValueError:
+            text = one_line(str(body.get("jobStatus")), 40)
             raise MalformedResponse(
-                f"Orgvue's job ticket has the status {str(body.get('jobStatus'))[:40]!r}, which "
-                "this version does not know."
+                f"Orgvue's job ticket has the status {text!r}, which this version does not know."
             ) from None
         links = body.get("_links") or {}
         return cls(

@@ -207,8 +207,8 @@ class Client:
         if origin != origin_of(self.base_url):
             scheme, host, port = origin
             raise MalformedResponse(
-                f"Orgvue's next link leads to another server ({scheme}://{host[:100]}:{port}); the "
-                "tap does not follow it."
+                f"Orgvue's next link leads to another server ({scheme}://{one_line(host, 253)}:"
+                f"{port}); the tap does not follow it."
             )
         return url
 

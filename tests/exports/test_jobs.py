@@ -161,9 +161,9 @@ def test_an_unknown_status_is_an_error(status: object) -> None:
 
 
 def test_a_long_status_is_cut() -> None:
-    """An unknown status is quoted with at most 40 characters."""
-    with pytest.raises(MalformedResponse, match=r"'x{40}'"):
-        JobTicket.from_json({"jobStatus": "x" * 1000})
+    """An unknown status is quoted with at most 40 characters, in whole words."""
+    with pytest.raises(MalformedResponse, match=r"'(x ){19}x…'"):
+        JobTicket.from_json({"jobStatus": "x " * 1000})
 
 
 @pytest.mark.parametrize("body", [[], "completed", None, 5])

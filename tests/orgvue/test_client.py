@@ -150,7 +150,8 @@ def test_pages_that_lead_in_a_circle(back: str) -> None:
         ("https://evil.test/api/v1/ACME/datasets", "https://evil.test:443"),
         ("https://orgvue.test:444/datasets", "https://orgvue.test:444"),
         ("http://orgvue.test/datasets", "http://orgvue.test:80"),
-        (f"https://{'a' * 60}.{'b' * 60}.test/", f"https://{'a' * 60}.{'b' * 39}:443"),
+        (f"https://{'a.' * 100}test/", f"https://{'a.' * 100}test:443"),
+        (f"https://{'a.' * 200}test/", "https://…:443"),
     ],
 )
 def test_a_next_link_to_another_origin(link: str, place: str) -> None:
@@ -243,12 +244,16 @@ def test_requests_are_spaced() -> None:
     assert orgvue.stop.waits == [pytest.approx(1 / 90)]
 
 
-def test_no_request_after_the_end() -> None:
+def test_no_request_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed client sends nothing any more, and every wait has ended."""
     orgvue = MockedOrgvue()
     orgvue.serve("GET", LIST, {"json": []})
+    closed: list[object] = []
+    monkeypatch.setattr(orgvue.adapter, "close", lambda: closed.append(0))
     orgvue.client.close()
     assert orgvue.client.stop.is_set()
+    # Both transports have the adapter for two schemes.
+    assert len(closed) == 4
     with pytest.raises(Stopped):
         orgvue.client.datasets()
     assert orgvue.urls == []
