@@ -29,6 +29,8 @@ from tap_orgvue.orgvue.errors import (
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import BadEntry, Dataset, DatasetList
+from tap_orgvue.settings import Settings
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
 from tests.support.runs import discover, sync
 
@@ -60,6 +62,17 @@ def test_options_hide_the_token() -> None:
     options = ClientOptions(api_url=API, tenant_id="ACME", api_token=TOKEN)
     assert TOKEN not in f"{options} {options!r}"
     assert "'ACME' at 'https://orgvue.test'" in str(options)
+
+
+def test_options_default_to_the_settings() -> None:
+    """An option that is not given is as the setting of its name is by default."""
+    given: dict[str, Any] = {"api_url": API, "tenant_id": "ACME", "api_token": TOKEN}
+    options = ClientOptions(**given)
+    settings = Settings.from_config(given, SETTINGS_SCHEMA)
+    own = {"user_agent", "total_timeout"}
+    for name in set(ClientOptions.__struct_fields__) - own:
+        assert getattr(options, name) == getattr(settings, name), name
+    assert options.total_timeout is None
 
 
 def test_addresses() -> None:
