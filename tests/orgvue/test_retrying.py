@@ -240,6 +240,7 @@ def test_the_longest_wait_that_is_allowed() -> None:
     assert retried.time.waits == [1000]
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_the_longest_wait_bounds_no_wait_of_the_taps_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits without a `Retry-After` are a minute at most, however short the longest wait is."""
     monkeypatch.setattr("random.uniform", max)

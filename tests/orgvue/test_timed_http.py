@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typing_extensions import override
@@ -18,6 +18,7 @@ from tap_orgvue.orgvue.timed_http import (
     TimedAdapter,
     _TimedReader,
     _TimedResponse,
+    timed,
 )
 from tap_orgvue.orgvue.transport import iter_raw, read_start
 from tests.support.mocked_orgvue import FastForward
@@ -83,6 +84,19 @@ def test_each_read_has_the_time_that_is_left(timeout: float | None, seconds: flo
         time.now = 10
         with pytest.raises(TimeoutError):
             reader.read(1)
+    assert reader.closed
+
+
+def test_a_timer_holds_for_its_block_only() -> None:
+    """Responses that are requested after the block of a timer have none."""
+    readers: list[Any] = []
+    with RecordingSocket() as sock:
+        with timed(ResponseTimer(None, "the head")):
+            readers.append(_TimedResponse(sock).fp)
+        readers.append(_TimedResponse(sock).fp)
+        assert [isinstance(reader.raw, _TimedReader) for reader in readers] == [True, False]
+        for reader in readers:
+            reader.close()
 
 
 class RecordingSocket(socket.socket):
