@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from tap_orgvue.exports.completeness import is_closed
 from tap_orgvue.orgvue.error_body import error_entries
 from tap_orgvue.orgvue.errors import ErrorsInResponse, MalformedResponse, TruncatedResponse
 from tap_orgvue.orgvue.models import Property, next_link
@@ -84,6 +85,7 @@ class JsonRows:
         self._members: dict[str, Any] = {}
         self.count = 0
         self._in_rows = False
+        self._guesses_are_right = True
         self._headers: tuple[Property, ...] | None = None
 
     @property
@@ -167,9 +169,13 @@ class JsonRows:
     def _cut(self, decode: Callable[[bytes], list[T]]) -> list[T] | None:
         """Decode the pending rows up to the last break; None if there is no break."""
         for end, begin in itertools.islice(self._row_breaks(), _MOST_GUESSES):
+            # A failed decode can take long: it is risked only while each guess was right.
+            if not self._guesses_are_right and not is_closed([b"[", self._pending[:end], b"]"]):
+                continue
             try:
                 rows = decode(b"".join((b"[", memoryview(self._pending)[:end], b"]")))
             except _UNDECODABLE:
+                self._guesses_are_right = False
                 continue
             self._pending = self._pending[begin:]
             return rows

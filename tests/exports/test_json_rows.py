@@ -380,7 +380,8 @@ def test_the_cells_of_a_block_are_decoded_once() -> None:
         attempts.append(len(block))
         return READ(block)
 
-    rows = [["],[" * 20, i] for i in range(200)]
+    rows = [[[[i]] * 20, i] for i in range(200)]
     found = JsonRows(in_chunks(written(rows), 1000))
     assert [row for block in found.blocks(decode) for row in block] == rows
-    assert sum(attempts) < 30 * len(written(rows))
+    # One wrong guess; then only what is known to be whole.
+    assert sum(attempts) < 2 * len(written(rows))
