@@ -48,8 +48,12 @@ _FIT: dict[ColumnType, Callable[[Any], Any]] = {
     ColumnType.DATE: fit_date,
     ColumnType.DATE_TIME: fit_date_time,
 }
-_CACHED_VALUES = 100_000
-"""The most texts in a cache; dates of one column repeat, so more are rarely needed."""
+_CACHE_BYTES = 24_000_000
+"""About the most memory of a cache; dates repeat, so more is rarely needed."""
+_ENTRY_BYTES = 250
+"""About the memory of an entry, besides the characters of its text."""
+_MAX_CACHED_TEXT = 64
+"""The longest text in a cache, in characters; no date is longer."""
 
 
 class RecordMaker:
@@ -287,11 +291,12 @@ class RecordMaker:
 
 
 class _FitCache(dict[str | None, Any]):
-    """Fitted values of one column type by their text, up to a bound."""
+    """Fitted values of one column type by their text, up to a bound of memory."""
 
     def __init__(self, fit: Callable[[Any], Any]) -> None:
         super().__init__({None: None})
         self._fit = fit
+        self._bytes = 0
         self._unchanged: set[str | None] = {None}
 
     def fit_all(self, values: list[str | None]) -> list[Any] | None:
@@ -303,11 +308,16 @@ class _FitCache(dict[str | None, Any]):
         return list(map(self.__getitem__, values))
 
     def __missing__(self, value: str) -> Any:
-        if len(self) >= _CACHED_VALUES:
+        fitted = self._fit(value)
+        if len(value) > _MAX_CACHED_TEXT:
+            return fitted
+        self._bytes += len(value) + _ENTRY_BYTES
+        if self._bytes > _CACHE_BYTES:
             self.clear()
             self[None] = None
             self._unchanged = {None}
-        fitted = self[value] = self._fit(value)
+            self._bytes = 0
+        self[value] = fitted
         if fitted == value:
             self._unchanged.add(value)
         return fitted

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from tap_orgvue.records.row_layout import RowLayout
+    from tap_orgvue.schema.columns import Column
 
 _PYTHON_TYPES: dict[ColumnType, Any] = {
     ColumnType.TEXT: str,
@@ -82,9 +84,13 @@ class DecodePlan:
             elif i in self._numbers:
                 types.append(Any)
             else:
-                python_type = date if i in self.dates else _PYTHON_TYPES[column.type]
-                types.append(python_type if self._layout.is_key(i) else python_type | None)
+                types.append(self.type_at(i, column))
         return tuple(types)
+
+    def type_at(self, position: int, column: Column) -> Any:
+        """The Python type that the cells of a column are decoded to."""
+        python_type = date if position in self.dates else _PYTHON_TYPES[column.type]
+        return python_type if self._layout.is_key(position) else python_type | None
 
     def decode(self, block: bytes) -> list[Any]:
         """The rows of a block, each a tuple of cells.
@@ -95,16 +101,18 @@ class DecodePlan:
             _OtherThanNumbers: A number column holds another type.
         """
         rows: list[Any] = self._decoder.decode(block)
-        for i in self._numbers:
-            values = [row[i] for row in rows]
-            types = set(map(type, values))
-            too_large = int in types and any(
-                type(value) is int and value.bit_length() > _MAX_BITS for value in values
-            )
-            null_key = type(None) in types and self._layout.is_key(i)
-            if too_large or null_key or not types <= _NUMBERS:
-                raise _OtherThanNumbers(i)
+        others = {i for i in self._numbers if not self._are_numbers(i, [row[i] for row in rows])}
+        if others:
+            raise _OtherThanNumbers(others)
         return rows
+
+    def _are_numbers(self, position: int, values: list[Any]) -> bool:
+        types = set(map(type, values))
+        too_large = int in types and any(
+            type(value) is int and value.bit_length() > _MAX_BITS for value in values
+        )
+        null_key = type(None) in types and self._layout.is_key(position)
+        return types <= _NUMBERS and not too_large and not null_key
 
 
 class RowDecoder:
@@ -148,11 +156,12 @@ class RowDecoder:
             plan = self._exact_plan() if exact else self._quick
             try:
                 return plan.decode(block), plan
-            except msgspec.ValidationError as error:
-                if not self._adapt(error):
+            except msgspec.ValidationError:
+                if not self._adapt(block):
                     break
             except _OtherThanNumbers as found:
-                self.read_cellwise(found.position)
+                self._cellwise |= found.positions
+                self._plan_again()
             except (msgspec.DecodeError, UnicodeDecodeError):
                 # The block ends within a row, or is not strict JSON.
                 break
@@ -165,25 +174,26 @@ class RowDecoder:
             self._dates -= positions
             self._plan_again()
 
-    def read_cellwise(self, position: int) -> None:
-        """Read the cells at a position one by one from now on."""
-        self._cellwise |= {position}
-        self._plan_again()
+    def _adapt(self, block: bytes) -> bool:
+        """Change the plan for the columns that do not fit; False if no plan can decode the block.
 
-    def _adapt(self, error: msgspec.ValidationError) -> bool:
-        """Change the plan for the cell that does not fit; False if no plan can decode the block."""
-        place = _PLACE.search(str(error))
-        if place is None or place.group(2) is None:
+        All of them are found in one pass: a plan for each would cost the square of their number.
+        """
+        try:
+            rows = self._careful.decode(block)
+        except msgspec.DecodeError:
             return False
-        position = int(place.group(2))
-        if position in self._cellwise:
-            return False
-        if position in self._dates:
-            # Orgvue's other form of a date has a time of day.
-            self.read_dates_as_text({position})
-        else:
-            self.read_cellwise(position)
-        return True
+        misfits = {
+            i
+            for i, column in self._layout.shown()
+            if i not in self._cellwise
+            and not _all_decode([row[i] for row in rows], self._quick.type_at(i, column))
+        }
+        # Orgvue's other form of a date has a time of day: as text it may fit.
+        self._cellwise |= misfits - self._dates
+        self._dates -= misfits
+        self._plan_again()
+        return bool(misfits)
 
     def _plan_again(self) -> None:
         self._quick, self._exact = DecodePlan(self._layout, self._cellwise, self._dates), None
@@ -218,10 +228,24 @@ class RowDecoder:
 
 
 class _OtherThanNumbers(Exception):
-    """A number column holds another type."""
+    """Number columns hold another type."""
 
-    def __init__(self, position: int) -> None:
-        self.position = position
+    def __init__(self, positions: set[int]) -> None:
+        self.positions = positions
+
+
+def _all_decode(cells: list[msgspec.Raw], python_type: Any) -> bool:
+    """True if a type can decode all these cells."""
+    try:
+        _decoder_of(python_type).decode(b"[%b]" % b",".join(cells))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+@cache
+def _decoder_of(python_type: Any) -> Any:
+    return msgspec.json.Decoder(list[python_type])
 
 
 def _exact_float(text: str) -> Any:

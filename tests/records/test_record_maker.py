@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -407,6 +408,23 @@ def test_many_different_dates_are_fitted() -> None:
     ]
     records = made.records(json.dumps([[text] for text in texts]).encode())
     assert [record["d"] for record in records] == texts
+
+
+def test_long_texts_where_dates_should_be_do_not_fill_the_memory() -> None:
+    """Texts that no date is as long as are rescued, and not kept for rows to come."""
+    made = RecordMaker(HEADERS[4:], COLUMNS[4:])
+    tracemalloc.start()
+    try:
+        for i in range(20):
+            texts = [f"{i}/{j} {'x' * 5000}" for j in range(100)]
+            block = json.dumps([[text, text] for text in texts]).encode()
+            rows = made.rows(block)
+            assert all(row.cell0 is None and row.rescued for row in rows)
+        del rows
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 5 * len(block)
 
 
 def test_values_are_counted_from_the_first_misfit_on() -> None:

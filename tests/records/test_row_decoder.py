@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.models import Property
-from tap_orgvue.records.row_decoder import RowDecoder
+from tap_orgvue.records import row_decoder
+from tap_orgvue.records.row_decoder import DecodePlan, RowDecoder
 from tap_orgvue.records.row_layout import RowLayout
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS = {
     "_id": ColumnType.TEXT,
@@ -181,3 +186,35 @@ def test_a_fraction_too_small_for_databases_is_left_as_text() -> None:
     rows, plan = decoder().decode(b'[["A","x",1.5e-20000,true,null]]')
     assert bytes(rows[0][2]) == b"1.5e-20000"
     assert plan.cellwise == {2}
+
+
+def test_all_columns_that_do_not_fit_are_found_at_once() -> None:
+    """However many columns hold another type, a block is planned anew only once or twice."""
+    headers = [Property(f"k{i}", f"k{i}", "number") for i in range(50)]
+    columns = [Column(header.key, header.key, ColumnType.NUMBER) for header in headers]
+    for row in (['"x"'] * 50, ['"x"'] * 49 + ["12345678901234567890"]):
+        made = RowDecoder(RowLayout(headers, columns))
+        plans: list[DecodePlan] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(row_decoder, "DecodePlan", counted(plans))
+            rows, plan = made.decode(f"[[{','.join(row)}]]".encode())
+        assert [bytes(cell) for cell in rows[0][:49]] == [b'"x"'] * 49
+        assert set(range(49)) <= plan.cellwise
+        assert len(plans) <= 3
+
+
+def counted(plans: list[DecodePlan]) -> Callable[..., DecodePlan]:
+    """A maker of plans that keeps them in a list."""
+
+    def make(*arguments: Any, **options: Any) -> DecodePlan:
+        plans.append(DecodePlan(*arguments, **options))
+        return plans[-1]
+
+    return make
+
+
+def test_a_column_of_dates_with_times_and_of_numbers_is_decoded_cell_by_cell() -> None:
+    """A date column is tried as text before its cells are decoded one by one."""
+    rows, plan = decoder().decode(b'[["A","x",1,1,"2022-01-02 10:00"],["B","x",1,true,5]]')
+    assert plan.cellwise == {3, 4}
+    assert [bytes(row[4]) for row in rows] == [b'"2022-01-02 10:00"', b"5"]
