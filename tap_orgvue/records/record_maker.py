@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import operator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -75,6 +76,7 @@ class RecordMaker:
         hashed_keys: Container[str] = (),
         hash_key: bytes | None = None,
         may_be_lossy: bool = True,
+        decimals: bool = True,
     ) -> None:
         """Decide what each cell of a row becomes.
 
@@ -91,11 +93,17 @@ class RecordMaker:
             hash_key: The secret key of the hashes.
             may_be_lossy: False if a scan of the whole body found nothing that typed decoding
                 alters.
+            decimals: False if numbers that no float holds exactly become floats in `records`:
+                stream maps cannot calculate with a Decimal and a float.
         """
+        self._decimals = decimals
         self.counts = counts or Counts()
         self._layout = RowLayout(headers, columns, key_columns, rescue=rescue)
         self._decoder = RowDecoder(self._layout, may_be_lossy=may_be_lossy)
         self._rescue = rescue
+        self._number_names = [
+            column.name for _, column in self._layout.shown() if column.type is ColumnType.NUMBER
+        ]
         self._hash_key = hash_key or b""
         self._fitter = Fitter(self.counts)
         self._caches = {column_type: _FitCache(fit) for column_type, fit in _FIT.items()}
@@ -118,9 +126,15 @@ class RecordMaker:
         # Stream maps see dates as the texts that loaders get.
         self._decoder.read_dates_as_text()
         names = self._layout.names
-        return [
+        records = [
             dict(zip(names, msgspec.structs.astuple(row), strict=True)) for row in self.rows(block)
         ]
+        if not self._decimals:
+            for name in self._number_names:
+                for record in records:
+                    if type(record[name]) is Decimal:
+                        record[name] = float(record[name])
+        return records
 
     def rows(self, block: bytes) -> list[Row]:
         """The records of a JSON array of rows, as structs that encode to the same JSON.

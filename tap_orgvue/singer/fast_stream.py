@@ -204,6 +204,11 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
         only, *others = self.stream_maps
         return not others and type(only) is SameRecordTransform and not only.flattening_enabled
 
+    @property
+    def has_custom_map(self) -> bool:
+        """True if a stream map may calculate with the values of records."""
+        return any(type(each) is not SameRecordTransform for each in self.stream_maps)
+
     def _sync_rows(self) -> Iterator[Rows]:
         """Yield blocks of rows, with the metrics and state steps of the SDK's `_sync_records`."""
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:

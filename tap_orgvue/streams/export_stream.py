@@ -322,6 +322,7 @@ class ExportStream(BatchStream):
                 hashed_keys=self._resolved.hashed_keys,
                 hash_key=self._settings.hash_key,
                 may_be_lossy=export.may_be_lossy,
+                decimals=not self.has_custom_map,
             )
             if self.yields_row_blocks:
                 for block in rows.blocks(maker.rows):

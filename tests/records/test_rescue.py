@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -360,6 +361,21 @@ def test_stream_maps_see_what_was_rescued(orgvue: Orgvue) -> None:
     assert (second["odd"], second["was"], second["salary"]) == (False, None, 1001)
     assert "_rescued_data" not in first
     assert "_rescued_data" not in run.schemas["people"]["schema"]["properties"]
+
+
+@pytest.mark.parametrize(
+    "number", ["12345678901234567890.123456789", "0.12345678901234567890", "1e30", "7", "1" * 40]
+)
+def test_stream_maps_calculate_with_any_number(serve: Serve, number: str) -> None:
+    """A number of any length is one that a map calculates with; without maps it is exact."""
+    orgvue = serve(literal("number", number))
+    formulas = {"more": "some_value * 1.1 + 1", "half": "float(some_value) / 2"}
+    run = sync({**orgvue.config, "stream_maps": {"values": formulas}})
+    (record,) = run.records["values"]
+    assert record["more"] == pytest.approx(float(number) * 1.1 + 1)
+    assert record["half"] == float(number) / 2
+    plain = sync(orgvue.config).stdout.partition('"record":')[2]
+    assert Decimal(plain.partition('"some_value":')[2].partition(",")[0]) == Decimal(number)
 
 
 def test_a_map_of_other_columns_keeps_what_was_rescued(orgvue: Orgvue) -> None:
