@@ -70,13 +70,12 @@ def test_a_log_level_in_any_case(orgvue: Orgvue, level: str) -> None:
 def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None:
     """`--test` is legible where the console has no tick."""
     orgvue.job_polls = ("completed",)
-    run = command(orgvue.config, "--test", env={"PYTHONIOENCODING": encoding})
+    env = {"PYTHONIOENCODING": encoding}
+    run = command(orgvue.config, "--test", env=env, fresh=True)
     assert run.code == 0
     mark = "✓" if encoding == "utf-8" else "OK"
     assert all(line.startswith(f"{mark} ") for line in run.stdout.splitlines())
-    failed = command(
-        {**orgvue.config, "api_token": "x y"}, "--test", env={"PYTHONIOENCODING": encoding}
-    )
+    failed = command({**orgvue.config, "api_token": "x y"}, "--test", env=env, fresh=True)
     assert failed.code == 1
     mark = "✗" if encoding == "utf-8" else "FAILED"
     assert f"{mark} settings: api_token: has characters" in failed.stderr
@@ -85,7 +84,7 @@ def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None
 def test_a_catalog_is_ascii(serve: Callable[..., Orgvue]) -> None:
     """A catalog that is written on one system can be read on any other."""
     orgvue = serve(Dataset("Büro 部门", properties=[Property("Größe")], rows=[{"Größe": "1"}]))
-    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"})
+    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"}, fresh=True)
     assert run.code == 0
     assert run.stdout.isascii()
     assert "Größe" in json.dumps(json.loads(run.stdout), ensure_ascii=False)
