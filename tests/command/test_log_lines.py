@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.tap import StreamsFailed
 from tests.command.test_secrets import everything_logged
+from tests.support.datasets import people
 from tests.support.runs import command
 
 if TYPE_CHECKING:
@@ -88,3 +89,29 @@ def test_a_catalog_is_ascii(serve: Callable[..., Orgvue]) -> None:
     assert run.code == 0
     assert run.stdout.isascii()
     assert "Größe" in json.dumps(json.loads(run.stdout), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"export_mode": "sync"},
+        {"export_mode": "async"},
+        {"export_mode": "paged"},
+        {"include_calculations": False},
+    ],
+    ids=str,
+)
+def test_no_rows_id_is_logged(
+    serve: Callable[..., Orgvue], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """However an export is cut into pages and slices: their bounds are in no log."""
+    orgvue = serve(people(200))
+    orgvue.job_polls = ("completed",)
+    if settings == {"export_mode": "paged"}:
+        orgvue.sync_limit_bytes = 20_000
+    config = {**orgvue.config, **settings}
+    run = command(config, env=everything_logged(tmp_path, "plain"))
+    assert run.code == 0, run.stderr
+    ids = {record["_id"] for record in run.records["people"]}
+    assert len(ids) == 200
+    assert not [row_id for row_id in ids if row_id in run.stderr]
