@@ -94,8 +94,10 @@ def _root(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_selected(entry: Mapping[str, Any]) -> bool:
+    """True if the stream is selected; without any metadata it is, as the SDK has it."""
     root = _root(entry)
-    return root.get("selected", root.get("selected-by-default", not root)) is not False
+    said = [root.get(name) for name in ("selected", "selected-by-default")]
+    return bool(next((each for each in said if each is not None), not root))
 
 
 def _with_replication(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import IO, Any
 
 from tap_orgvue.settings.checks import SettingsError
 
+_INLINE = frozenset('{"\n')
+"""Characters of JSON that paths do not have; a config in place of a path holds the token."""
+
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -18,7 +21,7 @@ def read_config(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: It cannot be read, or is not a JSON object.
     """
-    if path.lstrip().startswith("{"):
+    if _INLINE & set(path):
         raise SettingsError(["config: takes the path of a file, or ENV, and no JSON."])
     place = f"config: {path[:200]!r}"
     try:

@@ -16,7 +16,7 @@ from tap_orgvue.settings.dotted_keys import join_filter_keys, join_keys
 from tap_orgvue.timestamps import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from tap_orgvue.orgvue.models import Filter
@@ -26,6 +26,28 @@ T = TypeVar("T")
 
 class Mistake(ValueError):
     """What is wrong with the value of a setting, as a predicate: `must be …`."""
+
+
+def read_values(
+    given: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]]
+) -> tuple[dict[str, Any], list[str]]:
+    """Read each setting that has a reader.
+
+    Args:
+        given: Settings of the right JSON types.
+        readers: Setting to reader.
+
+    Returns:
+        All settings, and a line for each that cannot be read.
+    """
+    values, mistakes = dict(given), []
+    for name, read in readers.items():
+        if name in given:
+            try:
+                values[name] = read(given[name])
+            except Mistake as mistake:
+                mistakes.append(f"{name}: {mistake}")
+    return values, mistakes
 
 
 FILTER_OPERATORS = frozenset({"$gt", "$gte", "$in", "$lt", "$lte", "$ne", "$nin"})

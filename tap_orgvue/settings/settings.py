@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 Positive = Annotated[int, Meta(ge=1)]
 
+Seconds = Annotated[int, Meta(ge=1, le=31_536_000)]
+"""At most a year: what is far longer is no time that can be waited for."""
+
 CUT_AT_DOTS: Mapping[str, Any] = {"type": ["string", "object"]}
 """The JSON Schema of a text whose key may have dots, which Meltano cuts into nested objects."""
 
@@ -141,7 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = DEFAULT_USER_AGENT
     request_timeout: Annotated[
-        Positive,
+        Seconds,
         Meta(
             title="Request timeout",
             description="Seconds to wait for a response to begin, for its next bytes, and for all "
@@ -168,7 +171,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 6
     max_retry_wait: Annotated[
-        Positive,
+        Seconds,
         Meta(
             title="Longest retry wait",
             description="The most seconds that Orgvue may ask the tap to wait before one retry. "
@@ -192,7 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ExportMode.AUTO
     job_timeout: Annotated[
-        Positive,
+        Seconds,
         Meta(
             title="Job timeout",
             description="Seconds until an export job must be completed.",
@@ -344,6 +347,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="Unchanged days",
             description="Days after which an unchanged dataset is exported all the same.",
+            le=36_500,
         ),
     ] = 7
 
@@ -372,14 +376,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         mistakes = unknown_settings(given, schema["properties"])
         mistakes += mistakes_of_form(given, schema)
         wrong = {line.partition(":")[0].partition(".")[0] for line in mistakes}
-        values = dict(given)
-        for name, read in _READERS.items():
-            if name in given and name not in wrong:
-                try:
-                    values[name] = read(given[name])
-                except readers.Mistake as mistake:
-                    mistakes.append(f"{name}: {mistake}")
-        mistakes += contradictions(given, REGIONS)
+        right = {name: value for name, value in given.items() if name not in wrong}
+        values, unreadable = readers.read_values(right, _READERS)
+        mistakes += [*unreadable, *contradictions(given, REGIONS)]
         if mistakes:
             raise SettingsError(sorted(mistakes))
         values.setdefault("api_url", REGIONS.get(given.get("region", "")))

@@ -145,7 +145,7 @@ WAYS: dict[str, Way] = {
     "a map raises in a batch": Way(
         {**maps(x="int(name)"), **batches("file:///{folder}")}, "It raised ValueError"
     ),
-    "a batch has no place": Way(batches("file:///dev/null/nowhere"), "people: "),
+    "a batch has no place": Way(batches("file:///dev/null/nowhere"), "batch_config: storage.root"),
 }
 
 

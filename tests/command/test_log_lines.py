@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.tap import StreamsFailed
 from tests.command.test_secrets import everything_logged
+from tests.support.datasets import people
 from tests.support.runs import command
 
 if TYPE_CHECKING:
@@ -70,13 +71,12 @@ def test_a_log_level_in_any_case(orgvue: Orgvue, level: str) -> None:
 def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None:
     """`--test` is legible where the console has no tick."""
     orgvue.job_polls = ("completed",)
-    run = command(orgvue.config, "--test", env={"PYTHONIOENCODING": encoding})
+    env = {"PYTHONIOENCODING": encoding}
+    run = command(orgvue.config, "--test", env=env, fresh=True)
     assert run.code == 0
     mark = "✓" if encoding == "utf-8" else "OK"
     assert all(line.startswith(f"{mark} ") for line in run.stdout.splitlines())
-    failed = command(
-        {**orgvue.config, "api_token": "x y"}, "--test", env={"PYTHONIOENCODING": encoding}
-    )
+    failed = command({**orgvue.config, "api_token": "x y"}, "--test", env=env, fresh=True)
     assert failed.code == 1
     mark = "✗" if encoding == "utf-8" else "FAILED"
     assert f"{mark} settings: api_token: has characters" in failed.stderr
@@ -85,7 +85,33 @@ def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None
 def test_a_catalog_is_ascii(serve: Callable[..., Orgvue]) -> None:
     """A catalog that is written on one system can be read on any other."""
     orgvue = serve(Dataset("Büro 部门", properties=[Property("Größe")], rows=[{"Größe": "1"}]))
-    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"})
+    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"}, fresh=True)
     assert run.code == 0
     assert run.stdout.isascii()
     assert "Größe" in json.dumps(json.loads(run.stdout), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"export_mode": "sync"},
+        {"export_mode": "async"},
+        {"export_mode": "paged"},
+        {"include_calculations": False},
+    ],
+    ids=str,
+)
+def test_no_rows_id_is_logged(
+    serve: Callable[..., Orgvue], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """However an export is cut into pages and slices: their bounds are in no log."""
+    orgvue = serve(people(200))
+    orgvue.job_polls = ("completed",)
+    if settings == {"export_mode": "paged"}:
+        orgvue.sync_limit_bytes = 20_000
+    config = {**orgvue.config, **settings}
+    run = command(config, env=everything_logged(tmp_path, "plain"))
+    assert run.code == 0, run.stderr
+    ids = {record["_id"] for record in run.records["people"]}
+    assert len(ids) == 200
+    assert not [row_id for row_id in ids if row_id in run.stderr]

@@ -163,13 +163,33 @@ def test_a_key_that_names_no_column(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "root", [{"selected": False}, {"selected": None, "selected-by-default": False}]
+    "root",
+    [
+        {"selected": False},
+        {"selected": False, "selected-by-default": True},
+        {"selected": None, "selected-by-default": False},
+        {"inclusion": "available"},
+    ],
 )
 def test_streams_that_are_not_selected_are_not_looked_at(root: dict[str, Any]) -> None:
     """Replication and keys of a deselected stream matter to nobody."""
     given = entry(replication_method="LOG_BASED", key_properties=["id"])
-    given["metadata"][-1]["metadata"] = {n: v for n, v in root.items() if v is not None}
+    given["metadata"][-1]["metadata"] = root
     assert checked_catalog({"streams": [given]})["streams"] == [given]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        [{"breadcrumb": [], "metadata": {}}],
+        [{"breadcrumb": [], "metadata": {"selected": True, "selected-by-default": False}}],
+        [{"breadcrumb": [], "metadata": {"selected-by-default": True}}],
+    ],
+)
+def test_streams_that_are_selected_are_looked_at(metadata: list[dict[str, Any]]) -> None:
+    """A stream is selected where it says so, and where nothing is said."""
+    assert len(mistakes(entry(replication_method="LOG_BASED", metadata=metadata))) == 1
 
 
 def test_every_mistake_is_told() -> None:

@@ -109,8 +109,11 @@ def test_a_config_that_cannot_be_read(path: str) -> None:
     assert caught.value.mistakes == [f"config: {path!r} cannot be read."]
 
 
-def test_a_config_that_is_no_path() -> None:
-    """JSON in place of a path is refused without being told: it may hold the token."""
+@pytest.mark.parametrize(
+    "text", [' {"api_token": "secret"}', '"api_token": "secret"', "api_token:\n  secret"]
+)
+def test_a_config_that_is_no_path(text: str) -> None:
+    """A config in place of its path is refused without being told: it may hold the token."""
     with pytest.raises(SettingsError) as caught:
-        read_config(' {"api_token": "secret"}')
+        read_config(text)
     assert caught.value.mistakes == ["config: takes the path of a file, or ENV, and no JSON."]

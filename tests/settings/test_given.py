@@ -172,7 +172,7 @@ def test_files_are_in_utf_8_on_every_system(serve: Callable[..., Orgvue], tmp_pa
         path = tmp_path / f"{option}.json"
         path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8-sig")
         words += [f"--{option}", str(path)]
-    run = command({}, *words, env=NO_UTF_8)
+    run = command({}, *words, env=NO_UTF_8, fresh=True)
     assert run.code == 0, run.stderr
     (record,) = run.records[name]
     assert "部门" in record.values()
