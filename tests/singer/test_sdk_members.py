@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from singer_sdk import Tap
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.streams import RESTStream
 from typing_extensions import override
@@ -49,11 +50,15 @@ ATTRIBUTES = {
 }
 """Attributes of a stream that are read or set."""
 
+CLASS_PROPERTIES = {"_env_var_config"}
+"""Properties of the tap's class that are overridden."""
+
 NAMES = {
     "singer_sdk.helpers._batch.BaseBatchFileEncoding",
     "singer_sdk.helpers._batch.BatchConfig",
     "singer_sdk.helpers._batch.SDKBatchMessage",
     "singer_sdk.helpers._catalog.get_selected_schema",
+    "singer_sdk.helpers._classproperty.classproperty",
     "singer_sdk.helpers._state.PROGRESS_MARKERS",
 }
 """Names that are imported from private modules."""
@@ -120,7 +125,8 @@ def tap() -> PlainTap:
 def test_every_private_member_is_listed(tap: PlainTap) -> None:
     """A member of the SDK that is used here stands in one of the tables, and no other does."""
     of_sdk = {*dir(tap), *dir(tap.streams["plain"])}
-    assert of_sdk.intersection(private_names()) == {name for _, name in METHODS} | ATTRIBUTES
+    listed = {name for _, name in METHODS} | ATTRIBUTES | CLASS_PROPERTIES
+    assert of_sdk.intersection(private_names()) == listed
     assert set(private_imports()) == NAMES
 
 
@@ -136,6 +142,12 @@ def test_methods_take_what_they_took(owner: type, name: str, parameters: tuple[s
 def test_the_attributes_of_a_stream_are_there(tap: PlainTap) -> None:
     """Each is set when a stream is made."""
     assert vars(tap.streams["plain"]).keys() >= ATTRIBUTES
+
+
+@pytest.mark.parametrize("name", sorted(CLASS_PROPERTIES))
+def test_properties_of_the_class_are_the_sdks(name: str) -> None:
+    """Each is read from the class, not from a tap."""
+    assert isinstance(inspect.getattr_static(Tap, name), classproperty)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -470,3 +470,28 @@ def test_rows_without_a_value_of_the_key(orgvue: Orgvue, maps: dict[str, Any]) -
     assert "'people': 2 rows" in told[0]
     second = command(config, catalog=catalog, state=first.state)
     assert "no value of the replication key" not in second.stderr
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_a_bookmark_goes_by_orgvues_clock(orgvue: Orgvue, ahead: float) -> None:
+    """However wrong the clock here is: 60 s before a response that preceded the export."""
+    orgvue.date_header = ahead
+    config = {**orgvue.config, "skip_unchanged": True}
+    catalog = incremental(orgvue)
+    orgvue.dataset("People").update(0, _modifiedAt=orgvue.now(seconds=600))
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    found = datetime.fromisoformat((bookmark(sync(config, catalog)) or "").replace("Z", "+00:00"))
+    elapsed = found + timedelta(seconds=60) - timedelta(seconds=ahead)
+    assert before <= elapsed <= datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize("date", [None, "yesterday"])
+def test_a_server_without_a_clock(orgvue: Orgvue, date: str | None) -> None:
+    """Without a `Date` that can be read, the bookmark is 5 minutes before the run."""
+    orgvue.date_header = date
+    config = {**orgvue.config, "skip_unchanged": True}
+    catalog = incremental(orgvue)
+    orgvue.dataset("People").update(0, _modifiedAt="2999-01-01T00:00:00.000Z")
+    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    found = datetime.fromisoformat((bookmark(sync(config, catalog)) or "").replace("Z", "+00:00"))
+    assert before <= found + timedelta(minutes=5) <= datetime.now(timezone.utc)
