@@ -66,7 +66,7 @@ class Point:
     Attributes:
         after: `bytes` read from it, `states` read from it, or `requests` that it made.
         count: How many of them.
-        signum: SIGKILL or SIGTERM.
+        signum: SIGKILL, SIGTERM or SIGHUP.
         drained: Whether the loader still reads what is in the pipe.
     """
 
@@ -84,12 +84,15 @@ class Loader:
         rows: Stream to key to record.
         versions: Stream to key to the version that the record came with.
         state: The last STATE; None before the first.
+        states: The number of STATEs.
+        files: The names of the files of BATCH messages.
     """
 
     rows: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     versions: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     state: dict[str, Any] | None = None
     states: int = 0
+    files: set[str] = field(default_factory=set)
 
     def take(self, line: bytes) -> None:
         """Take a whole line."""
@@ -99,6 +102,7 @@ class Loader:
             self._upsert(stream, message["record"], message.get("version"))
         elif message["type"] == "BATCH":
             for address in message["manifest"]:
+                self.files.add(Path(urlsplit(address).path).name)
                 for row in gzip.decompress(Path(urlsplit(address).path).read_bytes()).splitlines():
                     record = json.loads(row)
                     self._upsert(stream, record, record.get("_sdc_table_version"))
@@ -170,7 +174,7 @@ class Life:
         }
         if self.way.get("batches"):
             most["bytes"] = 5_000
-        signum = self.dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        signum = self.dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
         return Point(after, self.dice.randint(1, most[after]), signum, self.dice.random() < 0.5)
 
     # -- a run
@@ -178,7 +182,7 @@ class Life:
     def _run(self, point: Point | None, documents: dict[str, Any]) -> None:
         words = written(self.folder, **documents, state=self.loader.state)
         self.told["runs"] += 1
-        gone = Event()
+        files, gone = self._files(), Event()
         with (
             (self.folder / "log").open("wb") as log,
             subprocess.Popen(
@@ -203,8 +207,11 @@ class Life:
             self.told[f"after {point.after}"] += 1
         elif tap.returncode:
             self.wrong.append(f"exit code {tap.returncode}: {(self.folder / 'log').read_text()}")
-        if rest and (point is None or point.signum is signal.SIGTERM):
-            self.wrong.append(f"an ordered end left a cut line: {rest[-80:]!r}")
+        if point is None or point.signum is not signal.SIGKILL:
+            if rest:
+                self.wrong.append(f"an ordered end left a cut line: {rest[-80:]!r}")
+            if unknown := self._files() - files - self.loader.files:
+                self.wrong.append(f"an ordered end left files without a message: {unknown}")
 
     def _feed(self, tap: subprocess.Popen[bytes], point: Point | None) -> bytes:
         """Feed the loader with whole lines until the tap is gone; what is left of the last."""
@@ -243,6 +250,10 @@ class Life:
                 return
         tap.send_signal(point.signum)
 
+    def _files(self) -> set[str]:
+        """The names of the BATCH files that there are."""
+        return {path.name for path in self.folder.glob("batches/*")}
+
     # -- what must be so
 
     def _change_rows(self) -> None:
@@ -268,7 +279,7 @@ class Life:
         bookmarks = (self.loader.state or {}).get("bookmarks", {})
         for stream in FULL + INCREMENTAL:
             bookmark, held = bookmarks.get(stream, {}), self.loader.rows[stream]
-            if len(held) < bookmark.get("orgvue", {}).get("rows", 0):
+            if len(held) < (bookmark.get("orgvue", {}).get("rows") or 0):
                 self.wrong.append(f"{stream}: the state counts more rows than there are")
             until = bookmark.get("replication_key_value", "")
             ahead = sum(
