@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from singer_sdk.helpers._batch import SDKBatchMessage
-from singer_sdk.mapper import RemoveRecordTransform
 from typing_extensions import override
 
 from tap_orgvue.singer.batch_files import BatchWriter
@@ -79,7 +78,6 @@ class BatchStream(FastStream):
                 ),
             )
             for stream_map in self.stream_maps
-            if not isinstance(stream_map, RemoveRecordTransform)
         ]
         self._writers = [writer for _, writer in writers]
         if self._writes_rows(context):

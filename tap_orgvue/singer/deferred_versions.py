@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 
-from singer_sdk import Stream
 from typing_extensions import override
+
+from tap_orgvue.singer.stream_maps import MappedStream
 
 _PROCESS_START = int(time.time())
 """Seconds since 1970."""
 
 
-class DeferredVersionStream(Stream):
+class DeferredVersionStream(MappedStream):
     """A stream that activates its version once all of its records are sent."""
 
     def next_version(self, now: int) -> int:

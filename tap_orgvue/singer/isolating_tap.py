@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from singer_sdk import Stream
-    from singer_sdk.singerlib import CatalogEntry
+    from singer_sdk.singerlib import CatalogEntry, SelectionMask
 
 IMPATIENT_SECONDS = 1.0
 """A second signal after this time ends the process at once."""
@@ -89,17 +89,39 @@ class IsolatingTap(Tap):
             StreamMapsInvalid: With one line for each mistake.
         """
         maps = copy.deepcopy(self.config.get("stream_maps") or {})
-        self._check_stream_maps(maps)
+        entries = [(entry, entry.metadata.resolve_selection()) for entry in self.catalog.streams]
+        if maps:
+            self._check_stream_maps(maps, entries)
         self.mapper = PluginMapper({**self.config, "stream_maps": maps}, self.logger)
-        for entry in self.catalog.streams:
-            self._register(entry)
-        names = [_name_of(entry) for entry in self.catalog.streams]
-        selected = {
-            _name_of(entry): self.mapper.stream_maps[_name_of(entry)]
-            for entry in self.catalog.streams
-            if _is_selected(entry)
-        }
-        if mistakes := list(shared_tables(selected, names, self._emits_versions)):
+        selected = {}
+        for entry, mask in entries:
+            if mask.get((), True):
+                name = _name_of(entry)
+                schema = get_selected_schema(name, entry.schema.to_dict(), mask)
+                register(self.mapper, name, schema, entry.key_properties)
+                selected[name] = self.mapper.stream_maps[name]
+        names = [_name_of(entry) for entry, _ in entries]
+        if maps and (mistakes := list(shared_tables(selected, names, self._emits_versions))):
+            raise StreamMapsInvalid("\n".join(mistakes))
+
+    def _check_stream_maps(
+        self, maps: dict[str, Any], entries: list[tuple[CatalogEntry, SelectionMask]]
+    ) -> None:
+        if not isinstance(maps, dict):
+            raise StreamMapsInvalid("stream_maps: must be an object.")
+        streams = [
+            MappableStream(
+                name=_name_of(entry),
+                columns=entry.schema.to_dict().get("properties", {}),
+                keys=entry.key_properties or (),
+                selected=mask.get((), True),
+            )
+            for entry, mask in entries
+        ]
+        mistakes, warnings = find_mistakes(maps, streams, all_known=self.all_streams_known)
+        for warning in warnings:
+            self.logger.warning("%s", warning)
+        if mistakes:
             raise StreamMapsInvalid("\n".join(mistakes))
 
     def _emits_versions(self, name: str) -> bool:
@@ -109,36 +131,6 @@ class IsolatingTap(Tap):
             and stream.replication_method == REPLICATION_FULL_TABLE
             and stream.emit_activate_version_messages
         )
-
-    def _check_stream_maps(self, maps: dict[str, Any]) -> None:
-        if not isinstance(maps, dict):
-            raise StreamMapsInvalid("stream_maps: must be an object.")
-        streams = [
-            MappableStream(
-                name=_name_of(entry),
-                columns=entry.schema.to_dict().get("properties", {}),
-                keys=entry.key_properties or (),
-                selected=_is_selected(entry),
-            )
-            for entry in self.catalog.streams
-        ]
-        mistakes, warnings = find_mistakes(maps, streams, all_known=self.all_streams_known)
-        for warning in warnings:
-            self.logger.warning("%s", warning)
-        if mistakes:
-            raise StreamMapsInvalid("\n".join(mistakes))
-
-    def _register(self, entry: CatalogEntry) -> None:
-        schema = entry.schema.to_dict()
-        if _is_selected(entry):
-            mask = entry.metadata.resolve_selection()
-            schema = get_selected_schema(_name_of(entry), schema, mask)
-        try:
-            register(self.mapper, _name_of(entry), schema, entry.key_properties)
-        except StreamMapsInvalid:
-            # A deselected stream sends nothing.
-            if _is_selected(entry):
-                raise
 
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
@@ -264,7 +256,3 @@ class IsolatingTap(Tap):
 
 def _name_of(entry: CatalogEntry) -> str:
     return entry.stream or entry.tap_stream_id
-
-
-def _is_selected(entry: CatalogEntry) -> bool:
-    return entry.metadata.resolve_selection().get((), True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk import Stream
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import (
     MAPPER_ALIAS_OPTION,
@@ -22,6 +23,7 @@ from singer_sdk.mapper import (
     NULL_STRING,
     RemoveRecordTransform,
 )
+from typing_extensions import override
 
 from tap_orgvue.singer.errors import StreamMapsInvalid
 
@@ -79,6 +81,25 @@ class _Map:
 
     def applies_to(self, stream: str) -> bool:
         return stream == self.source or fnmatch(stream, self.source)
+
+
+class MappedStream(Stream):
+    """A stream whose maps are made when they are needed, if the tap has not made them.
+
+    The tap makes those of selected streams only; `--test=schema` needs all.
+    """
+
+    @property
+    @override
+    def stream_maps(self) -> list[StreamMap]:
+        """The stream's maps, at least one.
+
+        Raises:
+            StreamMapsInvalid: The stream and a map contradict each other.
+        """
+        if self.name not in self._tap.mapper.stream_maps:
+            register(self._tap.mapper, self.name, self.schema, self.primary_keys)
+        return super().stream_maps
 
 
 def has_filter(maps: Mapping[str, Any], stream: str) -> bool:

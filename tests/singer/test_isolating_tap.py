@@ -259,3 +259,10 @@ def test_signals_that_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.start()
     thread.join()
     assert handled == {}
+
+
+def test_settings_are_not_read_from_the_environment_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK would take a value that it cannot read for another one."""
+    monkeypatch.setenv("TAP_SMALL_FLATTENING_MAX_DEPTH", "5")
+    tap = small_tap(parse_env_config=True)
+    assert "flattening_max_depth" not in tap.config
