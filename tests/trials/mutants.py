@@ -385,6 +385,8 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
 
 
 if __name__ == "__main__":
+    # Like SIGINT, it shall leave neither processes nor copies.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with suppress(ValueError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     sys.exit(main())
