@@ -88,7 +88,7 @@ class Project:
     package: str = "tap_orgvue"
     tests: Mapping[str, str] = field(default_factory=lambda: TESTS)
     excluded: tuple[str, ...] = EXCLUDED
-    grace: float = 20
+    grace: float = 10
 
     def mutants(self) -> list[Mutant]:
         """All mutants, by path and position."""
@@ -295,7 +295,7 @@ class Workers(ExitStack):
 
 
 def run(project: Project, mutants: Sequence[Mutant], jobs: int, *, verbose: bool) -> Counts:
-    """Run mutants and print each survivor when it is found.
+    """Run mutants and print each that survives or reaches its time limit.
 
     Args:
         project: The package and its tests.
@@ -317,7 +317,7 @@ def run(project: Project, mutants: Sequence[Mutant], jobs: int, *, verbose: bool
             tell(f"{project.tests_of(path)} takes {duration:.1f} s")
         for mutant, result in zip(mutants, workers.map(Copy.mutated, mutants), strict=True):
             counts[folder_of(mutant.path), result.outcome] += 1
-            if verbose or not result.failed:
+            if verbose or result.outcome != "killed":
                 tell(f"{result.outcome}: {mutant}  {result.failure}".rstrip())
         # A survivor proves that the tests pass in the order of their time. Where there is none:
         doubtful = [path for folder, path in paths.items() if not counts[folder, "survived"]]
@@ -385,5 +385,8 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    # Like SIGINT, it shall leave neither processes nor copies.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with suppress(ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     sys.exit(main())

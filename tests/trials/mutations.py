@@ -43,6 +43,9 @@ LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "lo
 QUIET_LOG_METHODS = {"debug", "info"}
 """Log calls that need no test; a warning is a promise."""
 
+UNREACHABLE = "# pragma: no cover"
+"""Marks lines that no test can reach, for coverage too."""
+
 SHOWN = 60
 """Maximum length of an expression in a mutant's description, in characters."""
 
@@ -123,14 +126,16 @@ def find_mutants(path: str, source: bytes) -> Iterator[Mutant]:
     for node, names in _walk(ast.parse(source), ()):
         for edit in EDITS.get(type(node), _no_edits)(node):
             old = edit.node
+            text = lines[old.lineno - 1].decode().strip()
             # An attribute that is never set is an AttributeError at first use: too easily noticed.
-            if names[-1:] == ("__init__",) and isinstance(old, ast.Assign):
+            too_easy = names[-1:] == ("__init__",) and isinstance(old, ast.Assign)
+            if too_easy or UNREACHABLE in text:
                 continue
             mutant = Mutant(
                 path=path,
                 line=old.lineno,
                 function=".".join(names),
-                text=lines[old.lineno - 1].decode().strip(),
+                text=text,
                 change=edit.change,
                 start=starts[old.lineno - 1] + old.col_offset,
                 end=starts[(old.end_lineno or 0) - 1] + (old.end_col_offset or 0),
@@ -290,7 +295,8 @@ def _decided(test: ast.expr | None) -> Iterator[_Edit]:
 
 
 def _nothing_returned(node: ast.Return) -> Iterator[_Edit]:
-    if node.value is not None and ast.unparse(node.value) != "None":
+    # A flag is flipped instead: callers cannot tell False from None.
+    if node.value is not None and not _is_flag(node.value) and ast.unparse(node.value) != "None":
         yield _Edit(node.value, ast.Constant(None), "return ")
 
 

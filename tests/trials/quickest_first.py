@@ -1,8 +1,8 @@
 """A pytest plugin for mutants: the quickest tests run first, and no test may hang.
 
-The variable `TEST_TIMES` names a JSON file. Without that file, a run writes it: seconds by test.
-With it, tests run in the order of their time, and the process ends when one takes three times
-its own and `TEST_GRACE` seconds beyond.
+The variable `TEST_TIMES` names a JSON file. If it is missing, a run writes it: seconds by test.
+If not, tests run in the order of their time, and the process ends when one takes three times its
+own and `TEST_GRACE` seconds beyond, more of them on a machine that is busy otherwise.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ known: dict[str, float] = json.loads(TIMES.read_bytes()) if TIMES.exists() else 
 
 
 def limit(seconds: float) -> None:
-    """End the process when this test, or what is between tests, takes too long."""
+    """Let the process end when the next test, or what is between tests, takes too long.
+
+    Args:
+        seconds: The usual duration.
+    """
     if known:
-        faulthandler.dump_traceback_later(3 * seconds + GRACE, file=STDERR, exit=True)
+        busy = max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+        faulthandler.dump_traceback_later(3 * seconds + busy * GRACE, file=STDERR, exit=True)
 
 
 limit(GRACE)
