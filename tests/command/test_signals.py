@@ -174,8 +174,13 @@ def test_a_second_signal_does_not_wait_for_a_stuck_loader(
     process.send_signal(signal.SIGTERM)
     time.sleep(IMPATIENT_SECONDS + 0.2)
     assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 143
+    deadline = time.monotonic() + 60
+    while process.poll() is None:
+        # On a busy machine the first may have been noticed a moment ago, and this one with it.
+        process.send_signal(signal.SIGTERM)
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert process.returncode == 143
 
 
 def test_a_signal_leaves_no_half_batch(

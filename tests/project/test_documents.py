@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,16 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("export ")]
 
 
+@cache
+def project() -> dict[str, Any]:
+    """The `meltano.yml` that is shipped."""
+    found: dict[str, Any] = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
+    return found
+
+
 def plugin(kind: str, name: str) -> dict[str, Any]:
     """A plugin of the `meltano.yml` that is shipped."""
-    project = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
-    (found,) = [entry for entry in project["plugins"][kind] if entry["name"] == name]
+    (found,) = [entry for entry in project()["plugins"][kind] if entry["name"] == name]
     return dict(found)
 
 
@@ -190,7 +197,7 @@ def test_the_recipe_for_large_tenants_uses_settings_that_exist(name: str) -> Non
 def test_extras_of_the_readme_exist() -> None:
     """The extras that can be installed are in the package's metadata."""
     text = README.read_text(encoding="utf-8")
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for extra in ("s3", "faker"):
         assert f"`{extra}`" in text
-        assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
+        assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE)

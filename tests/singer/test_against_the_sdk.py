@@ -59,7 +59,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def tenant(serve: Callable[..., Orgvue]) -> Orgvue:
     """A tenant with people and links, some cells empty."""
-    dataset = people(1500)
+    dataset = people(1000)
     dataset.add({"id": "empty"})
     links = Dataset(
         "Links",
@@ -232,5 +232,5 @@ def test_uncompressed_batches(tenant: Orgvue, tmp_path: Path) -> None:
     message = next(m for m in run.of_type("BATCH") if m["stream"] == "people")
     assert message["encoding"] == encoding
     lines = Path(urlsplit(message["manifest"][0]).path).read_bytes().splitlines()
-    assert len(lines) == 1501
+    assert len(lines) == 1001
     assert json.loads(lines[0])["id"] == "P0"

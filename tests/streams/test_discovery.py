@@ -318,7 +318,7 @@ def test_discovery_makes_a_request_for_each_dataset_and_one_more(serve: Serve) -
 def test_datasets_are_looked_at_concurrently(serve: Serve) -> None:
     """Several datasets are looked at at once, and never more than the setting allows."""
     orgvue = serve(*(people(1, f"People {i}") for i in range(9)))
-    orgvue.seconds_of["export"] = 0.1
+    orgvue.seconds_of["export"] = 0.2
     discover({**orgvue.config, "max_parallel_requests": 3})
     assert orgvue.most_at_once == 3
 

@@ -30,7 +30,7 @@ def ten(serve: Serve) -> Iterator[Orgvue]:
 def test_exports_are_fetched_ahead_within_the_setting(ten: Orgvue, most: int) -> None:
     """As many exports are in flight as `max_parallel_requests` says; streams keep their order."""
     catalog = discover({**ten.config, "max_parallel_requests": 1})
-    ten.seconds_of["export"] = 0.1
+    ten.seconds_of["export"] = 0.2
     run = sync({**ten.config, "max_parallel_requests": most}, catalog)
     assert ten.most_at_once == most
     in_catalog = [found["tap_stream_id"] for found in catalog["streams"]]
