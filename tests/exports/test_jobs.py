@@ -81,6 +81,7 @@ def jobs_of(orgvue: MockedExports) -> int:
 # --- tickets
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_a_ticket_is_polled_until_its_job_is_completed() -> None:
     """A ticket is polled at growing intervals while it is created or running, then its result."""
     orgvue = jobs(*map(ticket, ("created", "running", "running", "completed")))
@@ -89,6 +90,7 @@ def test_a_ticket_is_polled_until_its_job_is_completed() -> None:
     assert orgvue.polls == [0.5, 0.75, 1.125, 1.6875]
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_polls_are_at_most_ten_seconds_apart() -> None:
     """The interval between polls does not grow for ever."""
     orgvue = jobs(*map(ticket, ["running"] * 20 + ["completed"]))
