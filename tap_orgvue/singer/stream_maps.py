@@ -67,7 +67,7 @@ class _Map:
         key: Its key in the setting: a stream, a pattern, or a new name for its source.
         source: The name or pattern of the streams that it is applied to.
         columns: Column to expression, or to null if it is removed.
-        options: The other members, as `__filter__`.
+        options: All members, as `__filter__`.
     """
 
     key: str
@@ -207,8 +207,7 @@ def _read(maps: Mapping[str, Any]) -> Iterator[_Map]:
             continue
         members = value if isinstance(value, dict) else {}
         columns = {name: each for name, each in members.items() if name not in _OPTIONS}
-        options = {name: each for name, each in members.items() if name in _OPTIONS}
-        yield _Map(key, options.get(MAPPER_SOURCE_OPTION, key), columns, options)
+        yield _Map(key, members.get(MAPPER_SOURCE_OPTION, key), columns, members)
 
 
 # --- its mistakes
