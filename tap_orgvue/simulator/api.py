@@ -22,9 +22,10 @@ from tap_orgvue.simulator.trouble import JobPlan
 
 if TYPE_CHECKING:
     from tap_orgvue.simulator.behaviour import Behaviour
+    from tap_orgvue.simulator.dataset import Dataset
     from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.jobs import FileStore
-    from tap_orgvue.simulator.tenant import Dataset, Tenant
+    from tap_orgvue.simulator.tenant import Tenant
     from tap_orgvue.simulator.trouble import Troubles
 
 _TENANT = r"/api/v1/(?P<tenant>[^/]+)"

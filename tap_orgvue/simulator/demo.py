@@ -6,9 +6,10 @@ import random
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from tap_orgvue.simulator.dataset import Dataset, Property, Row
 from tap_orgvue.simulator.demo_drafts import demo_drafts
 from tap_orgvue.simulator.demo_names import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, LOCATIONS
-from tap_orgvue.simulator.tenant import Dataset, Property, Row, Tenant
+from tap_orgvue.simulator.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
+    from tap_orgvue.simulator.dataset import Dataset
     from tap_orgvue.simulator.drafts import Action
-    from tap_orgvue.simulator.tenant import Dataset
 
 _NEW_DEPARTMENT = "Data & AI"
 _FULL_TIME = 40

@@ -14,9 +14,9 @@ from tap_orgvue.simulator.refusals import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from tap_orgvue.simulator.dataset import Dataset
     from tap_orgvue.simulator.messages import Body
     from tap_orgvue.simulator.refusals import Error
-    from tap_orgvue.simulator.tenant import Dataset
 
     #: `{"_action": "update", "_id": …, property key: value}`, or whatever else a test wants told.
     Action = Mapping[str, object]

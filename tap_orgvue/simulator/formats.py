@@ -12,7 +12,7 @@ from tap_orgvue.simulator.messages import JSON
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tap_orgvue.simulator.tenant import Property, Row
+    from tap_orgvue.simulator.dataset import Property, Row
 
     Cells = Iterator[list[object]]
 

@@ -14,7 +14,7 @@ from tap_orgvue.simulator.ledger import Ledger, most_at_once
 from tap_orgvue.simulator.messages import KINDS
 from tap_orgvue.simulator.orders import Orders
 from tap_orgvue.simulator.server import Origin, Shared
-from tap_orgvue.simulator.tenant import Dataset, Tenant
+from tap_orgvue.simulator.tenant import Tenant
 from tap_orgvue.simulator.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from tap_orgvue.simulator.dataset import Dataset
     from tap_orgvue.simulator.drafts import Draft
     from tap_orgvue.simulator.messages import Request
 

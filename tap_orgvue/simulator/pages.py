@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_orgvue.simulator.behaviour import Behaviour
+    from tap_orgvue.simulator.dataset import Dataset, Property, Row
     from tap_orgvue.simulator.query import Query
-    from tap_orgvue.simulator.tenant import Dataset, Property, Row
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tap_orgvue.simulator.refusals import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_orgvue.simulator.tenant import Property, Row, Snapshot
+    from tap_orgvue.simulator.dataset import Property, Row, Snapshot
 
     Test = Callable[[object], bool]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_orgvue.simulator import Dataset, Draft
-    from tap_orgvue.simulator.tenant import Row
+    from tap_orgvue.simulator.dataset import Row
 
 AWKWARD = 'Café – Löhne & "Boni" 100% (2026)'  # noqa: RUF001  # a dash that names do hold
 

@@ -11,7 +11,7 @@ from tap_orgvue.simulator import Dataset, Property
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_orgvue.simulator.tenant import Snapshot
+    from tap_orgvue.simulator.dataset import Snapshot
 
 
 def people(count: int = 5, name: str = "People") -> Dataset:
