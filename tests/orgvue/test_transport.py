@@ -510,7 +510,9 @@ class Recorder(BaseAdapter):
         response.status_code = self.status
         response.headers.update(self.headers)
         response.url, response.request = str(request.url), request
-        response.raw = HTTPResponse(BytesIO(self.body), preload_content=False, status=self.status)
+        response.raw = HTTPResponse(
+            BytesIO(self.body), self.headers, preload_content=False, status=self.status
+        )
         return response
 
     @override
