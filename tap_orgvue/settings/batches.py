@@ -67,7 +67,7 @@ def _check_encoding(encoding: Mapping[str, Any]) -> None:
 
 def _check_storage(storage: Mapping[str, Any]) -> None:
     root, prefix = storage.get("root"), storage.get("prefix") or ""
-    if not isinstance(root, str) or not root:
+    if not isinstance(root, str) or not root or "\x00" in root:
         raise Mistake("storage needs `root`, the address of a folder.")
     if not isinstance(storage.get("params", {}), (dict, type(None))):
         raise Mistake("storage.params must be an object.")
@@ -84,7 +84,8 @@ def _check_storage(storage: Mapping[str, Any]) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Check that a folder exists, or could be made, and can be written to."""
-    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    # Not `Path.exists`, which fails on names that are too long.
+    place = next(each for each in (folder, *folder.absolute().parents) if os.path.exists(each))  # noqa: PTH110
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise Mistake(
             f"storage.root cannot be written to: {str(place)!r} is no folder to write in."

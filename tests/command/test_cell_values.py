@@ -63,12 +63,21 @@ def maps(**of_people: str) -> dict[str, Any]:
     return {"stream_maps": {"people": of_people}}
 
 
-def batches(root: str) -> dict[str, Any]:
+NOWHERE: dict[str, Any] = {
+    "key": "k",
+    "secret": "s",
+    "endpoint_url": "http://127.0.0.1:9",
+    "config_kwargs": {"retries": {"max_attempts": 0}},
+}
+"""Parameters of an object store that nobody serves."""
+
+
+def batches(root: str, **params: Any) -> dict[str, Any]:
     """Settings with BATCH files."""
     return {
         "batch_config": {
             "encoding": {"format": "jsonl", "compression": "gzip"},
-            "storage": {"root": root},
+            "storage": {"root": root, "params": params},
         }
     }
 
@@ -145,7 +154,7 @@ WAYS: dict[str, Way] = {
     "a map raises in a batch": Way(
         {**maps(x="int(name)"), **batches("file:///{folder}")}, "It raised ValueError"
     ),
-    "a batch has no place": Way(batches("file:///dev/null/nowhere"), "batch_config: storage.root"),
+    "a batch has no place": Way(batches("s3://lake", **NOWHERE), "people: "),
 }
 
 
