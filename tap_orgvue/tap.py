@@ -227,6 +227,8 @@ class TapOrgvue(IsolatingTap):
         if not selected:
             raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
         self._check_patterns()
+        for warning in self.source.earlier.warnings:
+            self.logger.warning("%s", warning)
         for stream in selected:
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)

@@ -32,13 +32,15 @@ TOGETHER = {
     "tests/exports/test_fetcher.py",
     "tests/exports/test_hostile.py",
     "tests/loaders/test_deletions_in_sql.py",
-    "tests/loaders/test_meltano.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",
     "tests/project/test_sdk_suite.py",
     "tests/trials/test_soak.py",
 }
 """Files whose tests share what takes seconds to make: each stays on one worker."""
+
+MELTANO = {"tests/loaders/test_identity_in_sql.py", "tests/loaders/test_meltano.py"}
+"""Files that share one installation of the plugins: all of them stay on one worker."""
 
 LONG = {"loaders", "trials"}
 """Folders of tests that take seconds each: begun with, so that no worker ends long after others."""
@@ -90,6 +92,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def _together_with(nodeid: str) -> str:
     path = nodeid.partition("::")[0]
+    if path in MELTANO:
+        return "meltano"
     return path if path in TOGETHER else nodeid
 
 

@@ -198,7 +198,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         Meta(
             title="Job timeout",
-            description="Seconds until an export job must be completed.",
+            description="Seconds that an export job may take as a whole, its download included.",
         ),
     ] = 3600
     temp_dir: Annotated[

@@ -245,7 +245,8 @@ class Discovery:
             for key in names
             if key not in column_naming.pins and column_naming.owners.name_of(key) is None
         }
-        for name, keys in naming.shared_names(names, newcomers).items():
+        shared = naming.shared_names(names, newcomers)
+        for name, keys in shared.items():
             self._logger.warning(
                 "Stream '%s': properties share the column name %r: %s. `property_names` pins a "
                 "name.",
@@ -253,6 +254,16 @@ class Discovery:
                 name,
                 _listed(f"{key!r} is {names[key]}" for key in keys),
             )
+        for key, name in newcomers.items():
+            if name not in shared and column_naming.owners.is_foreign(name, key):
+                self._logger.warning(
+                    "Stream '%s': the column '%s' holds the values of another property, so "
+                    "that %r is %s. `property_names` pins a name.",
+                    stream,
+                    name,
+                    key,
+                    names[key],
+                )
 
     # -- from a catalog
 

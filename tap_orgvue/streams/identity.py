@@ -10,7 +10,6 @@ from tap_orgvue.settings import SettingsError
 from tap_orgvue.streams.state import StreamState
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Collection, Mapping
 
 _REMEDY = (
@@ -24,9 +23,11 @@ class EarlierRuns(msgspec.Struct, frozen=True):
 
     Attributes:
         states: Stream name to its state, without streams of other tenants and retired ones.
+        warnings: What the user should know of the state, in words, for a run that sends records.
     """
 
     states: Mapping[str, StreamState] = msgspec.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def stream_owners(self) -> dict[str, str]:
@@ -71,7 +72,6 @@ def read_earlier_runs(
     tenant: str,
     *,
     retired: Collection[str] = (),
-    logger: logging.Logger,
 ) -> EarlierRuns:
     """Read the streams of a state, once it is known to belong to the tenant.
 
@@ -79,7 +79,6 @@ def read_earlier_runs(
         state: The tap's state.
         tenant: The tenant of the settings; see `tenant_key`.
         retired: The setting `retired_streams`: names and dataset ids of streams to forget.
-        logger: Told of streams that belong to another tenant.
 
     Raises:
         SettingsError: The whole state belongs to another tenant.
@@ -87,17 +86,16 @@ def read_earlier_runs(
     bookmarks = state.get("bookmarks", {})
     states = {name: StreamState.from_bookmark(bookmark) for name, bookmark in bookmarks.items()}
     foreign = {name for name, each in states.items() if each.tenant not in {None, tenant}}
+    warnings = []
     if foreign:
         whose = ", ".join(sorted({str(states[name].tenant) for name in foreign}))
         if all(each.tenant != tenant for each in states.values()):
             raise SettingsError(
                 [f"state: it belongs to the tenant {whose}, and this run reads {tenant}. {_REMEDY}"]
             )
-        logger.warning(
-            "The state holds streams of another tenant (%s), which are ignored: %s. %s",
-            whose,
-            ", ".join(sorted(foreign)),
-            _REMEDY,
+        warnings.append(
+            f"The state holds streams of another tenant ({whose}), which are ignored: "
+            f"{', '.join(sorted(foreign))}. {_REMEDY}"
         )
     forgotten = {name.casefold() for name in retired}
     earlier = EarlierRuns(
@@ -109,12 +107,12 @@ def read_earlier_runs(
         }
     )
     if earlier.without_owners:
-        logger.warning(
+        warnings.append(
             "The state of these streams is of an older version and does not know which property a "
-            "column belongs to: %s. Names are given anew; CHANGELOG tells how to go over.",
-            ", ".join(earlier.without_owners),
+            f"column belongs to: {', '.join(earlier.without_owners)}. Names are given anew; "
+            "CHANGELOG tells how to go over."
         )
-    return earlier
+    return msgspec.structs.replace(earlier, warnings=tuple(warnings))
 
 
 def forget_other_streams(state: Mapping[str, Any], earlier: EarlierRuns) -> None:

@@ -108,7 +108,7 @@ def make_source(
         SettingsError: The state belongs to another tenant.
     """
     tenant = tenant_key(settings.api_url, settings.tenant_id)
-    earlier = read_earlier_runs(state, tenant, retired=settings.retired_streams, logger=logger)
+    earlier = read_earlier_runs(state, tenant, retired=settings.retired_streams)
     forget_other_streams(state, earlier)
     rules = ColumnRules(
         types=settings.property_types,

@@ -65,8 +65,13 @@ def test_a_column_keeps_its_property(serve: Serve, caplog: pytest.LogCaptureFixt
     assert third.records["money"][0].keys() == second.records["money"][0].keys()
 
 
-def test_a_column_keeps_its_property_when_that_is_gone(serve: Serve) -> None:
-    """The name of a property that is gone is not given to another: the table has its values."""
+def test_a_column_keeps_its_property_when_that_is_gone(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The name of a property that is gone is not given to another: the table has its values.
+
+    The newcomer's suffix is told once.
+    """
     dataset = money("Cost Centre", "Other")
     orgvue = serve(dataset)
     state = sync(orgvue.config).state
@@ -76,6 +81,10 @@ def test_a_column_keeps_its_property_when_that_is_gone(serve: Serve) -> None:
     (newcomer,) = [name for name in second.records["money"][0] if name.startswith("cost_centre_")]
     assert [row[newcomer] for row in second.records["money"]] == [70, 80]
     assert "cost_centre" not in second.records["money"][0]
+    assert len(warnings(caplog, "'cost_centre'", newcomer, "property_names")) == 1
+    caplog.clear()
+    again(orgvue, second.state)
+    assert not warnings(caplog, "property_names")
     dataset.remove_property("cost_centre")
     dataset.add_property(Property("Cost Centre", "number"), [7, 8])
     third = again(orgvue, second.state)
@@ -322,6 +331,21 @@ def test_streams_of_another_tenant_are_told_of(
     run = again(orgvue, state)
     assert len(run.records["staff"]) == 2
     assert warnings(caplog, OTHER_TENANT, "staff")
+
+
+def test_a_state_of_version_0_0_is_told_of_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the run that sends records, not by the discovery before it; the next state has owners."""
+    orgvue = serve(people(3))
+    old = {"bookmarks": {"people": {"orgvue": {"types": {"number": ["salary"]}, "rows": 3}}}}
+    catalog = discover(orgvue.config, old)
+    assert not warnings(caplog)
+    run = sync(orgvue.config, catalog, old)
+    assert len(warnings(caplog, "older version", "people", "CHANGELOG")) == 1
+    caplog.clear()
+    again(orgvue, run.state)
+    assert not warnings(caplog)
 
 
 # --- questions
