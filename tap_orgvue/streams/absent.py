@@ -43,7 +43,7 @@ class SkippedInCatalog(msgspec.Struct, frozen=True):
 
 
 def skipped_by(discovery: Discovery) -> list[SkippedInCatalog]:
-    """What a discovery left out: datasets, and entries of the list that are none."""
+    """What a discovery skipped: datasets, and entries of the list that are none."""
     return [
         *(SkippedInCatalog.of(each) for each in discovery.skipped),
         *(SkippedInCatalog("", entry, entry, forbidden=False) for entry in discovery.bad_entries),
@@ -72,12 +72,12 @@ def absent_streams(
 
     Args:
         source: The tenant.
-        skipped: The datasets that discovery left out.
+        skipped: The datasets that discovery skipped.
         present: Ids, in upper case, of the datasets that this run has streams for.
 
     Yields:
         Stream name and error. What the setting `datasets` narrows out is not absent, nor what a
-        catalog leaves out although Orgvue lists it.
+        catalog lacks although Orgvue lists it.
     """
     left_out = {each.dataset_id: each for each in skipped}
     narrowed_to = {entry.upper() for entry in source.settings.datasets if is_dataset_id(entry)}
@@ -112,7 +112,7 @@ def _absent(stream: str, dataset_id: str, reason: str) -> OrgvueError:
 def skipped_datasets(
     source: Source, skipped: Iterable[SkippedInCatalog]
 ) -> Iterator[tuple[str, OrgvueError]]:
-    """Datasets that discovery left out for another reason than a refusal, asked for again.
+    """Datasets that discovery skipped for another reason than a refusal, requested again.
 
     Yields:
         Dataset name and error: why it still cannot be read, or that it is in no catalog.

@@ -76,7 +76,7 @@ class Discovery:
             rules: The user's rules for single properties.
             settings: The run's settings.
             earlier: The streams of earlier runs, which keep their names.
-            catalog: The user's catalog; Orgvue is asked only for what it lacks.
+            catalog: The user's catalog; only what it lacks is requested.
             logger: For warnings about single datasets.
         """
         self._client = client

@@ -36,7 +36,7 @@ _HTTPS_PORT = 443
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a stream's export was asked for, beside its columns.
+    """What a stream's export contains, beside its columns.
 
     Attributes:
         filter: Digest of the user's filter; empty without one.
@@ -59,7 +59,7 @@ class Question(msgspec.Struct, frozen=True):
         include_calculations: bool,
         hash_key: bytes | None,
     ) -> Question:
-        """Digest what is asked for."""
+        """Digest the parts of a request."""
         return cls(
             filter=_digest(user_filter) if user_filter else "",
             linking=_digest(sorted(linking)) if linking else "",
@@ -97,7 +97,7 @@ class StreamState(msgspec.Struct):
         owners: The columns of the table, and their properties.
         protected: Pattern and property key of each property that `exclude_properties` or
             `hash_properties` protects.
-        question: What the last run asked for; None if an older version wrote the state.
+        question: The question of the last run; None if an older version wrote the state.
         rows: Rows of the last complete export; None before the first.
         version: The last version that records carried; None before the first.
         permissioned: True if the token's user saw only a part of the dataset; None if unknown.
