@@ -51,7 +51,10 @@ def run() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
-        lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
+        lines = [error_message(error)]
+        if isinstance(error, StreamsFailed):
+            # Each stream's error is logged already; the last lines are the summary.
+            lines, debugging = error.lines, False
         # A line feed of the format breaks lines; one in a line is escaped.
         TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines, exc_info=debugging)
         sys.exit(1)

@@ -65,24 +65,19 @@ class StreamColumns:
 
     @cached_property
     def catalog(self) -> CatalogColumns:
-        """The columns that are not excluded, and which are selected.
+        """All columns, and which are selected.
 
         A column that has another name in the catalog than in the table is selected if both names
         are: a rule that kept the table's column out goes on doing so.
         """
         known = {declared.name for declared, _ in self._pairs}
         selected = {name for name in known if self._is_selected(name)}
-        pairs = [
-            (declared, column)
-            for declared, column in self._pairs
-            if not self._rules.is_excluded(self._stream, column.property)
-        ]
         return CatalogColumns(
             self._stream,
-            [column for _, column in pairs],
+            self.all,
             frozenset(
                 column.name
-                for declared, column in pairs
+                for declared, column in self._pairs
                 if declared.name in selected
                 and (column.name in selected or column.name not in known)
             ),
@@ -95,8 +90,9 @@ class StreamColumns:
             msgspec.structs.replace(
                 column, hashed=self._rules.is_hashed(self._stream, column.property)
             )
-            for column in self.catalog.columns
+            for column in self.all
             if column.name in self.catalog.selected
+            and not self._rules.is_excluded(self._stream, column.property)
         ]
 
     def warnings(self) -> Iterator[str]:
