@@ -222,7 +222,7 @@ def test_new_properties_are_added_beside_excluded_ones(
     config, catalog = excluding
     before = len(orgvue.requests)
     run = sync({**config, "export_mode": mode}, catalog)
-    assert [record["bonus"] for record in run.records["people"]] == [1, 2, 3, 4, 5]
+    assert [record["bonus_pct"] for record in run.records["people"]] == [1, 2, 3, 4, 5]
     assert not {"salary", "old_salary"} & set(run.schemas["people"]["schema"]["properties"])
     sent = "".join(request.raw.decode() for request in orgvue.requests[before:])
     assert '"Bonus %"' in sent
