@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from queue import SimpleQueue
@@ -177,7 +177,8 @@ class Copy:
 
     def __init__(self, project: Project, folder: Path) -> None:
         """Copy the package, the tests and the files beside them."""
-        self.project, self.folder = project, folder
+        # Its own paths: files of the original may change while mutants run.
+        self.project, self.folder = replace(project, root=folder), folder
         self._process: subprocess.Popen[bytes] | None = None
         for name in (project.package, "tests"):
             shutil.copytree(
