@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -50,13 +49,11 @@ def run() -> None:
             TapOrgvue.logger.error("%s", mistake)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
-        debugging = TapOrgvue.logger.isEnabledFor(logging.DEBUG)
-        lines = [error_message(error)]
-        if isinstance(error, StreamsFailed):
-            # Each stream's error is logged already; the last lines are the summary.
-            lines, debugging = error.lines, False
+        # The last line on stderr is the cause, so the way there comes before it.
+        TapOrgvue.logger.debug("The run ends because of an error.", exc_info=True)
+        lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
         # A line feed of the format breaks lines; one in a line is escaped.
-        TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines, exc_info=debugging)
+        TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines)
         sys.exit(1)
 
 
