@@ -62,7 +62,8 @@ demo: $(VENV)/.project
 check unit: export PYTHONDONTWRITEBYTECODE :=
 
 check: lint types
-	$(BIN)/python -m pytest -n auto --ignore tests/loaders --ignore tests/trials
+	$(BIN)/python -m pytest -n auto --hypothesis-profile quick \
+		--ignore tests/loaders --ignore tests/trials
 
 test: lint types unit
 

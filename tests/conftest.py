@@ -6,9 +6,11 @@ it, and it is looked at once all of them are done.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,12 @@ from tests.support.runs import WARM_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
 
 # No test may depend on how fast the machine is, nor leave a database behind.
 settings.register_profile("tap-orgvue", deadline=None, database=None)
+# For `make check`; `make test` tries the usual hundred.
+settings.register_profile("quick", settings.get_profile("tap-orgvue"), max_examples=20)
 settings.load_profile("tap-orgvue")
 
 TOGETHER = {
@@ -80,6 +85,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         reporter.write_line(f"\nLeft in the temporary folder: {', '.join(left)}", red=True)
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays until the end, and come less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long ones; serially with the quick ones, which are the first to fail."""
     if hasattr(config, "workerinput"):
@@ -125,8 +137,15 @@ def _warm_start() -> Iterator[None]:
     WARM_START.close()
 
 
+@pytest.fixture(scope="session")
+def beside() -> Iterator[Executor]:
+    """Does what no test needs to wait for; all of it is done when the run ends."""
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Orgvue]]:
+def serve(beside: Executor) -> Iterator[Callable[..., Orgvue]]:
     """Serves datasets as a tenant until the test ends."""
     serving: list[Orgvue] = []
 
@@ -137,8 +156,9 @@ def serve() -> Iterator[Callable[..., Orgvue]]:
         return orgvue
 
     yield start
+    # A server notices its end some hundredths of a second later.
     for orgvue in serving:
-        orgvue.stop()
+        beside.submit(orgvue.stop)
 
 
 @pytest.fixture

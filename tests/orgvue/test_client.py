@@ -8,6 +8,7 @@ import json
 import socketserver
 import tracemalloc
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -463,11 +464,16 @@ def test_half_a_character() -> None:
     assert orgvue.client.datasets().datasets[0].name == "Caf? é"
 
 
+@cache
+def bomb() -> bytes:
+    """A list that expands to 200 megabytes."""
+    return gzip.compress(b"[" + b" " * (200 * 1024 * 1024), compresslevel=1)
+
+
 @pytest.mark.parametrize("route", ["list", "metadata"])
 def test_a_small_answer_that_is_not_small(orgvue: Orgvue, route: str) -> None:
     """A list or a metadata answer that expands without end is given up, in bounded memory."""
-    bomb = gzip.compress(b"[" + b" " * (200 * 1024 * 1024), compresslevel=1)
-    orgvue.answer(on=route, body=bomb, headers=GZIP, times=None)
+    orgvue.answer(on=route, body=bomb(), headers=GZIP, times=None)
     config = {**orgvue.config, "max_retries": 0, "include_calculations": False}
     tracemalloc.start()
     try:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
+IMPORTED_LATER = ("asyncio", "email.policy")
+"""Modules of Python's own that almost every run imports once it is started."""
+
+
 class WarmStart:
     """A process that has imported the command; it is started by the first run."""
 
@@ -89,7 +93,8 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     """
     # As `main` does it.
     with quick_imports():
-        importlib.import_module("tap_orgvue.cli")
+        for name in ("tap_orgvue.cli", *IMPORTED_LATER):
+            importlib.import_module(name)
     importlib.import_module("tests.support.waits").shorten()
     for line in requests:
         words, env, folder, out, err = json.loads(line)
