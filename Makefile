@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests mostly wait, for servers and processes: more workers than cores.
+WORKERS ?= 4
 LOADERS := $(patsubst loaders/%.lock,%,$(sort $(wildcard loaders/*.lock)))
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 \
@@ -62,7 +64,7 @@ demo: $(VENV)/.project
 check unit: export PYTHONDONTWRITEBYTECODE :=
 
 check: lint types
-	$(BIN)/python -m pytest -n auto --hypothesis-profile quick \
+	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile quick \
 		--ignore tests/loaders --ignore tests/trials
 
 test: lint types unit
@@ -80,7 +82,7 @@ types: $(VENV)/.project
 
 unit: $(VENV)/.project loaders
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto
+	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
