@@ -17,7 +17,7 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
-	@echo "make check    linters, types, tests without loaders and trials: in about a minute"
+	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
 	@echo "make bench    the tap beside a template tap, with figures"
 	@echo "make fuzz     hostile input for longer than make test does"

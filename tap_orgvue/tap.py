@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 _CHECK_RETRIES = 2
 """Retries of `--test`, which takes seconds; a run has more patience."""
-
 _ENVIRONMENT = "ENV"
 """The word that stands for environment variables in place of a config file."""
 

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
 T = TypeVar("T")
-
 HEADERS = {
     "Content-Type": "application/json; charset=UTF-8",
     "Accept": "application/json",
@@ -55,7 +54,6 @@ HEADERS = {
 
 _SMALL_RESPONSE_BYTES = 64 * 1024 * 1024
 """The maximum size of a list or of metadata, decompressed; a larger body is an error."""
-
 
 _WRONG_TENANT = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 """Statuses of the list for a wrong tenant (inferred: the tenant is all that its path names)."""
