@@ -21,7 +21,7 @@ def postgres(folder: Path) -> Iterator[str]:
             and the folders above are opened to that user.
 
     Yields:
-        The server's URI, through a Unix socket.
+        The URI of its database `postgres`, through a Unix socket.
     """
     with warnings.catch_warnings():
         # Where the user has no runtime directory it says so, and takes a temporary one.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.loaders import Database, make_database, postgres
+from demo.database import postgres
+from tests.support.loaders import Database, make_database
 from tests.support.meltano import Project, make_project
 
 if TYPE_CHECKING:

