@@ -13,7 +13,8 @@ from tap_orgvue.singer.errors import OutputFailed, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
 from tap_orgvue.singer.output import flush_stdout
 from tap_orgvue.singer.signals import ending_signals
-from tap_orgvue.tap import StreamsFailed, TapOrgvue
+from tap_orgvue.tap import TapOrgvue
+from tap_orgvue.tap_command import StreamsFailed
 from tap_orgvue.tuning import tune_process
 
 if TYPE_CHECKING:

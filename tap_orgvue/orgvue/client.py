@@ -1,4 +1,4 @@
-"""One tenant's API: addresses, limits, retries, and the two small endpoints."""
+"""One tenant's API: limits, retries, and the two small endpoints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin
 
 import msgspec
 from typing_extensions import override
 
+from tap_orgvue.orgvue.addresses import Addresses
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
 from tap_orgvue.orgvue.deadlines import Deadline, earliest
 from tap_orgvue.orgvue.error_body import one_line
@@ -32,11 +32,10 @@ from tap_orgvue.orgvue.errors import (
     TenantUnknown,
     TruncatedResponse,
 )
-from tap_orgvue.orgvue.models import EXPORT_FORMAT, DatasetList, Metadata, next_link
+from tap_orgvue.orgvue.models import DatasetList, Metadata, next_link
 from tap_orgvue.orgvue.rate_limit import RateLimiter
 from tap_orgvue.orgvue.retrying import Retrier
 from tap_orgvue.orgvue.transport import Transport, read_start
-from tap_orgvue.orgvue.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +105,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
         return f"ClientOptions({self.tenant_id!r} at {self.api_url!r}, …)"
 
 
-class Client:
+class Client(Addresses):
     """One tenant's API, within Orgvue's limits. Thread safe.
 
     Attributes:
@@ -137,6 +136,7 @@ class Client:
             stop: Ends every wait when it is set; all waits are its own.
             clock: Gives the time in seconds, monotonic.
         """
+        super().__init__(options.api_url, options.tenant_id)
         self.options = options
         self.stop = stop or threading.Event()
         self.clock = clock
@@ -165,50 +165,6 @@ class Client:
         self._count_lock = threading.Lock()
         self._date: tuple[str, float] | None = None
         self._slots = threading.BoundedSemaphore(options.max_parallel_requests)
-
-    # -- addresses
-
-    @property
-    def base_url(self) -> str:
-        """The tenant's part of the API, without a slash at the end."""
-        return f"{self.options.api_url}/api/v1/{self.options.tenant_id}"
-
-    def dataset_url(self, dataset_id: str) -> str:
-        """The address of a dataset's metadata."""
-        return f"{self.base_url}/datasets/{dataset_id}"
-
-    def export_url(self, dataset_id: str) -> str:
-        """The address of a dataset's synchronous export."""
-        return f"{self.dataset_url(dataset_id)}/export/{EXPORT_FORMAT}"
-
-    def items_url(self, dataset_id: str) -> str:
-        """The address of a dataset's stored values."""
-        return f"{self.dataset_url(dataset_id)}/items"
-
-    def same_origin(self, link: str | None, page: str) -> str | None:
-        """Make a link of a response absolute.
-
-        Args:
-            link: An absolute or relative URL, or None.
-            page: The URL of the response with the link.
-
-        Raises:
-            MalformedResponse: The link leads to another origin; the token must not follow.
-        """
-        if link is None:
-            return None
-        try:
-            url = urljoin(page, link)
-            origin = origin_of(url)
-        except ValueError:
-            raise MalformedResponse("Orgvue's next link is not a URL.") from None
-        if origin != origin_of(self.base_url):
-            scheme, host, port = origin
-            raise MalformedResponse(
-                f"Orgvue's next link leads to another server ({scheme}://{one_line(host, 253)}:"
-                f"{port}); the tap does not follow it."
-            )
-        return url
 
     # -- one request
 

@@ -171,6 +171,13 @@ def read_temp_dir(path: str) -> str:
     return path
 
 
+def read_run_report(path: str) -> str:
+    """A folder, which the run creates if it has to: a missing report fails no run."""
+    if not path.strip():
+        raise Mistake("is empty: name a folder, or remove the setting.")
+    return path
+
+
 def read_filters(filters: Mapping[str, Filter]) -> dict[str, Filter]:
     """Stream name, or dataset id in upper case, to a filter as Orgvue takes it."""
     whole = {name: join_filter_keys(conditions) for name, conditions in filters.items()}

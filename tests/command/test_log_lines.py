@@ -9,7 +9,7 @@ import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.tap import StreamsFailed
+from tap_orgvue.tap_command import StreamsFailed
 from tests.command.test_secrets import everything_logged
 from tests.support.datasets import people
 from tests.support.runs import command

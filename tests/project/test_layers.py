@@ -22,13 +22,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": {"orgvue"},
     "records": {"exports", "schema", "orgvue"},
     "settings": {"schema", "orgvue"},
-    "streams": {"settings", "records", "exports", "schema", "singer", "orgvue"},
+    "reporting": {"orgvue"},
+    "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
     "connection_check": {"streams", "settings", "exports", "orgvue"},
-    "tap": {
-        *("connection_check", "streams", "settings", "exports", "schema", "singer", "orgvue"),
+    "tap_command": {
+        *("connection_check", "reporting", "streams", "settings", "singer", "orgvue"),
         "scrubbing",
     },
-    "cli": {"tap", "settings", "singer", "scrubbing", "tuning"},
+    "tap": {
+        *("tap_command", "reporting", "streams", "settings", "exports", "schema", "singer"),
+        *("orgvue", "scrubbing"),
+    },
+    "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
+    | {"tuning"},
     "__main__": {"cli", "singer", "tuning"},
     "tuning": set(),
     "scrubbing": set(),

@@ -118,6 +118,9 @@ def test_defaults_are_as_documented() -> None:
         "delete_guard_percent": 50,
         "skip_unchanged": False,
         "max_unchanged_days": 7,
+        "max_requests_per_second": 90,
+        "row_change_warn_percent": 25,
+        "run_report_keep": 90,
     }
 
 

@@ -1,0 +1,117 @@
+"""The journal of a run: what each stream is doing, and for how long. Written in any thread.
+
+Stages are entered by the threads that fetch exports and by the one that sends records. Progress,
+heartbeats and the run report read them; nothing here costs a step per record.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Stage(str, Enum):
+    """What a stream is doing; the values are for people."""
+
+    PLANNED = "planned"
+    WAITING = "waiting for Orgvue"
+    JOB = "export job running"
+    DOWNLOADING = "downloading"
+    FETCHED = "fetched, waiting for its turn"
+    SENDING = "sending rows"
+    ENDED = "ended"
+
+
+WAITS = frozenset({Stage.WAITING, Stage.JOB, Stage.DOWNLOADING})
+"""Stages in which Orgvue is waited for."""
+
+
+class StreamJournal:
+    """One stream's part of the journal. Thread safe.
+
+    Attributes:
+        name: The stream's name.
+        stage: What it is doing.
+        since: The time at which the stage was entered, by the journal's clock, in seconds.
+        rows: Rows sent so far.
+        bytes_received: Bytes of its exports received so far.
+    """
+
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+        """Start as planned."""
+        self.name = name
+        self.stage = Stage.PLANNED
+        self.since = clock()
+        self.rows = 0
+        self.bytes_received = 0
+        self._clock = clock
+        self._seconds = dict.fromkeys(Stage, 0.0)
+        self._lock = threading.Lock()
+
+    def enter(self, stage: Stage) -> None:
+        """Enter a stage; the time since the last one counts for that one."""
+        with self._lock:
+            now = self._clock()
+            self._seconds[self.stage] += now - self.since
+            self.stage, self.since = stage, now
+
+    def add_bytes(self, count: int) -> None:
+        """Count bytes of an export."""
+        with self._lock:
+            self.bytes_received += count
+
+    def seconds_in(self, *stages: Stage) -> float:
+        """Seconds in some stages, the current one included."""
+        with self._lock:
+            current = self._clock() - self.since if self.stage in stages else 0.0
+            return current + sum(self._seconds[stage] for stage in stages)
+
+
+class Journal:
+    """The journal of a run. Thread safe.
+
+    Attributes:
+        discovered: Datasets whose columns are known.
+        to_discover: Datasets that discovery reads; 0 before and without discovery.
+        syncing: The stream whose turn it is, or None.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the run.
+
+        Args:
+            clock: Gives the time in seconds, monotonic.
+        """
+        self.discovered = 0
+        self.to_discover = 0
+        self.syncing: StreamJournal | None = None
+        self._clock = clock
+        self._began = clock()
+        self._streams: dict[str, StreamJournal] = {}
+        self._lock = threading.Lock()
+
+    def stream(self, name: str) -> StreamJournal:
+        """A stream's part; made when it is first asked for."""
+        with self._lock:
+            if name not in self._streams:
+                self._streams[name] = StreamJournal(name, self._clock)
+            return self._streams[name]
+
+    @property
+    def streams(self) -> list[StreamJournal]:
+        """The parts of all streams, in the order in which they were first asked for."""
+        with self._lock:
+            return list(self._streams.values())
+
+    def now(self) -> float:
+        """The time by the journal's clock, in seconds."""
+        return self._clock()
+
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._began
