@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.tap import TapOrgvue
+from tests.project.meltano_definition import DEFINITION, definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 MELTANO_YML = ROOT / "meltano.yml"
+PYPROJECT = ROOT / "pyproject.toml"
 
 PAGES = {
     "tokens": "your server's `/tokens` page",
@@ -241,6 +246,15 @@ def parts() -> Iterator[Part]:
         yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
 
 
+def plugin_definition() -> str:
+    """The text of `meltano/tap-orgvue.yml`."""
+    project = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
+    (plugin,) = project["plugins"]["extractors"]
+    found = re.findall(r'^(\w+) = "(https://[^"]+)"$', PYPROJECT.read_text("utf-8"), re.MULTILINE)
+    return definition(plugin, dict(found))
+
+
 if __name__ == "__main__":
     for part in parts():
         part.write()
+    DEFINITION.write_text(plugin_definition(), encoding="utf-8")

@@ -26,8 +26,10 @@ from tests.project.documents import (
     Setting,
     meltano_form,
     parts,
+    plugin_definition,
     settings,
 )
+from tests.project.meltano_definition import DEFINITION
 
 EXAMPLES = ["settings.md", "security-and-privacy.md", "streams-and-names.md"]
 """Pages whose JSON blocks are settings."""
@@ -80,6 +82,26 @@ def in_meltano(name: str) -> dict[str, Any]:
 def test_made_parts_are_up_to_date(part: Part) -> None:
     """The made tables are those of the tap; else run `python -m tests.project.documents`."""
     assert part.found == part.text
+
+
+def test_the_plugin_definition_is_up_to_date() -> None:
+    """`meltano/tap-orgvue.yml` is what `python -m tests.project.documents` writes."""
+    assert DEFINITION.read_text(encoding="utf-8") == plugin_definition()
+
+
+def test_the_plugin_definition_has_the_form_of_the_hub() -> None:
+    """Every setting has kind, label and description; a choice has options, all of them texts."""
+    told = YAML(typ="safe").load(DEFINITION.read_text(encoding="utf-8"))
+    assert {"name", "namespace", "variant", "label", "pip_url", "repo", "usage"} <= told.keys()
+    assert told["maintenance_status"] in {"active", "beta", "development", "inactive", "unknown"}
+    assert "structured-logging" in told["capabilities"]
+    for setting in told["settings"]:
+        assert {"name", "kind", "label", "description"} <= setting.keys()
+        options = [option["value"] for option in setting.get("options", ())]
+        assert bool(options) == (setting["kind"] == "options")
+        assert all(isinstance(option, str) for option in options)
+    known = {setting["name"] for setting in told["settings"]}
+    assert all(set(group) <= known for group in told["settings_group_validation"])
 
 
 def test_meltano_knows_every_setting_and_no_other() -> None:
