@@ -1,6 +1,6 @@
-"""What README.md and meltano.yml should say, from the tap's own tables.
+"""What the documents and meltano.yml should say, from the tap's own tables.
 
-`python -m tests.project.documents` writes the README's tables anew; `test_documents.py` tells when
+`python -m tests.project.documents` writes the tables of docs/ anew; `test_documents.py` tells when
 that is due, and where meltano.yml, which is written by hand, differs.
 """
 
@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.tap import TapOrgvue
+from tests.project.meltano_definition import DEFINITION, definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 MELTANO_YML = ROOT / "meltano.yml"
+PYPROJECT = ROOT / "pyproject.toml"
 
 PAGES = {
     "tokens": "your server's `/tokens` page",
     "settings": "your server's `/app/configui` page",
 }
-"""How the README names the pages that an error gives as links."""
+"""How the documents name the pages that an error gives as links."""
 
 NO_DEFAULT = "none"
 
@@ -109,11 +115,11 @@ def _kind(declared: dict[str, Any]) -> str:
     return KINDS[kind]
 
 
-# -- README.md
+# -- docs/
 
 
 def settings_table() -> str:
-    """The README's table of the tap's own settings."""
+    """The table of the tap's own settings."""
     rows = [
         (
             f"`{setting.name}`",
@@ -128,7 +134,7 @@ def settings_table() -> str:
 
 
 def sdk_settings_table() -> str:
-    """The README's table of the settings that every SDK tap has."""
+    """The table of the settings that every SDK tap has."""
     rows = [
         (f"`{setting.name}`", setting.kind, _meaning(setting))
         for setting in settings()
@@ -167,7 +173,7 @@ def _quoted(word: str) -> str:
 
 
 def troubleshooting_table() -> str:
-    """The README's table of Orgvue's refusals, from the advice that errors give."""
+    """The table of Orgvue's refusals, from the advice that errors give."""
     rows = [
         (f"`{code}`", _sentence(meaning), todo.format_map(PAGES))
         for code, (meaning, todo) in ADVICE.items()
@@ -230,15 +236,25 @@ class Part:
 
 
 def parts() -> Iterator[Part]:
-    """The tables of the README that are made."""
-    for name, text in (
-        ("settings", settings_table()),
-        ("settings of every SDK tap", sdk_settings_table()),
-        ("troubleshooting", troubleshooting_table()),
+    """The tables of the documents that are made."""
+    for page, name, text in (
+        ("settings", "settings", settings_table()),
+        ("settings", "settings of every SDK tap", sdk_settings_table()),
+        ("troubleshooting", "troubleshooting", troubleshooting_table()),
     ):
-        yield Part(README, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
+        path = DOCS / f"{page}.md"
+        yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
+
+
+def plugin_definition() -> str:
+    """The text of `meltano/tap-orgvue.yml`."""
+    project = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
+    (plugin,) = project["plugins"]["extractors"]
+    found = re.findall(r'^(\w+) = "(https://[^"]+)"$', PYPROJECT.read_text("utf-8"), re.MULTILINE)
+    return definition(plugin, dict(found))
 
 
 if __name__ == "__main__":
     for part in parts():
         part.write()
+    DEFINITION.write_text(plugin_definition(), encoding="utf-8")
