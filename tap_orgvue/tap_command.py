@@ -10,6 +10,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
+from tap_orgvue.exit_codes import exit_code_of, exit_code_of_streams
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.scrubbing import SCRUBBER, escaped
 from tap_orgvue.settings import SettingsError
@@ -36,6 +37,7 @@ class StreamsFailed(OrgvueError):
 
     Attributes:
         lines: How many failed, then a line for each of them.
+        exit_code: That of the run.
     """
 
     def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
@@ -50,6 +52,7 @@ class StreamsFailed(OrgvueError):
             *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
         ]
         super().__init__("\n".join(map(escaped, self.lines)))
+        self.exit_code = exit_code_of_streams(failed.values())
 
 
 class TapCommand(IsolatingTap):
@@ -176,7 +179,7 @@ class TapCommand(IsolatingTap):
         """Check what a run needs, one line per stage.
 
         Raises:
-            SystemExit: With 1, at the first stage that fails.
+            SystemExit: At the first stage that fails, with the code of its error.
         """
         retries = min(self.settings.max_retries, _CHECK_RETRIES)
         client = make_client(
@@ -189,7 +192,7 @@ class TapCommand(IsolatingTap):
             _print_stage("✗", f"{failed.stage}: {failed.advice}")
             for stage in failed.unchecked:
                 _print_stage("-", f"{stage}: not checked")
-            raise SystemExit(1) from None
+            raise SystemExit(exit_code_of(failed)) from None
         finally:
             client.close()
             self.close()
