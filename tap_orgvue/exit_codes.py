@@ -66,7 +66,7 @@ EXPLAINED: Mapping[ExitCode, tuple[str, str]] = {
         "Report it with the last lines of the log. A retry does no harm.",
     ),
     ExitCode.USAGE: (
-        "The command line is wrong: an option that does not exist, a file that is not there.",
+        "The command line is wrong: an unknown option, or a state or catalog that is not there.",
         "Correct the command; `--help` lists the options.",
     ),
     ExitCode.PERSON_NEEDED: (

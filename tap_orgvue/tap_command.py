@@ -40,15 +40,15 @@ class StreamsFailed(OrgvueError):
         exit_code: That of the run.
     """
 
-    def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
+    def __init__(self, failed: Mapping[str, Exception], count: int) -> None:
         """Sum the failures up.
 
         Args:
             failed: Stream name to its error.
-            selected: The number of selected streams.
+            count: The number of streams that should have been sent.
         """
         self.lines = [
-            f"{len(failed)} of {selected} streams failed:",
+            f"{len(failed)} of {count} streams failed:",
             *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
         ]
         super().__init__("\n".join(map(escaped, self.lines)))
@@ -107,8 +107,9 @@ class TapCommand(IsolatingTap):
         finally:
             tap.close()
         if failed:
-            selected = sum(stream.selected for stream in tap.streams.values())
-            raise StreamsFailed(failed, selected)
+            selected = {stream.name for stream in tap.streams.values() if stream.selected}
+            # Some are no streams of this run: their datasets are gone or could not be read.
+            raise StreamsFailed(failed, len(selected | failed.keys()))
 
     @classmethod
     @override

@@ -1,6 +1,6 @@
-"""What README.md and meltano.yml should say, from the tap's own tables.
+"""What README.md, docs/ and meltano.yml should say, from the tap's own tables.
 
-`python -m tests.project.documents` writes the README's tables anew; `test_documents.py` tells when
+`python -m tests.project.documents` writes the made tables anew; `test_documents.py` tells when
 that is due, and where meltano.yml, which is written by hand, differs.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_orgvue.exit_codes import EXPLAINED
 from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.tap import TapOrgvue
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 MELTANO_YML = ROOT / "meltano.yml"
+OPERATING = ROOT / "docs" / "operating.md"
 
 PAGES = {
     "tokens": "your server's `/tokens` page",
@@ -175,6 +177,15 @@ def troubleshooting_table() -> str:
     return table(("code", "what it means", "what to do"), rows)
 
 
+def exit_codes_table() -> str:
+    """The table of exit codes of `docs/operating.md`."""
+    rows = [
+        (f"{code:d}", f"`{code.reason}`", meaning, advice)
+        for code, (meaning, advice) in EXPLAINED.items()
+    ]
+    return table(("code", "word", "what happened", "what to do"), rows)
+
+
 def _sentence(clause: str) -> str:
     return f"{clause[0].upper()}{clause[1:]}."
 
@@ -230,13 +241,15 @@ class Part:
 
 
 def parts() -> Iterator[Part]:
-    """The tables of the README that are made."""
+    """The tables of the documents that are made."""
     for name, text in (
         ("settings", settings_table()),
         ("settings of every SDK tap", sdk_settings_table()),
         ("troubleshooting", troubleshooting_table()),
     ):
         yield Part(README, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
+    exit_codes = f"\n{exit_codes_table()}\n"
+    yield Part(OPERATING, "<!-- made: exit codes -->", "<!-- end -->", exit_codes)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def in_meltano(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("part", [pytest.param(part, id=part.name) for part in parts()])
 def test_made_parts_are_up_to_date(part: Part) -> None:
-    """The README's tables are those of the tap; else run `python -m tests.project.documents`."""
+    """Made tables are those of the tap; else run `python -m tests.project.documents`."""
     assert part.found == part.text
 
 
