@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import NO_ROWS, HeaderReader
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
+    DeadlineExceeded,
     FileHostUnreachable,
     OrgvueError,
     Refusal,
@@ -18,6 +20,7 @@ from tap_orgvue.orgvue.errors import (
     TenantUnknown,
 )
 from tap_orgvue.orgvue.models import ExportMode
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.streams.discovery import select_datasets
 
@@ -50,6 +53,7 @@ class StageFailed(Exception):
     Attributes:
         stage: The stage's name.
         advice: What is wrong and what to do.
+        remedy: What may help.
         unchecked: The names of the stages that were not reached.
     """
 
@@ -58,6 +62,7 @@ class StageFailed(Exception):
         super().__init__(f"{stage}: {advice}")
         self.stage = stage
         self.advice = str(advice)
+        self.remedy = getattr(advice, "remedy", Remedy.UNKNOWN)
         self.unchecked: Sequence[str] = ()
 
 
@@ -125,7 +130,7 @@ class _Stages:
             return self._pool.submit(check).result(max(0, self._deadline.left()))
         except StillRunning:
             message = f"not done in time: the whole check takes {self._deadline.limit} at most."
-            raise StageFailed(name, message) from None
+            raise StageFailed(name, DeadlineExceeded(message)) from None
         except OrgvueError as error:
             raise StageFailed(name, error) from None
 
@@ -137,7 +142,7 @@ def _reach_server(client: Client) -> str:
     """Any response will do; the request carries no token."""
     request = client.files.prepare("GET", f"{client.options.api_url}/")
     try:
-        with client.files.open(request):
+        with client.open_file(request, Purpose(RequestKind.PROBE)):
             pass
     except Refusal:
         pass
@@ -188,7 +193,8 @@ def _run_job(client: Client, dataset: Dataset, mode: ExportMode) -> str:
     fetcher = ExportFetcher(client, ExportMode.ASYNC, job_timeout=_JOB_SECONDS)
     request = client.prepare("POST", client.export_url(dataset.dataset_id), json=NO_ROWS.body())
     try:
-        fetcher.fetch(request, dataset.name).close()
+        purpose = Purpose(RequestKind.EXPORT, dataset.dataset_id)
+        fetcher.fetch(request, dataset.name, purpose).close()
     except FileHostUnreachable as error:
         if mode is ExportMode.AUTO:
             return f"unavailable, so large datasets will be fetched in slices. {error}"

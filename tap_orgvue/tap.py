@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import (
-    Misconfigured,
-    OrgvueError,
-    RequestLimitReached,
-    RetryAfterTooLong,
-    Stopped,
-    TenantRefusal,
-)
+from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
@@ -53,7 +46,7 @@ class TapOrgvue(TapCommand):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
-    run_ending = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
+    run_ending = RUN_ENDING
 
     @override
     def __init__(
@@ -100,6 +93,8 @@ class TapOrgvue(TapCommand):
         )
         """The tenant, as the streams read it."""
         if setup_mapper:
+            # A run tells of them as errors at its end.
+            self.source.discovery.skip_level = logging.WARNING
             self.setup_mapper()
 
     @override
@@ -199,13 +194,10 @@ class TapOrgvue(TapCommand):
         for stream in selected:
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
-        failed = super().run()
-        for name, error in self._absent():
-            self.logger.error("%s", error)
-            failed[name] = error
-        return failed
+        return super().run()
 
-    def _absent(self) -> Iterator[tuple[str, OrgvueError]]:
+    @override
+    def not_sent(self) -> Iterator[tuple[str, OrgvueError]]:
         """Datasets that this run should have sent and could not."""
         discovery = self.source.discovery
         skipped = self._skipped + skipped_by(discovery)

@@ -10,6 +10,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
+from tap_orgvue.exit_codes import exit_code_of, exit_code_of_streams
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.scrubbing import SCRUBBER, escaped
 from tap_orgvue.settings import SettingsError
@@ -36,20 +37,22 @@ class StreamsFailed(OrgvueError):
 
     Attributes:
         lines: How many failed, then a line for each of them.
+        exit_code: That of the run.
     """
 
-    def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
+    def __init__(self, failed: Mapping[str, Exception], count: int) -> None:
         """Sum the failures up.
 
         Args:
             failed: Stream name to its error.
-            selected: The number of selected streams.
+            count: The number of streams that should have been sent.
         """
         self.lines = [
-            f"{len(failed)} of {selected} streams failed:",
+            f"{len(failed)} of {count} streams failed:",
             *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
         ]
         super().__init__("\n".join(map(escaped, self.lines)))
+        self.exit_code = exit_code_of_streams(failed.values())
 
 
 class TapCommand(IsolatingTap):
@@ -104,8 +107,9 @@ class TapCommand(IsolatingTap):
         finally:
             tap.close()
         if failed:
-            selected = sum(stream.selected for stream in tap.streams.values())
-            raise StreamsFailed(failed, selected)
+            selected = {stream.name for stream in tap.streams.values() if stream.selected}
+            # Some are no streams of this run: their datasets are gone or could not be read.
+            raise StreamsFailed(failed, len(selected | failed.keys()))
 
     @classmethod
     @override
@@ -176,7 +180,7 @@ class TapCommand(IsolatingTap):
         """Check what a run needs, one line per stage.
 
         Raises:
-            SystemExit: With 1, at the first stage that fails.
+            SystemExit: At the first stage that fails, with the code of its error.
         """
         retries = min(self.settings.max_retries, _CHECK_RETRIES)
         client = make_client(
@@ -189,7 +193,7 @@ class TapCommand(IsolatingTap):
             _print_stage("✗", f"{failed.stage}: {failed.advice}")
             for stage in failed.unchecked:
                 _print_stage("-", f"{stage}: not checked")
-            raise SystemExit(1) from None
+            raise SystemExit(exit_code_of(failed)) from None
         finally:
             client.close()
             self.close()

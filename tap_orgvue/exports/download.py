@@ -15,8 +15,14 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed, read_ahead, read_chunks
 from tap_orgvue.exports.completeness import EndOfExport, is_closed
 from tap_orgvue.exports.lossy_json import LossyScan
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.error_body import one_line
-from tap_orgvue.orgvue.errors import TRACE_HEADER, OrgvueError, RequestInfo, TruncatedResponse
+from tap_orgvue.orgvue.errors import (
+    TRACE_HEADER,
+    OrgvueError,
+    RequestInfo,
+    TruncatedResponse,
+)
 from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
@@ -94,7 +100,7 @@ def _temporary_file(temp_dir: str | None) -> BinaryIO:
         return tempfile.TemporaryFile(dir=temp_dir, prefix="tap-orgvue-", buffering=0)
     except OSError as error:
         message = f"No temporary file can be made ({error.strerror}); see `temp_dir`."
-        raise OrgvueError(message) from None
+        raise OrgvueError(message, remedy=Remedy.PERSON) from None
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
@@ -104,7 +110,7 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
             view = view[file.write(view) :]
     except OSError as error:
         message = f"An export cannot be written to disk ({error.strerror}); see `temp_dir`."
-        raise OrgvueError(message) from None
+        raise OrgvueError(message, remedy=Remedy.PERSON) from None
 
 
 def _check_complete(file: BinaryIO, plain: Iterable[bytes], bracket: bytes) -> bool:

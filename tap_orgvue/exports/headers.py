@@ -9,16 +9,16 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import (
+    RUN_ENDING,
     ConnectionFailed,
     DatasetRefusal,
     MalformedResponse,
     OrgvueError,
     Refusal,
-    RequestLimitReached,
-    Stopped,
     TenantRefusal,
 )
 from tap_orgvue.orgvue.models import ID, NO_NODE, Property, Query
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.orgvue.transport import iter_raw
 
@@ -105,6 +105,7 @@ class HeaderReader:
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
             RequestLimitReached: The user's own limit of requests is reached.
+            RetryAfterTooLong: Orgvue asks for a longer wait than the user allows.
             OrgvueError: The first datasets all fail alike: it is not one dataset's trouble.
         """
         pool = DaemonThreadPool(self._client.options.max_parallel_requests)
@@ -124,7 +125,7 @@ class HeaderReader:
         try:
             headers = self.read(dataset.dataset_id)
             return DatasetHeaders(dataset, headers, self._key(dataset, headers))
-        except (TenantRefusal, RequestLimitReached, Stopped):
+        except RUN_ENDING:
             raise
         except OrgvueError as error:
             return SkippedDataset(dataset, error)
@@ -149,17 +150,18 @@ class HeaderReader:
         """
         if not self._include_calculations:
             return self._stored(dataset_id)
-        url = self._client.export_url(dataset_id)
+        url, purpose = self._client.export_url(dataset_id), Purpose(RequestKind.HEADERS, dataset_id)
         post_failure: OrgvueError | None = None
         if self._post_accepted:
             try:
-                return self._from_export(self._client.prepare("POST", url, json=NO_ROWS.body()))
+                request = self._client.prepare("POST", url, json=NO_ROWS.body())
+                return self._from_export(request, purpose)
             except TenantRefusal:
                 raise
             except (Refusal, MalformedResponse, ConnectionFailed) as failure:
                 post_failure = failure
         try:
-            headers = self._from_export(self._client.prepare("GET", url))
+            headers = self._from_export(self._client.prepare("GET", url), purpose)
         except (TenantRefusal, DatasetRefusal):
             raise
         except (Refusal, MalformedResponse, ConnectionFailed) as failure:
@@ -179,12 +181,14 @@ class HeaderReader:
         properties = self._client.metadata(dataset_id).properties
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
-    def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
+    def _from_export(
+        self, request: requests.PreparedRequest, purpose: Purpose
+    ) -> tuple[Property, ...]:
         """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
             deadline = self._client.small_response_deadline()
-            with self._client.open(request, deadline=deadline) as response:
+            with self._client.open(request, purpose, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
                 # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")
@@ -192,4 +196,4 @@ class HeaderReader:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)
                 return headers
 
-        return self._client.retrying(attempt)
+        return self._client.retrying(attempt, purpose)

@@ -31,6 +31,7 @@ from tap_orgvue.singer.stream_maps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     from singer_sdk import Stream
@@ -135,16 +136,33 @@ class IsolatingTap(Tap):
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
 
-        A stream that fails keeps its old bookmark.
+        A stream that fails keeps its old bookmark. Its error is told at INFO: the caller tells it
+        as an error, at the end, where it is the last word.
 
         Returns:
-            Stream name to its error, for each stream that failed.
+            Stream name to its error, for each stream that failed, and those of `not_sent`.
 
         Raises:
             Exception: One of `run_ending`. Complete streams before it keep their new state.
             OutputFailed: Standard output takes no more.
         """
         failed: dict[str, Exception] = {}
+        try:
+            self._sync_all(failed)
+            failed.update(self.not_sent())
+        except BaseException:
+            # The last word will be the error that ends the run.
+            for name, error in failed.items():
+                self.logger.error("%s: %s", name, error_message(error))  # noqa: TRY400 - of a stream, not of the run
+            raise
+        return failed
+
+    def not_sent(self) -> Iterable[tuple[str, Exception]]:
+        """Names and errors of what no stream of this run could send; asked after the streams."""
+        return ()
+
+    def _sync_all(self, failed: dict[str, Exception]) -> None:
+        """Sync all selected streams; see `run`."""
         unfinished = [stream.name for stream in self.streams.values() if stream.selected]
         # Private: the first step of `sync_all`.
         self._reset_state_progress_markers()
@@ -169,11 +187,12 @@ class IsolatingTap(Tap):
                 # A traceback would keep the rows that were read in memory.
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
-                self.logger.error("%s", error_message(error))  # noqa: TRY400 - a user's line, not a traceback
+                self.logger.info(
+                    "%s failed, the others go on: %s", stream.name, error_message(error)
+                )
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()
-        return failed
 
     @override
     def run_discovery(self) -> str:

@@ -10,6 +10,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from typing_extensions import override
 
 from tap_orgvue import __version__
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import (
     MalformedResponse,
     Misconfigured,
@@ -258,7 +259,8 @@ class DatasetStream(ExportStream):
                 raise MalformedResponse(
                     f"Stream '{self.name}': the export's headers lack {column.key!r}, which is its "
                     f"key '{column.name}'. Run `--discover` again, or set another key in the "
-                    "catalog."
+                    "catalog.",
+                    remedy=Remedy.PERSON,
                 )
 
     # -- the end of a run

@@ -15,10 +15,12 @@ from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.orgvue.client import HEADERS
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
+    Misconfigured,
     OrgvueError,
     Refusal,
 )
 from tap_orgvue.orgvue.models import ID, MODIFIED_AT
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
@@ -72,6 +74,7 @@ class ExportStream(BatchStream):
         self.dataset_id = definition.dataset_id
         self._source = source
         self._settings = source.settings
+        source.client.requests.names[self.dataset_id.upper()] = definition.name
         super().__init__(
             tap,
             name=definition.name,
@@ -243,13 +246,20 @@ class ExportStream(BatchStream):
         return self._fetch(request)
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
+        with_calculations = self._settings.include_calculations
+        kind = RequestKind.EXPORT if with_calculations else RequestKind.ITEMS
         try:
-            return self._source.fetcher.fetch(request, self.name)
+            return self._source.fetcher.fetch(request, self.name, Purpose(kind, self.dataset_id))
         except DatasetRefusal as refusal:
-            raise OrgvueError(
+            raise refusal.with_message(
                 f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
                 f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
             ) from refusal
+
+    @override
+    def request_counts(self) -> Mapping[str, int]:
+        """The requests about the dataset, discovery's and prefetched ones included."""
+        return self._source.client.requests.totals_of(self.dataset_id).by_kind
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
@@ -268,7 +278,7 @@ class ExportStream(BatchStream):
             return
         self.queries.check_slices()
         if all(column.key != ID for column in self._resolved.columns):
-            raise OrgvueError(
+            raise Misconfigured(
                 f"Stream '{self.name}': the dataset's export is too large for one response, and "
                 f"its rows have no {ID} to request them in slices. Set `export_mode` to `async`."
             )
@@ -335,7 +345,7 @@ class ExportStream(BatchStream):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
         except OrgvueError as error:
-            raise OrgvueError(
+            raise error.with_message(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
             ) from error
         finally:

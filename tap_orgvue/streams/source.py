@@ -82,6 +82,7 @@ def make_client(
         max_retries=settings.max_retries if max_retries is None else max_retries,
         max_retry_wait=settings.max_retry_wait,
         max_requests_per_run=settings.max_requests_per_run,
+        max_requests_per_second=settings.max_requests_per_second,
         total_timeout=total_timeout,
     )
     return Client(options, logger=logger)

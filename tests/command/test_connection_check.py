@@ -67,7 +67,7 @@ def test_a_refusal_ends_at_its_stage(orgvue: Orgvue, code: str, stage: str, advi
     """The first stage that is not well is told with Orgvue's code and what to do."""
     orgvue.refuse(code, times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 3
     line = failure(run)
     assert line.startswith(f"✗ {stage}: ")
     assert code in line
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     """Where nothing answers, the network's stage says so."""
     config = {**orgvue.config, "api_url": "http://127.0.0.1:9", "max_retries": 0}
     run = command(config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     assert failure(run).startswith("✗ TLS and proxy: ")
 
 
@@ -87,12 +87,12 @@ def test_a_server_that_fails(orgvue: Orgvue) -> None:
     """There are two retries and no more: the check is to take seconds."""
     orgvue.refuse(503, times=None, on="list")
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     assert failure(run).startswith("✗ datasets: ")
     assert len(orgvue.requests_to("list")) == 3
 
 
-@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 1), ("paged", 0)])
+@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 4), ("paged", 0)])
 def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> None:
     """It is told by name, with what to do; where slices will do instead, that is said."""
     orgvue.files_url = "http://127.0.0.1:9"
@@ -111,7 +111,7 @@ def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> N
 def test_wrong_settings(orgvue: Orgvue) -> None:
     """Settings that describe no run are the first stage, and nothing is asked."""
     run = command({**orgvue.config, "tenant_id": "demo"}, "--test")
-    assert run.code == 1
+    assert run.code == 3
     assert "✗ settings: tenant_id" in run.stderr
     assert orgvue.requests == []
 
@@ -123,7 +123,7 @@ def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:
     assert run.code == 0
     assert "in slices" in run.stdout.splitlines()[-1]
     run = command({**orgvue.config, "export_mode": "async"}, "--test")
-    assert run.code == 1
+    assert run.code == 3
     assert run.stdout.splitlines()[-1].startswith("✗ finished exports: ")
 
 
@@ -139,7 +139,7 @@ def test_a_wait_longer_than_the_check(orgvue: Orgvue, on: str, stage: str) -> No
     """A server that asks for an hour's pause is told at once, with the stages not checked."""
     orgvue.refuse("42901", on=on, retry_after=899, times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     line = failure(run)
     assert line.startswith(f"✗ {stage}: Orgvue refused GET")
     assert "A retry would follow in 899 seconds, beyond the limit of 55 seconds in all." in line

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from tap_orgvue.exit_codes import EXPLAINED
 from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.tap import TapOrgvue
 from tests.project.meltano_definition import DEFINITION, definition
@@ -181,6 +182,15 @@ def troubleshooting_table() -> str:
     return table(("code", "what it means", "what to do"), rows)
 
 
+def exit_codes_table() -> str:
+    """The table of exit codes of `docs/operating.md`."""
+    rows = [
+        (f"{code:d}", f"`{code.reason}`", meaning, advice)
+        for code, (meaning, advice) in EXPLAINED.items()
+    ]
+    return table(("code", "word", "what happened", "what to do"), rows)
+
+
 def _sentence(clause: str) -> str:
     return f"{clause[0].upper()}{clause[1:]}."
 
@@ -241,6 +251,7 @@ def parts() -> Iterator[Part]:
         ("settings", "settings", settings_table()),
         ("settings", "settings of every SDK tap", sdk_settings_table()),
         ("troubleshooting", "troubleshooting", troubleshooting_table()),
+        ("operating", "exit codes", exit_codes_table()),
     ):
         path = DOCS / f"{page}.md"
         yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")

@@ -25,16 +25,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": {"orgvue"},
     "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
     "connection_check": {"streams", "settings", "exports", "orgvue"},
+    "exit_codes": {"settings", "singer", "orgvue"},
     "tap_command": {
         *("connection_check", "reporting", "streams", "settings", "singer", "orgvue"),
-        "scrubbing",
+        *("exit_codes", "scrubbing"),
     },
     "tap": {
         *("tap_command", "reporting", "streams", "settings", "exports", "schema", "singer"),
-        *("orgvue", "scrubbing"),
+        *("orgvue", "exit_codes", "scrubbing"),
     },
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
-    | {"tuning"},
+    | {"exit_codes", "tuning"},
     "__main__": {"cli", "singer", "tuning"},
     "tuning": set(),
     "scrubbing": set(),
