@@ -103,7 +103,9 @@ class EndOfExport:
         elif self._later_braces < _TOO_MANY and (b"{" in chunk or b"}" in chunk):
             self._later_braces += chunk.count(b"{") + chunk.count(b"}")
         self._chunks += 1
-        self._tail = (self._tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        if len(chunk) < _TAIL_BYTES:
+            chunk = self._tail + chunk
+        self._tail = chunk[-_TAIL_BYTES:]
 
     def is_certain(self) -> bool:
         """True if the document is complete; False if its brackets must be counted."""
