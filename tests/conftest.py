@@ -124,6 +124,15 @@ def _waits_are_short() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cas_are_those_of_requests() -> Iterator[None]:
+    """Trust no CAs of this machine: each client that checks certificates reads the file of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            patch.delenv(variable, raising=False)
+        yield
+
+
 @pytest.fixture
 def real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as the tap does."""

@@ -166,13 +166,15 @@ class RecordMaker:
         self.counts.rows += len(rows)
         return rows
 
-    def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
-        """The values of a column as their records have them, without nulls."""
+    def values(self, rows: Sequence[Row], name: str) -> Iterable[Any]:
+        """The values of a column, without nulls and empty texts; none where the export lacks it."""
         field = self._layout.field_named(name)
-        if field is None:
-            return ()
+        return filter(None, map(operator.attrgetter(field), rows)) if field else ()
+
+    def texts(self, rows: Sequence[Row], name: str) -> Iterable[str]:
+        """The same as texts, as the records have them."""
         # `str` of a date is the text in its record.
-        return map(str, filter(None, map(operator.attrgetter(field), rows)))
+        return map(str, self.values(rows, name))
 
     # -- fitting
 

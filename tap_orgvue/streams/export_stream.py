@@ -336,9 +336,9 @@ class ExportStream(BatchStream):
             )
             if self.yields_row_blocks:
                 for block in rows.blocks(maker.rows):
-                    values = maker.latest(block, self.replication_key or "")
-                    self.note_replication_values(values, len(block))
-                    self._duplicates.add(maker.latest(block, self._id_column))
+                    changes = maker.texts(block, self.replication_key or "")
+                    self.note_replication_values(changes, len(block))
+                    self._duplicates.add(maker.values(block, self._id_column))
                     yield cast("Record", block)
             else:
                 for records in rows.blocks(maker.records):

@@ -19,7 +19,7 @@ from threading import Lock, Timer
 from typing import IO, TYPE_CHECKING
 
 from tap_orgvue.__main__ import main
-from tap_orgvue.tuning import quick_imports
+from tap_orgvue.tuning import DeferredModule, quick_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-IMPORTED_LATER = ("asyncio", "email.policy")
-"""Modules of Python's own that almost every run imports once it is started."""
+IMPORTED_LATER = ("asyncio", "backoff", "email.policy", "encodings.utf_8_sig")
+"""Modules that almost every run imports once it is started."""
 
 
 class WarmStart:
@@ -93,8 +93,14 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     """
     # As `main` does it.
     with quick_imports():
-        for name in ("tap_orgvue.cli", *IMPORTED_LATER):
+        tap = importlib.import_module("tap_orgvue.cli").TapOrgvue
+        for name in IMPORTED_LATER:
+            if isinstance(sys.modules.get(name), DeferredModule):
+                del sys.modules[name]
             importlib.import_module(name)
+        # Every run logs its versions, which Python looks for in each installed package once.
+        assert tap.plugin_version
+        assert tap.sdk_version
     importlib.import_module("tests.support.waits").shorten()
     for line in requests:
         words, env, folder, out, err = json.loads(line)
