@@ -39,6 +39,7 @@ TOGETHER = {
     "tests/loaders/test_deletions_in_sql.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",
+    "tests/pages/test_in_browser.py",
     "tests/project/test_sdk_suite.py",
     "tests/trials/test_soak.py",
 }
