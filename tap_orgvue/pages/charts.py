@@ -90,7 +90,11 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def bar_chart(
-    values: Sequence[Value], write: Callable[[float], str], limit: float | None = None
+    values: Sequence[Value],
+    write: Callable[[float], str],
+    *,
+    limit: float | None = None,
+    unit: float = 1,
 ) -> BarChart:
     """Draw bars.
 
@@ -98,10 +102,11 @@ def bar_chart(
         values: The latest last.
         write: Writes a value of the axis.
         limit: A value that is marked by a line, if the bars come near it.
+        unit: Of this the axis has a round number.
     """
     highest = max((value.total for value in values), default=0.0)
     near = limit is not None and highest * 10 >= limit
-    top = rounded_up(max(highest, limit or 0.0) if near else highest)
+    top = unit * rounded_up((max(highest, limit or 0.0) if near else highest) / unit)
     slots = max(len(values), _LEAST_SLOTS)
     bars = []
     for i, value in enumerate(values, slots - len(values)):

@@ -114,7 +114,7 @@ def draw(nodes: Sequence[Node], edges: Sequence[Edge]) -> Picture:
         layout = _Group(nodes, edges, group)
         layout.add_to(picture)
     if picture.boxes:
-        picture.height += _MARGIN - _BETWEEN
+        picture.height += _MARGIN - 2 * _BETWEEN
     return picture
 
 

@@ -115,8 +115,14 @@ def trends_of(reports: Sequence[RunReport]) -> Trends:
         first_day=formats.day(reports[0].began_at),
         last_day=formats.day(reports[-1].began_at),
         rows=bar_chart([_counted(run, "plain", run.report.rows, "row") for run in runs], _whole),
-        duration=bar_chart([_duration(run) for run in runs], formats.seconds),
-        requests=bar_chart([_day(day, sent) for day, sent in days.items()], _whole, DAILY_REQUESTS),
+        duration=bar_chart(
+            [_duration(run) for run in runs],
+            formats.seconds,
+            unit=_unit_of_time(max(report.seconds for report in reports)),
+        ),
+        requests=bar_chart(
+            [_day(day, sent) for day, sent in days.items()], _whole, limit=DAILY_REQUESTS
+        ),
         busiest_day=formats.day(busiest),
         most_requests=days[busiest],
         rescued=bar_chart(
@@ -155,6 +161,14 @@ def _duration(run: RunRow) -> Value:
     waiting = min(max(run.report.waiting_seconds, 0.0), total)
     words = f"{formats.seconds(total)}, {formats.seconds(waiting)} of it waiting"
     return _value(run, [("waiting", waiting), ("plain", total - waiting)], words)
+
+
+def _unit_of_time(seconds: float) -> float:
+    """Seconds of the unit that an axis up to so many seconds has."""
+    for unit in (3600.0, 60.0):
+        if seconds > 2 * unit:
+            return unit
+    return 1.0
 
 
 def _value(run: RunRow, parts: Sequence[tuple[str, float]], words: str) -> Value:

@@ -15,6 +15,7 @@ from tap_orgvue.pages.dictionary import DatasetEntry, Dictionary, PropertyEntry,
 from tap_orgvue.pages.report_page import write_report_page
 from tap_orgvue.reporting.run_report import Change
 from tap_orgvue.settings.settings import Settings
+from tests.support.browser import leave_out_without_browser
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.run_reports import NAMES, TENANT, history, report, save, stream
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tests.support.browser import OpenPage
 
     Look = Callable[..., OpenPage]
+
+leave_out_without_browser()
 
 PHONE = 375
 

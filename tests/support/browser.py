@@ -46,14 +46,18 @@ def find_browser() -> str | None:
     return next(iter([*found, *(str(path) for path in ELSEWHERE if path.exists())]), None)
 
 
+def leave_out_without_browser() -> None:
+    """Leave a module of tests out, in one line, where no browser is and none has to be."""
+    if find_browser() is None and not any(os.environ.get(name) for name in REQUIRED_BY):
+        pytest.skip(MISSING, allow_module_level=True)
+
+
 @contextlib.contextmanager
 def started() -> Iterator[Browser]:
-    """Start a browser; skip the test where none is, or fail it where one has to be."""
+    """Start a browser, or fail."""
     path = find_browser()
     if path is None:
-        if any(os.environ.get(name) for name in REQUIRED_BY):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+        pytest.fail(MISSING)
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if is_root else [])]
     with sync_playwright() as playwright:

@@ -20,7 +20,7 @@ from tap_orgvue.reporting.run_report import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 TENANT = "orgvue.eu-west-1.concentra.io/ACME"
@@ -100,10 +100,18 @@ def save(folder: Path, *reports: RunReport) -> list[Path]:
     return paths
 
 
-def history(runs: int = 30, names: Sequence[str] = NAMES, seed: int = 7) -> list[RunReport]:
-    """Runs of as many nights: the last one has a failure, changes and withheld deletions."""
-    dice = random.Random(seed)  # noqa: S311 - no secret
-    rows = {name: dice.randrange(40, 4000) for name in names}
+def history(
+    runs: int = 30, names: Sequence[str] = NAMES, rows: Mapping[str, int] | None = None
+) -> list[RunReport]:
+    """Runs of as many nights: the last one has a failure, changes and withheld deletions.
+
+    Args:
+        runs: How many.
+        names: The streams.
+        rows: What they begin with.
+    """
+    dice = random.Random(7)  # noqa: S311 - no secret
+    rows = {name: dice.randrange(40, 4000) for name in names} | dict(rows or {})
     found = []
     for night in range(runs):
         streams = []
