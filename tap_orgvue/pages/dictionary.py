@@ -89,10 +89,12 @@ class Dictionary(msgspec.Struct, frozen=True):
     Attributes:
         datasets: In the order of the list.
         unmatched: Setting and pattern, for each pattern that matches no property.
+        bad_entries: What is wrong with entries of the list that name no dataset, in words.
     """
 
     datasets: Sequence[DatasetEntry]
     unmatched: Sequence[tuple[str, str]] = ()
+    bad_entries: Sequence[str] = ()
 
     def count(self, treatment: Treatment) -> int:
         """The number of properties that are treated so."""
@@ -119,7 +121,11 @@ def read_dictionary(source: Source, catalog: Catalog | None) -> Dictionary:
         for dataset in discovery.listed
     ]
     unmatched = unmatched_patterns(source.rules, source.earlier)
-    return Dictionary(read, [(setting, pattern) for setting, pattern, _ in unmatched])
+    return Dictionary(
+        read,
+        [(setting, pattern) for setting, pattern, _ in unmatched],
+        tuple(discovery.bad_entries),
+    )
 
 
 def _dataset(found: DatasetHeaders | SkippedDataset) -> Dataset:

@@ -161,6 +161,16 @@ def test_datasets_that_are_not_read_say_why(serve: Callable[..., Orgvue]) -> Non
     assert "`datasets` leaves it out" in reasons["Other"]
 
 
+def test_an_entry_of_the_list_that_names_no_dataset_is_told(
+    serve: Callable[..., Orgvue],
+) -> None:
+    """The page has it too: something of the tenant cannot be read."""
+    orgvue = serve(people(), people(name="Nameless"))
+    orgvue.amend(on="list", entry="Nameless", remove=["datasetId"])
+    [told_of] = dictionary(orgvue.config).bad_entries
+    assert "'Nameless', has no" in told_of
+
+
 def test_no_row_is_requested(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """The list, and for each dataset its metadata and its header: nothing else is asked."""
     caplog.set_level(logging.WARNING)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,6 @@ from tests.support.run_reports import history, report, save, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -39,6 +40,18 @@ def tenant(orgvue: Orgvue, tmp_path: Path) -> Callable[..., Result]:
         return run("--tenant", "--into", tmp_path, *config, *words)
 
     return write
+
+
+# -- the documentation
+
+
+def test_options_and_exit_codes_are_documented() -> None:
+    """docs/pages.md names the options that the command has, and its exit codes."""
+    text = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
+    options = {name for option in command.params for name in option.opts if name[:2] == "--"}
+    assert set(re.findall(r"--[a-z]+", text)) - {"---"} == options - {"--version"}
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert codes == {0, 2, 3}
 
 
 # -- run reports
