@@ -61,10 +61,11 @@ def _environment() -> Environment:
 
 
 def _with_code(text: str) -> Markup:
-    """A message with what stands between backticks as code."""
-    parts = escaped(text).split("`")
+    """A message with what stands between backticks as code; its lines stay lines."""
+    visible = "\n".join(map(escaped, text.split("\n")))
+    parts = visible.split("`")
     if len(parts) % 2 == 0:
-        return escape(escaped(text))
+        return escape(visible)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if i % 2 else escape(part)
         for i, part in enumerate(parts)

@@ -17,6 +17,7 @@ from tap_orgvue.simulator import Dataset, Property
 from tests.support.files import written
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.run_reports import history, report, save, stream
+from tests.support.runs import discover, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +199,18 @@ def test_a_catalog_that_is_none_needs_a_person(
     missing = tenant("--catalog", tmp_path / "nowhere.json")
     assert missing.exit_code == 3
     assert "nowhere.json" in missing.stderr
+
+
+def test_catalog_and_state_of_a_run_are_taken(
+    orgvue: Orgvue, tenant: Callable[..., Result], tmp_path: Path
+) -> None:
+    """As files that the tap wrote: what the catalog deselects is not read."""
+    catalog = select(discover(dict(orgvue.config)), "people", "salary", selected=False)
+    state = sync(dict(orgvue.config), catalog).state
+    done = tenant(*written(tmp_path, catalog=catalog, state=state))
+    assert done.exit_code == 0, done.stderr
+    text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
+    assert 'data-t="not selected"><th scope="row"><bdi>salary' in text
 
 
 def test_the_page_has_no_cell_token_or_filter_value(

@@ -203,6 +203,21 @@ def test_an_error_that_ends_the_run_is_told_first() -> None:
     assert [todo.subject for todo in run.todos] == ["The run", "people", "1 stream"]
 
 
+def test_a_message_keeps_its_lines_and_its_code(tmp_path: Path) -> None:
+    """Settings in a message are set as code, lines stay lines, and an odd backtick stays itself."""
+    messages = ("Set `max_retries`.\nThen <b>go</b>.", "one ` alone", "\x1b[31m`a`")
+    streams = [
+        stream(
+            f"s{i}", status=Status.FAILED, error=ErrorReport(type="OrgvueError", message=message)
+        )
+        for i, message in enumerate(messages)
+    ]
+    text = page(tmp_path, report(streams, exit_code=5, reason="streams_failed"))
+    assert "Set <code>max_retries</code>.\nThen &lt;b&gt;go&lt;/b&gt;." in text
+    assert "one ` alone" in text
+    assert "\\x1b[31m<code>a</code>" in text
+
+
 def test_a_complete_run_has_nothing_to_do(tmp_path: Path) -> None:
     """The page says so at the top, and has no section about failures."""
     text = page(tmp_path, report([stream()]))
