@@ -39,6 +39,7 @@ TOGETHER = {
     "tests/loaders/test_deletions_in_sql.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",
+    "tests/pages/test_in_browser.py",
     "tests/project/test_sdk_suite.py",
     "tests/trials/test_soak.py",
 }
@@ -47,7 +48,7 @@ TOGETHER = {
 MELTANO = {"tests/loaders/test_identity_in_sql.py", "tests/loaders/test_meltano.py"}
 """Files that share one installation of the plugins: all of them stay on one worker."""
 
-LONG = {"loaders", "trials"}
+LONG = {"loaders", "pages", "trials"}
 """Folders of tests that take seconds each: begun with, so that no worker ends long after others."""
 
 OF_OTHERS = {".lockfile", "singer-sdk"}

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"schema", "orgvue"},
     "reporting": {"orgvue"},
     "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
+    "pages": {"reporting", "streams", "settings", "exports", "schema", "orgvue", "scrubbing"},
     "connection_check": {"streams", "settings", "exports", "orgvue"},
     "exit_codes": {"settings", "singer", "orgvue"},
     "tap_command": {
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
     | {"exit_codes", "tuning"},
     "__main__": {"cli", "singer", "tuning"},
+    "report_command": {"pages", "tap", "settings", "orgvue", "scrubbing"},
     "tuning": set(),
     "scrubbing": set(),
     "timestamps": set(),
