@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.singer.errors import (
-    BatchFileVanished,
+    BatchFileFailed,
     OutputFailed,
     StreamMapFailed,
     StreamMapsInvalid,
@@ -91,7 +91,7 @@ _OF_A_STREAM = {
 """What else may be a stream's is worth a retry."""
 
 _PERSON_NEEDED = (SettingsError, StreamMapsInvalid, StreamMapFailed)
-_OUTPUT_FAILED = (OutputFailed, BatchFileVanished)
+_OUTPUT_FAILED = (OutputFailed, BatchFileFailed)
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -19,6 +19,7 @@ from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
+from tap_orgvue.singer.output import write_text
 from tap_orgvue.streams.source import make_client
 
 if TYPE_CHECKING:
@@ -205,11 +206,14 @@ class TapCommand(IsolatingTap):
 
 def _print_stage(mark: str, text: str, *, err: bool = False) -> None:
     """Print a line of `--test`, in the signs that the console has."""
-    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "ascii"
     line = f"{mark} {SCRUBBER.line(text)}"
     try:
         line.encode(encoding)
     except UnicodeEncodeError:
         plain = line.replace("✓", "OK").replace("✗", "FAILED")
         line = plain.encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(line, err=err)
+    if err:
+        click.echo(line, err=True)
+    else:
+        write_text(f"{line}\n")
