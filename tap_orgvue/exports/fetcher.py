@@ -105,6 +105,18 @@ class ExportFetcher:
             )
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
+    def planned(self, request: requests.PreparedRequest) -> tuple[str, ...]:
+        """The deliveries that `fetch` would try, in their order: synchronous, job, slices."""
+        words = {_Delivery.SYNC: "synchronous", _Delivery.JOB: "job", _Delivery.SLICES: "slices"}
+        return tuple(words[delivery] for delivery in self._deliveries(request))
+
+    def is_final(self, request: requests.PreparedRequest, error: OrgvueError) -> bool:
+        """True if `fetch` would raise an error of a synchronous response."""
+        delivery, *others = self._deliveries(request)
+        if delivery is not _Delivery.SYNC:
+            return False
+        return not others or not self._should_try_next(delivery, error, request)
+
     def _deliveries(self, request: requests.PreparedRequest) -> tuple[_Delivery, ...]:
         """The deliveries to try, in this order."""
         if _is_for_items(request):

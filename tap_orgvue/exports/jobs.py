@@ -143,12 +143,33 @@ class ExportJobs:
             FileHostUnreachable: The host of tickets and results cannot be reached.
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
+
+        def read(response: requests.Response, info: RequestInfo) -> DownloadedFile:
+            return download(response, info, temp_dir=self._temp_dir)
+
+        file, ticket = self.run(request, read)
+        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
+
+    def run(
+        self,
+        request: requests.PreparedRequest,
+        read: Callable[[requests.Response, RequestInfo], T],
+    ) -> tuple[T, JobTicket]:
+        """Run a job as `fetch` does, and read its result in another way.
+
+        Args:
+            request: A synchronous export's request.
+            read: Reads the response with the result; called again after a broken connection.
+
+        Returns:
+            What was read, and the completed ticket.
+        """
         limit = f"`job_timeout` ({self._timeout:g} seconds)"
         deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
             try:
                 ticket = self._completed(self._new_job(request, deadline), deadline)
-                return self._result(ticket, deadline)
+                return self._result(ticket, deadline, read), ticket
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
@@ -204,17 +225,21 @@ class ExportJobs:
         small = self._client.small_response_deadline
         return self._from_file_host(url, "The job ticket", read, deadline, response_deadline=small)
 
-    def _result(self, ticket: JobTicket, deadline: Deadline) -> DownloadedFile:
+    def _result(
+        self,
+        ticket: JobTicket,
+        deadline: Deadline,
+        read: Callable[[requests.Response, RequestInfo], T],
+    ) -> T:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
-        file = self._from_file_host(
+        return self._from_file_host(
             ticket.result_url,
             "The job's result",
-            lambda response: download(response, request, temp_dir=self._temp_dir),
+            lambda response: read(response, request),
             deadline,
         )
-        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
     def _from_file_host(
         self,

@@ -116,6 +116,22 @@ class JsonRows:
                 raise MalformedResponse(message)
         return self._headers
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no row follows the headers; reads no further than the first row's beginning.
+
+        Raises:
+            MalformedResponse: The document ends before that can be told; else as for `headers`.
+        """
+        _ = self.headers
+        while not (start := self._pending.lstrip()):
+            # White space is dropped: it may have no end.
+            self._pending = b""
+            if not self._fill(1):
+                raise self._broken("the document ends early")
+        self._pending = start
+        return start.startswith(b"]")
+
     def blocks(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
         """Read all rows.
 

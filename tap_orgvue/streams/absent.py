@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.errors import DatasetRefusal, OrgvueError
 from tap_orgvue.orgvue.models import is_dataset_id
 
@@ -125,7 +126,7 @@ def skipped_datasets(
             continue
         try:
             source.headers.read(each.dataset_id)
-        except DatasetRefusal:
+        except (DatasetRefusal, NotReached):
             continue
         except OrgvueError as error:
             yield each.name, OrgvueError(f"Dataset {each.name!r} could not be read. {error}")

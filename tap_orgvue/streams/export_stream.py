@@ -227,7 +227,8 @@ class ExportStream(BatchStream):
             return False
         return self.queries.forget_missing_properties(self._source.headers.read(self.dataset_id))
 
-    def _first_request(self) -> requests.PreparedRequest:
+    def first_request(self) -> requests.PreparedRequest:
+        """The request of the first page, as a synchronous export's."""
         request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
         return self.build_prepared_request(
             method=request.method, url=request.url, headers=request.headers, json=request.data
@@ -246,10 +247,14 @@ class ExportStream(BatchStream):
         try:
             return self._source.fetcher.fetch(request, self.name)
         except DatasetRefusal as refusal:
-            raise OrgvueError(
-                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
-                f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
-            ) from refusal
+            raise self.forbidden(refusal) from refusal
+
+    def forbidden(self, refusal: DatasetRefusal) -> OrgvueError:
+        """The stream's error after a refusal of its dataset."""
+        return OrgvueError(
+            f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
+            f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
+        )
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:

@@ -8,9 +8,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tap_orgvue.connection_check import StageFailed, check_connection
 
 from tap_orgvue import connection_check
-from tap_orgvue.connection_check import StageFailed, check_connection
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.settings import Settings
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA

@@ -24,9 +24,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"schema", "orgvue"},
     "reporting": {"orgvue"},
     "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
-    "connection_check": {"streams", "settings", "exports", "orgvue"},
+    "checking": {"streams", "settings", "exports", "schema", "singer", "orgvue", "scrubbing"},
     "tap_command": {
-        *("connection_check", "reporting", "streams", "settings", "singer", "orgvue"),
+        *("checking", "reporting", "streams", "exports", "settings", "singer", "orgvue"),
         "scrubbing",
     },
     "tap": {
