@@ -104,6 +104,7 @@ class Check:
         self._evidence = Evidence()
         self._stages: list[StageReport] = []
         self._failed: list[Exception] = []
+        self._failed_stages: list[Exception] = []
         self._not_checked: list[str] = []
         self._job: JobOutcome | None = None
         self._pool = DaemonThreadPool(_THREADS)
@@ -131,7 +132,7 @@ class Check:
         self._keep(StageReport(stage=stage, status=StageStatus.PASSED, text=SCRUBBER.line(text)))
 
     def _fail(self, failed: StageFailed) -> None:
-        self._failed.append(failed.error)
+        self._failed_stages.append(failed.error)
         text = SCRUBBER.line(failed.advice)
         self._keep(StageReport(stage=failed.stage, status=StageStatus.FAILED, text=text))
 
@@ -196,8 +197,9 @@ class Check:
 
     def _sample(self) -> tuple[str, tuple[Property, ...]] | None:
         """A dataset that can be read, and its headers; None if none is known in time."""
-        plan = self._plan
-        if not self._read_headers() and plan.done.is_set() and not (plan.ended or plan.failed):
+        plan, known = self._plan, self._read_headers()
+        has_failed = plan.ended or plan.failed or self._headers.late()
+        if not known and plan.done.is_set() and not has_failed:
             # The run needs none: its streams are unchanged, or made of metadata.
             self._start("sample", self._read_a_sample)
             self._finish("sample")
@@ -219,7 +221,7 @@ class Check:
         if sample is None:
             if not plan.done.is_set():
                 raise StageFailed("columns", late(self._deadline))
-            error = plan.ended or next(iter(plan.failed.values()), None)
+            error = plan.ended or next(iter(plan.failed.values()), None) or self._headers.late()
             if isinstance(error, OrgvueError):
                 raise StageFailed("columns", error)
             return
@@ -246,7 +248,7 @@ class Check:
         """Wait for what was started under a name; False if it is not done in time."""
         try:
             # What ends with its last response ends a little after the deadline.
-            self._under_way.pop(name).result(max(0, self._deadline.left()) + _GRACE_SECONDS)
+            self._under_way.pop(name).result(max(0, self._deadline.left() + _GRACE_SECONDS))
         except StillRunning:
             return False
         return True
@@ -328,6 +330,7 @@ class Check:
             tenant_id=self._tap.settings.tenant_id,
             stages=self._stages,
             streams=streams,
+            failed_stages=self._failed_stages,
             ended=plan.ended,
             failed=[*self._failed, *plan.failed.values()],
             warnings=[*self._log.warnings, *plan.warnings],

@@ -98,7 +98,12 @@ class CheckedHeaders(HeaderReader):
                 if isinstance(self.found.get(dataset.dataset_id.upper()), (NotReached, type(None)))
             ]
         if self.not_reached and not any_read:
-            raise NotReached("No dataset was reached in time.")
+            raise self.late() or NotReached("No dataset was reached in time.")
+
+    def late(self) -> NotReached | None:
+        """Why a dataset was not reached, for the first of them; None if there is none."""
+        found = list(self.found.values())
+        return next((each for each in found if isinstance(each, NotReached)), None)
 
     def export_failure(self, dataset_id: str, method: str) -> OrgvueError | None:
         """Why an export failed, whose columns come from its metadata; None if they do not.
@@ -128,4 +133,4 @@ class CheckedHeaders(HeaderReader):
         is_over = isinstance(error, ConnectionFailed) and self._deadline.left() <= 0
         if isinstance(error, TenantRefusal) or not (is_over or isinstance(error, DeadlineExceeded)):
             return error
-        return NotReached(f"Not checked: {error}")
+        return NotReached(str(error))

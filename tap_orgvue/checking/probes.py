@@ -148,7 +148,8 @@ def probe_list(client: Client, evidence: Evidence) -> None:
 
 
 def _tell_entry_links(client: Client, evidence: Evidence, page: Any) -> None:
-    entries = page if isinstance(page, list) else []
+    members = [page] if isinstance(page, list) else [*page.values()] if page else []
+    [entries] = [each for each in members if isinstance(each, list)][:1] or [[]]
     named = [each for each in entries if isinstance(each, dict) and each.get("datasetId")]
     linked = [each for each in named if each.get("_links")]
     if not linked:

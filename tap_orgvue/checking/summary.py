@@ -70,6 +70,7 @@ def compose(  # noqa: PLR0913 - what a check finds
     *,
     tenant_id: str,
     stages: Sequence[StageReport],
+    failed_stages: Sequence[Exception],
     streams: Sequence[StreamPlan],
     ended: Exception | None,
     failed: Sequence[Exception],
@@ -82,9 +83,10 @@ def compose(  # noqa: PLR0913 - what a check finds
     Args:
         tenant_id: The tenant.
         stages: The stages that were told already.
+        failed_stages: Their errors.
         streams: The plan.
         ended: What would end the run, or None.
-        failed: What failed, or would fail in the run.
+        failed: What would fail in the run.
         warnings: What the run would warn of.
         not_checked: What there was no time for.
         assumptions: What was seen of each.
@@ -99,7 +101,7 @@ def compose(  # noqa: PLR0913 - what a check finds
         warnings=_lines(warnings),
         not_checked=_lines(not_checked),
         assumptions=assumptions,
-        exit_code=exit_code(ended, failed),
+        exit_code=exit_code(ended, [*failed_stages, *failed]),
     )
     return replace(report, stages=[*stages, *_summaries(report)])
 
@@ -122,10 +124,13 @@ def _summaries(report: CheckReport) -> Iterator[StageReport]:
     """The last two stages, which are told as a whole."""
     selected = [stream for stream in report.streams if stream.selected]
     sent = sum(stream.readable is Access.YES for stream in selected)
-    status = StageStatus.FAILED if report.errors else StageStatus.PASSED
-    if not report.streams and not report.errors:
-        status = StageStatus.NOT_CHECKED
+    late = sum(stream.readable is Access.NOT_CHECKED for stream in selected)
     text = f"{sent} of {len(selected)} selected streams can be read" if report.streams else ""
+    if late:
+        text += f", {late} were not checked"
+    status = StageStatus.FAILED if report.errors else StageStatus.PASSED
+    if late == len(selected) and not report.errors:
+        status = StageStatus.NOT_CHECKED
     yield StageReport(stage=PLAN_STAGE, status=status, text=text)
     counts = [sum(each.result is result for each in report.assumptions) for result in Result]
     held, not_held, unknown = counts

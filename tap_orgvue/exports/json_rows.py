@@ -269,7 +269,8 @@ class JsonRows:
 
     def _read_head(self) -> None:
         """Read the members before the first row."""
-        wanted = 16 * 1024
+        # What arrives first may be all there is for a long time.
+        wanted = 1
         while True:
             more = self._fill(wanted)
             text = self._pending.decode("utf-8", "surrogateescape")
@@ -282,7 +283,7 @@ class JsonRows:
                         "Orgvue sent an export that is not a JSON object with headers and rows."
                     )
                     raise TruncatedResponse(message) from None
-                wanted *= 2
+                wanted = max(16 * 1024, 2 * wanted)
                 continue
             # Characters and bytes differ in number.
             self._pending = self._pending[len(text[:end].encode("utf-8", "surrogateescape")) :]
