@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-import msgspec
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_orgvue.checking.check import Check
-from tap_orgvue.checking.console import report_lines, stage_line
-from tap_orgvue.checking.summary import CapturedLog, failed_settings
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.scrubbing import escaped
-from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
-from tap_orgvue.singer.output import write_stdout, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from singer_sdk import Stream
 
-    from tap_orgvue.checking.report import CheckReport, StageReport
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.settings import Settings
@@ -210,36 +201,23 @@ class TapCommand(IsolatingTap):
         Raises:
             SettingsError: The settings, the catalog or the state describe no run.
         """
+        # Deferred: a run does not need it.
+        from tap_orgvue.checking.command import run_check  # noqa: PLC0415
+
         config, state, catalog = (given.get(name) for name in ("config", "state", "catalog"))
-        with CapturedLog(cls.logger) as log:
-            try:
-                tap = cls(
-                    config=config.config if config else None,
-                    parse_env_config=bool(config and config.parse_env),
-                    state=None if state is None else read_last_json_object("state", state),
-                    catalog=None
-                    if catalog is None
-                    else checked_catalog(read_json_object("catalog", catalog)),
-                    setup_mapper=False,
-                )
-            except SettingsError as error:
-                report = failed_settings(error, log)
-                if as_json:
-                    _write_report(report)
-                else:
-                    for stage in report.stages[:1]:
-                        click.echo(stage_line(stage, _encoding(sys.stderr)), err=True)
-                raise
-            try:
-                report = Check(tap, log, _ignore if as_json else _print_stage).run()
-            finally:
-                tap.close()
-        if as_json:
-            _write_report(report)
-        else:
-            lines = report_lines(report, _encoding(sys.stdout))
-            write_text("".join(f"{line}\n" for line in lines))
-        return report.exit_code
+        return run_check(
+            lambda: cls(
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+                state=None if state is None else read_last_json_object("state", state),
+                catalog=None
+                if catalog is None
+                else checked_catalog(read_json_object("catalog", catalog)),
+                setup_mapper=False,
+            ),
+            cls.logger,
+            as_json=as_json,
+        )
 
     # -- what the tap itself adds
 
@@ -262,21 +240,3 @@ class TapCommand(IsolatingTap):
     def close(self) -> None:
         """End what is under way."""
         raise NotImplementedError
-
-
-def _print_stage(report: StageReport) -> None:
-    write_text(stage_line(report, _encoding(sys.stdout)) + "\n")
-
-
-def _ignore(_: StageReport) -> None:
-    pass
-
-
-def _encoding(console: Any) -> str:
-    return getattr(console, "encoding", None) or "ascii"
-
-
-def _write_report(report: CheckReport) -> None:
-    """Write the report as JSON, in ASCII whatever the console is."""
-    document = json.dumps(msgspec.to_builtins(report), indent=2)
-    write_stdout(f"{document}\n".encode())

@@ -64,6 +64,9 @@ if TYPE_CHECKING:
         def absent(self) -> Iterator[tuple[str, OrgvueError]]:
             """Datasets that a run should have sent and could not."""
 
+        def close(self) -> None:
+            """End what is under way."""
+
 
 class Plan:
     """The plan of a run. `make` fills it in one thread, others read it at any time.
