@@ -24,7 +24,7 @@ _STAGE_SIGNS = {
     StageStatus.FAILED: FAILED,
     StageStatus.NOT_CHECKED: UNKNOWN,
 }
-_ACCESS_SIGNS = {Access.YES: PASSED, Access.NO: FAILED, Access.NOT_CHECKED: UNKNOWN}
+_ACCESS_SIGNS = {Access.YES: PASSED, Access.NO: WARNING, Access.NOT_CHECKED: UNKNOWN}
 _ACCESS_WORDS = {Access.YES: "yes", Access.NO: "no", Access.NOT_CHECKED: "not checked"}
 _RESULT_WORDS = {
     Result.HELD: "held",
@@ -96,6 +96,8 @@ def _row(stream: StreamPlan) -> Sequence[str]:
     sign, readable = _ACCESS_SIGNS[stream.readable], _ACCESS_WORDS[stream.readable]
     if not stream.selected:
         sign, readable = UNKNOWN, "deselected"
+    elif stream.fails:
+        sign = FAILED
     known = bool(stream.columns) and not own
     return (
         sign,

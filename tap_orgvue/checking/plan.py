@@ -16,6 +16,7 @@ from tap_orgvue.orgvue.errors import (
     TenantRefusal,
 )
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
+from tap_orgvue.singer.errors import error_message
 from tap_orgvue.streams.dataset_stream import DatasetStream
 
 if TYPE_CHECKING:
@@ -237,9 +238,7 @@ class Plan:
                 self.warnings += stream.start_warnings()
         elif not self._is_late(outcome):
             self.failed[stream.name] = outcome
-            self._rows[stream.name] = replace(
-                row, readable=Access.NO, reason=str(outcome), columns=(), hashed=()
-            )
+            self._rows[stream.name] = _failing(row, outcome)
 
     def _is_late(self, error: Exception) -> bool:
         """True if there was no time, which says nothing of a run."""
@@ -265,16 +264,14 @@ class Plan:
                 self._rows[stream.name] = replace(row, readable=Access.YES)
             else:
                 self.failed[stream.name] = error
-                self._rows[stream.name] = replace(row, readable=Access.NO, reason=str(error))
+                self._rows[stream.name] = _failing(row, error)
 
     def without_jobs(self, error: OrgvueError) -> None:
         """Take that no export job comes to a result, which some streams need."""
         for name, row in self._rows.items():
             if row.deliveries == ("job",) and name not in self.failed:
                 self.failed[name] = OrgvueError(f"Stream '{name}' needs an export job. {error}")
-                self._rows[name] = replace(
-                    row, readable=Access.NO, reason=str(error), columns=(), hashed=()
-                )
+                self._rows[name] = _failing(row, error)
 
     # -- the rows
 
@@ -301,6 +298,7 @@ class Plan:
             skipped = [each for each in discovery.skipped if each.dataset is dataset]
             reason = skipped[0].error if skipped else answer
             is_error = isinstance(reason, OrgvueError) and not isinstance(reason, NotReached)
+            is_skipped = bool(skipped) and skipped[0].forbidden
             readable = Access.YES if isinstance(answer, tuple) else Access.NOT_CHECKED
             found[dataset.dataset_id] = StreamPlan(
                 stream=discovery.stream_names[dataset.dataset_id],
@@ -309,6 +307,7 @@ class Plan:
                 source="export" if self._tap.settings.include_calculations else "items",
                 readable=Access.NO if is_error else readable,
                 reason=str(reason) if is_error else None,
+                fails=is_error and not is_skipped,
             )
         return [*(found[dataset.dataset_id] for dataset in discovery.datasets), *own]
 
@@ -320,3 +319,15 @@ class Plan:
         """
         if self._tap.settings.drafts:
             yield "drafts: whether the drafts exist and can be read."
+
+
+def _failing(row: StreamPlan, error: Exception) -> StreamPlan:
+    """The row of a stream that a run would fail to send."""
+    return replace(
+        row,
+        readable=Access.NO,
+        fails=True,
+        reason=error_message(error),
+        columns=(),
+        hashed=(),
+    )

@@ -43,7 +43,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of the check."""
 
     stage: Annotated[str, Meta(description="The stage's name.")]
-    status: StageStatus
+    status: Annotated[StageStatus, Meta(description="How it ended.")]
     text: Annotated[str, Meta(description="What was found, or what is wrong and what to do.")] = ""
 
 
@@ -56,7 +56,13 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="As Orgvue lists it; None if it lists no such dataset.")
     ] = None
     selected: Annotated[bool, Meta(description="False if the catalog deselects it.")] = True
-    readable: Access = Access.NOT_CHECKED
+    readable: Annotated[
+        Access, Meta(description="Whether its dataset can be read, and the stream be sent.")
+    ] = Access.NOT_CHECKED
+    fails: Annotated[
+        bool,
+        Meta(description="True if the run fails for it; a dataset that is skipped fails no run."),
+    ] = False
     reason: Annotated[
         str | None,
         Meta(description="Why it cannot be read or sent; None if it can, or was not checked."),
@@ -100,7 +106,7 @@ class AssumptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(description="As in docs/api-assumptions.md.")]
     fact: Annotated[str, Meta(description="What the tap assumes.")]
-    result: Result
+    result: Annotated[Result, Meta(description="What was seen.")]
     note: Annotated[str, Meta(description="What was seen, or why nothing was.")] = ""
     otherwise: Annotated[str, Meta(description="What the tap does where it does not hold.")] = ""
 
@@ -109,9 +115,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found."""
 
     version: Annotated[int, Meta(description="The version of this form.")] = CHECK_VERSION
-    tap_version: str
+    tap_version: Annotated[str, Meta(description="The version of the tap.")]
     tenant_id: Annotated[str | None, Meta(description="None if the settings are wrong.")] = None
-    stages: Sequence[StageReport] = ()
+    stages: Annotated[
+        Sequence[StageReport], Meta(description="The stages, in the order in which they ended.")
+    ] = ()
     streams: Annotated[
         Sequence[StreamPlan], Meta(description="The plan: what a run would do with each stream.")
     ] = ()
@@ -122,7 +130,9 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     not_checked: Annotated[
         Sequence[str], Meta(description="What the check had no time for, or does not try.")
     ] = ()
-    assumptions: Sequence[AssumptionReport] = ()
+    assumptions: Annotated[
+        Sequence[AssumptionReport], Meta(description="All inferred facts of the API.")
+    ] = ()
     exit_code: Annotated[int, Meta(description="The exit code of the check.")] = 0
 
 

@@ -268,10 +268,13 @@ def test_what_may_not_be_read_is_told(serve: Callable[..., Orgvue]) -> None:
     orgvue = serve(*tenant())
     report = check({**orgvue.config, "export_mode": "paged"})
     row = planned(report, "secret")
-    assert (row["readable"], row["columns"]) == ("no", [])
+    assert (row["readable"], row["fails"], row["columns"]) == ("no", False, [])
     assert "403601" in row["reason"]
     assert report["exit_code"] == 0
     assert planned(report, "people")["deliveries"] == ["slices"]
+    text = command({**orgvue.config, "export_mode": "paged"}, "--test").stdout
+    assert "  ⚠  secret " in text
+    assert "⚠ Dataset 'Secret' " in text
 
 
 @pytest.mark.parametrize(
