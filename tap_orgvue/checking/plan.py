@@ -219,6 +219,8 @@ class Plan:
             raise failure
         delivered = [each for each in headers if projection is None or each.key in projection]
         columns = stream.resolve(delivered)
+        if stream.must_begin_again():
+            columns = stream.resolve(delivered)
         members = self._columns(stream, headers)
         sent = [column.name for column in columns]
         return {

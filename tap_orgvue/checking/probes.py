@@ -170,7 +170,7 @@ def _leads_there(client: Client, entry: Mapping[str, Any]) -> bool:
     wanted = {"dataset:retrieve": url, "dataset:export": f"{url}/export"}
     try:
         return all(
-            client.same_origin(link_url(links, relation), url) == address
+            (client.same_origin(link_url(links, relation), url) or "").upper() == address.upper()
             for relation, address in wanted.items()
         )
     except MalformedResponse:

@@ -127,7 +127,7 @@ class DatasetStream(ExportStream):
         if not self._resolve(first):
             self.logger.info("'%s' is unchanged since its last export.", self.name)
             return False
-        if not self._reload_reasons and self._must_reload(self._resolved.columns):
+        if self.must_begin_again():
             # Only the headers told of a new column: read again, and all of it.
             first.close()
             self._resolve(self.fetch_first())
@@ -176,6 +176,10 @@ class DatasetStream(ExportStream):
         )
         self.queries.replication_column(self._resolved.columns, headers)
         return self._resolved.columns
+
+    def must_begin_again(self) -> bool:
+        """True if only the headers told that all rows must be read again; keeps the reasons."""
+        return not self._reload_reasons and self._must_reload(self._resolved.columns)
 
     @property
     def _begins_anew(self) -> bool:

@@ -47,8 +47,7 @@ def other_links(orgvue: Orgvue) -> None:
 
 def another_type(orgvue: Orgvue) -> None:
     """Declare a property as something else."""
-    dataset = orgvue.dataset("People")
-    dataset.properties = [*dataset.properties, Property("tags", "multiValue")]
+    orgvue.dataset("People").add_property(Property("tags", "multiValue"))
 
 
 FAILING: dict[str, tuple[Callable[[Orgvue], object], set[str], int]] = {
