@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
+    from tap_orgvue.exports.headers import HeaderReader
+    from tap_orgvue.orgvue.client import Client
     from tap_orgvue.streams.discovery import StreamDefinition
 
 
@@ -83,6 +85,15 @@ class TapOrgvue(TapCommand):
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
+        self.use_source()
+        if setup_mapper:
+            # A run tells of them as errors at its end.
+            self.source.discovery.skip_level = logging.WARNING
+            self.setup_mapper()
+
+    @override
+    def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
+        """Read the tenant, before there are streams, through these; or as the settings say."""
         self.source = make_source(
             self.settings,
             state=self.state,
@@ -90,12 +101,9 @@ class TapOrgvue(TapCommand):
             # A thread compresses BATCH files already; one more would only take turns.
             reads_ahead=not self.config.get("batch_config"),
             logger=self.logger,
+            client=client,
+            headers=headers,
         )
-        """The tenant, as the streams read it."""
-        if setup_mapper:
-            # A run tells of them as errors at its end.
-            self.source.discovery.skip_level = logging.WARNING
-            self.setup_mapper()
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -123,6 +131,9 @@ class TapOrgvue(TapCommand):
         Raises:
             SettingsError: A dataset is named twice, by its stream and by its id.
         """
+        if self.source.headers.not_reached:
+            # They may be what a setting names.
+            return
         streams = {each.name: each.dataset_id.upper() for each in definitions}
         properties = {
             each.name: [column.key for column in columns_in(each.schema)] for each in definitions
@@ -136,7 +147,8 @@ class TapOrgvue(TapCommand):
                 "%s: the pattern %r matches no property of any stream.", setting, pattern
             )
 
-    def _check_patterns(self) -> None:
+    @override
+    def check_patterns(self) -> None:
         """Check, before any row, that each property named for protection exists.
 
         A run over some datasets, and a catalog of an older version, may lack the property.
@@ -145,7 +157,9 @@ class TapOrgvue(TapCommand):
             SettingsError: An entry without wildcards has never matched a property.
         """
         source = self.source
-        is_partial = bool(self.settings.datasets) or self._has_old_catalog
+        is_partial = bool(
+            self.settings.datasets or self._has_old_catalog or source.headers.not_reached
+        )
         if is_partial or self.settings.unmatched_patterns is FailOrWarn.WARN:
             return
         mistakes = [
@@ -161,7 +175,9 @@ class TapOrgvue(TapCommand):
     @override
     def all_streams_known(self) -> bool:
         """False if `datasets` leaves streams out, or discovery skipped a dataset."""
-        return not (self.settings.datasets or self._skipped or self.source.discovery.skipped)
+        source = self.source
+        missing = self._skipped or source.discovery.skipped or source.headers.not_reached
+        return not (self.settings.datasets or missing)
 
     @property
     @override
@@ -176,6 +192,18 @@ class TapOrgvue(TapCommand):
         return catalog
 
     @override
+    def selected_streams(self) -> list[Stream]:
+        """The streams of a run.
+
+        Raises:
+            Misconfigured: There is none.
+        """
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        if not selected:
+            raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
+        return selected
+
+    @override
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams; their exports are fetched in the order of the streams.
 
@@ -184,11 +212,10 @@ class TapOrgvue(TapCommand):
 
         Raises:
             Misconfigured: Nothing is selected.
+            SettingsError: A property that should be protected does not exist.
         """
-        selected = [stream for stream in self.streams.values() if stream.selected]
-        if not selected:
-            raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
-        self._check_patterns()
+        selected = self.selected_streams()
+        self.check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
         for stream in selected:
@@ -198,7 +225,11 @@ class TapOrgvue(TapCommand):
 
     @override
     def not_sent(self) -> Iterator[tuple[str, OrgvueError]]:
-        """Datasets that this run should have sent and could not."""
+        """Datasets that this run should have sent and could not.
+
+        Yields:
+            Stream or dataset name, and error.
+        """
         discovery = self.source.discovery
         skipped = self._skipped + skipped_by(discovery)
         yield from skipped_datasets(self.source, skipped)

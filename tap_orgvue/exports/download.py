@@ -71,7 +71,7 @@ def download(
         MalformedResponse: The body expands further than an export can.
         OrgvueError: The file cannot be made or written.
     """
-    file = _temporary_file(temp_dir)
+    file = temporary_file(temp_dir)
     try:
         chunks = iter_raw(response, _CHUNK_BYTES)
         plain = read_ahead(decompressed(_written(chunks, file)))
@@ -94,7 +94,15 @@ def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _temporary_file(temp_dir: str | None) -> BinaryIO:
+def temporary_file(temp_dir: str | None) -> BinaryIO:
+    """An unnamed file for an export.
+
+    Args:
+        temp_dir: Folder for the file; the system's by default.
+
+    Raises:
+        OrgvueError: It cannot be made.
+    """
     try:
         # Unbuffered: the chunks are large already.
         return tempfile.TemporaryFile(dir=temp_dir, prefix="tap-orgvue-", buffering=0)

@@ -106,6 +106,20 @@ class ExportFetcher:
             self._report_change(name, delivery, others[0], error)
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
+    def planned(self, request: requests.PreparedRequest, purpose: Purpose) -> tuple[str, ...]:
+        """The deliveries that `fetch` would try, in their order: synchronous, job, slices."""
+        words = {_Delivery.SYNC: "synchronous", _Delivery.JOB: "job", _Delivery.SLICES: "slices"}
+        return tuple(words[delivery] for delivery in self._deliveries(request, purpose))
+
+    def is_final(
+        self, request: requests.PreparedRequest, purpose: Purpose, error: OrgvueError
+    ) -> bool:
+        """True if `fetch` would raise an error of a synchronous response."""
+        delivery, *others = self._deliveries(request, purpose)
+        if delivery is not _Delivery.SYNC:
+            return False
+        return not others or not self._should_try_next(delivery, error, request)
+
     def _report_change(
         self, name: str, delivery: _Delivery, following: _Delivery, error: OrgvueError
     ) -> None:

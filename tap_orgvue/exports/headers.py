@@ -78,8 +78,16 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         return type(self.error), refusal and (refusal.status, refusal.codes)
 
 
+class NotReached(OrgvueError):
+    """The headers were not read in the time of a check; a run takes the time it needs."""
+
+
 class HeaderReader:
-    """Reads the headers of exports, by POST while the server accepts that. Thread safe."""
+    """Reads the headers of exports, by POST while the server accepts that. Thread safe.
+
+    Attributes:
+        not_reached: Datasets that a check had no time for; always empty in a run.
+    """
 
     def __init__(
         self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
@@ -95,6 +103,7 @@ class HeaderReader:
         self._logger = logger
         self._include_calculations = include_calculations
         self._post_accepted = True
+        self.not_reached: list[Dataset] = []
 
     def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders | SkippedDataset]:
         """Read the headers of many datasets, several at once.

@@ -153,6 +153,29 @@ class ExportJobs:
             FileHostUnreachable: The host of tickets and results cannot be reached.
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
+
+        def read(response: requests.Response, info: RequestInfo) -> DownloadedFile:
+            return download(response, info, temp_dir=self._temp_dir)
+
+        file, ticket = self.run(request, dataset_id, read)
+        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
+
+    def run(
+        self,
+        request: requests.PreparedRequest,
+        dataset_id: str | None,
+        read: Callable[[requests.Response, RequestInfo], T],
+    ) -> tuple[T, JobTicket]:
+        """Run a job as `fetch` does, and read its result in another way.
+
+        Args:
+            request: A synchronous export's request.
+            dataset_id: The dataset, for the count of requests.
+            read: Reads the response with the result; called again after a broken connection.
+
+        Returns:
+            What was read, and the completed ticket.
+        """
         limit = f"`job_timeout` ({self._timeout:g} seconds)"
         deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
@@ -160,7 +183,7 @@ class ExportJobs:
                 purpose = Purpose(RequestKind.JOB, dataset_id)
                 ticket = self._new_job(request, purpose, deadline)
                 ticket = self._completed(ticket, dataset_id, deadline)
-                return self._result(ticket, dataset_id, deadline)
+                return self._result(ticket, dataset_id, deadline, read), ticket
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
@@ -224,18 +247,21 @@ class ExportJobs:
         return self._from_file_host(url, purpose, read, deadline, response_deadline=small)
 
     def _result(
-        self, ticket: JobTicket, dataset_id: str | None, deadline: Deadline
-    ) -> DownloadedFile:
+        self,
+        ticket: JobTicket,
+        dataset_id: str | None,
+        deadline: Deadline,
+        read: Callable[[requests.Response, RequestInfo], T],
+    ) -> T:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
-        file = self._from_file_host(
+        return self._from_file_host(
             ticket.result_url,
             Purpose(RequestKind.DOWNLOAD, dataset_id),
-            lambda response: download(response, request, temp_dir=self._temp_dir),
+            lambda response: read(response, request),
             deadline,
         )
-        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
     def _from_file_host(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import RUN_ENDING, DatasetRefusal, OrgvueError
 from tap_orgvue.orgvue.models import is_dataset_id
@@ -127,7 +128,7 @@ def skipped_datasets(
             continue
         try:
             source.headers.read(each.dataset_id)
-        except DatasetRefusal:
+        except (DatasetRefusal, NotReached):
             continue
         except RUN_ENDING:
             raise

@@ -230,7 +230,8 @@ class ExportStream(BatchStream):
             return False
         return self.queries.forget_missing_properties(self._source.headers.read(self.dataset_id))
 
-    def _first_request(self) -> requests.PreparedRequest:
+    def first_request(self) -> requests.PreparedRequest:
+        """The request of the first page, as a synchronous export's."""
         request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
         return self.build_prepared_request(
             method=request.method, url=request.url, headers=request.headers, json=request.data
@@ -246,15 +247,24 @@ class ExportStream(BatchStream):
         return self._fetch(request)
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
+        try:
+            return self._source.fetcher.fetch(request, self.name, self.export_purpose)
+        except DatasetRefusal as refusal:
+            raise self.forbidden(refusal) from refusal
+
+    @property
+    def export_purpose(self) -> Purpose:
+        """What the requests of the export are for."""
         with_calculations = self._settings.include_calculations
         kind = RequestKind.EXPORT if with_calculations else RequestKind.ITEMS
-        try:
-            return self._source.fetcher.fetch(request, self.name, Purpose(kind, self.dataset_id))
-        except DatasetRefusal as refusal:
-            raise refusal.with_message(
-                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
-                f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
-            ) from refusal
+        return Purpose(kind, self.dataset_id)
+
+    def forbidden(self, refusal: DatasetRefusal) -> OrgvueError:
+        """The stream's error after a refusal of its dataset."""
+        return refusal.with_message(
+            f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
+            f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
+        )
 
     @override
     def request_counts(self) -> Mapping[str, int]:

@@ -88,13 +88,15 @@ def make_client(
     return Client(options, logger=logger)
 
 
-def make_source(
+def make_source(  # noqa: PLR0913 - what the streams share
     settings: Settings,
     *,
     state: Mapping[str, Any],
     catalog: Catalog | None,
     reads_ahead: bool,
     logger: logging.Logger,
+    client: Client | None = None,
+    headers: HeaderReader | None = None,
 ) -> Source:
     """Put together what the streams of a run share; no request is sent.
 
@@ -104,6 +106,8 @@ def make_source(
         catalog: The user's catalog, if there is one.
         reads_ahead: True if a thread decompresses an export while its rows are decoded.
         logger: The tap's.
+        client: The tenant's API; that of the settings by default.
+        headers: Reads the headers of exports; one for this client by default.
 
     Raises:
         SettingsError: The state belongs to another tenant.
@@ -119,8 +123,10 @@ def make_source(
         new_properties=settings.new_properties,
         remembered=earlier.protections,
     )
-    client = make_client(settings, logger)
-    headers = HeaderReader(client, logger, include_calculations=settings.include_calculations)
+    client = client or make_client(settings, logger)
+    headers = headers or HeaderReader(
+        client, logger, include_calculations=settings.include_calculations
+    )
     return Source(
         settings=settings,
         tenant=tenant,

@@ -97,7 +97,7 @@ def test_the_connection_check_in_a_project(project: Project, orgvue: Orgvue) -> 
     done = project.meltano(orgvue, "invoke", "tap-orgvue", "--test")
     assert done.returncode == 0, done.stdout + done.stderr
     stages = [line for line in done.stdout.splitlines() if line.startswith("✓")]
-    assert len(stages) == 7
+    assert len(stages) == 9
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from tap_orgvue.checking.assumptions import ASSUMPTIONS, Assumption
+from tap_orgvue.checking.report import check_schema
 from tap_orgvue.exit_codes import EXPLAINED
 from tap_orgvue.orgvue.advice import ADVICE
+from tap_orgvue.simulator import Orgvue, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.project.meltano_definition import DEFINITION, definition
+from tests.support.runs import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -195,6 +199,67 @@ def _sentence(clause: str) -> str:
     return f"{clause[0].upper()}{clause[1:]}."
 
 
+def assumptions_table() -> str:
+    """The inferred facts of the API, for docs/api-assumptions.md."""
+    rows = [
+        (
+            f"`{each.name}`",
+            each.fact,
+            each.used,
+            each.otherwise,
+            _when_checked(each),
+        )
+        for each in ASSUMPTIONS
+    ]
+    heading = ("name", "what the tap assumes", "what relies on it", "otherwise", "checked")
+    return table(heading, rows)
+
+
+def _when_checked(each: Assumption) -> str:
+    if not each.unchecked:
+        return "yes"
+    is_setting = each.unchecked.startswith("`")
+    return f"yes, unless {each.unchecked}" if is_setting else f"no, {each.unchecked}"
+
+
+def transcript() -> Part:
+    """What the check says of the simulator's tenant, with the settings of docs/checking.md."""
+    document = DOCS / "checking.md"
+    example = re.findall(r"```json\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)[0]
+    with Orgvue(demo_tenant(300, 120, 2026)) as orgvue:
+        text = command({**orgvue.config, **json.loads(example)}, "--test", fresh=True).stdout
+    return Part(document, "<!-- transcript -->", "<!-- end of it -->", f"\n```text\n{text}```\n\n")
+
+
+def check_members() -> str:
+    """The members of the document of `--test --format json`, a table for each kind of object."""
+    kinds = check_schema()["$defs"]
+    parts = []
+    for name, kind in kinds.items():
+        if "properties" in kind:
+            rows = [
+                (f"`{member}`", _type_in_words(form, kinds), form.get("description", ""))
+                for member, form in kind["properties"].items()
+            ]
+            parts.append(f"**{name}.** {kind['description']}\n\n")
+            parts.append(table(("member", "type", "meaning"), rows) + "\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _type_in_words(form: dict[str, Any], kinds: dict[str, Any]) -> str:
+    if "anyOf" in form:
+        return " or ".join(_type_in_words(each, kinds) for each in form["anyOf"])
+    if "allOf" in form:
+        return _type_in_words(form["allOf"][0], kinds)
+    if "$ref" in form:
+        name = form["$ref"].rpartition("/")[2]
+        options = kinds[name].get("enum")
+        return ", ".join(f"`{option}`" for option in options) if options else name
+    if form["type"] == "array":
+        return f"list of {_type_in_words(form['items'], kinds)}"
+    return str(form["type"])
+
+
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [heading, ["---"] * len(heading), *rows]
@@ -252,6 +317,8 @@ def parts() -> Iterator[Part]:
         ("settings", "settings of every SDK tap", sdk_settings_table()),
         ("troubleshooting", "troubleshooting", troubleshooting_table()),
         ("operating", "exit codes", exit_codes_table()),
+        ("api-assumptions", "assumptions", assumptions_table()),
+        ("checking", "members of the check's document", check_members()),
     ):
         path = DOCS / f"{page}.md"
         yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
@@ -266,6 +333,6 @@ def plugin_definition() -> str:
 
 
 if __name__ == "__main__":
-    for part in parts():
+    for part in (*parts(), transcript()):
         part.write()
     DEFINITION.write_text(plugin_definition(), encoding="utf-8")

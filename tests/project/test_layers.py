@@ -25,10 +25,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": {"orgvue"},
     "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
     "pages": {"reporting", "streams", "settings", "exports", "schema", "orgvue", "scrubbing"},
-    "connection_check": {"streams", "settings", "exports", "orgvue"},
     "exit_codes": {"settings", "singer", "orgvue"},
+    "checking": {"streams", "settings", "exports", "schema", "singer", "orgvue", "scrubbing"}
+    | {"exit_codes"},
     "tap_command": {
-        *("connection_check", "reporting", "streams", "settings", "singer", "orgvue"),
+        *("checking", "reporting", "streams", "exports", "settings", "singer", "orgvue"),
         *("exit_codes", "scrubbing"),
     },
     "tap": {
