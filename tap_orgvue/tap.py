@@ -39,6 +39,7 @@ from tap_orgvue.tap_command import TapCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk import Stream
 
@@ -117,7 +118,11 @@ class TapOrgvue(TapCommand):
 
         The SDK calls this in both cases.
         """
-        definitions = list(self.source.discovery.streams())
+        discovery, journal = self.source.discovery, self.source.journal
+        with journal.discovery():
+            if not discovery.has_catalog:
+                journal.to_discover = len(discovery.datasets)
+            definitions = list(discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
         self._check_names(definitions)
         return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
@@ -197,6 +202,8 @@ class TapOrgvue(TapCommand):
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
         for stream in selected:
+            # Named to the journal in their order, so that it knows how many there are.
+            self.source.journal.stream(stream.name)
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
         failed = super().run()
@@ -204,6 +211,11 @@ class TapOrgvue(TapCommand):
             self.logger.error("%s", error)
             failed[name] = error
         return failed
+
+    @override
+    def turn_of(self, stream: Stream) -> AbstractContextManager[None]:
+        """Whose turn it is stands in the journal."""
+        return self.source.journal.turn_of(stream.name)
 
     def _absent(self) -> Iterator[tuple[str, OrgvueError]]:
         """Datasets that this run should have sent and could not."""

@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.orgvue.deadlines import earliest
 from tap_orgvue.orgvue.error_body import error_entries, one_line
 from tap_orgvue.orgvue.errors import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.download import DownloadedFile
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.deadlines import Deadline
 
@@ -130,7 +132,9 @@ class ExportJobs:
         self._temp_dir = temp_dir
         self._file_host_responded = False
 
-    def fetch(self, request: requests.PreparedRequest) -> DownloadedFile:
+    def fetch(
+        self, request: requests.PreparedRequest, progress: ExportProgress = UNTOLD
+    ) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
         A ticket or a result can expire (after about 15 minutes, API guide, "Asynchronous export");
@@ -147,8 +151,10 @@ class ExportJobs:
         deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
             try:
-                ticket = self._completed(self._new_job(request, deadline), deadline)
-                return self._result(ticket, deadline)
+                progress.waiting()
+                ticket = self._new_job(request, deadline)
+                progress.job_started()
+                return self._result(self._completed(ticket, deadline), deadline, progress)
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
@@ -204,14 +210,18 @@ class ExportJobs:
         small = self._client.small_response_deadline
         return self._from_file_host(url, "The job ticket", read, deadline, response_deadline=small)
 
-    def _result(self, ticket: JobTicket, deadline: Deadline) -> DownloadedFile:
+    def _result(
+        self, ticket: JobTicket, deadline: Deadline, progress: ExportProgress
+    ) -> DownloadedFile:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
         file = self._from_file_host(
             ticket.result_url,
             "The job's result",
-            lambda response: download(response, request, temp_dir=self._temp_dir),
+            lambda response: download(
+                response, request, temp_dir=self._temp_dir, progress=progress
+            ),
             deadline,
         )
         return msgspec.structs.replace(file, trace_id=ticket.trace_id)

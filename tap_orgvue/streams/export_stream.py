@@ -23,6 +23,7 @@ from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
 from tap_orgvue.records.values import Counts
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.evolution import ResolvedColumns
@@ -30,6 +31,7 @@ from tap_orgvue.schema.naming import RESCUED
 from tap_orgvue.schema.page_headers import check_same_headers
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.streams.export_query import ExportQueryBuilder
+from tap_orgvue.streams.journal_progress import JournalProgress
 from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
 from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.stream_columns import StreamColumns
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.exports.response import ExportResponse
     from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.reporting.journal import StreamJournal
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.prefetch import PrefetchedExport
     from tap_orgvue.streams.source import Source
@@ -93,6 +96,11 @@ class ExportStream(BatchStream):
         if self._settings.include_calculations:
             return client.export_url(self.dataset_id)
         return client.items_url(self.dataset_id)
+
+    @property
+    def journal(self) -> StreamJournal:
+        """The stream's part of the journal."""
+        return self._source.journal.stream(self.name)
 
     # -- the catalog
 
@@ -244,7 +252,8 @@ class ExportStream(BatchStream):
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
-            return self._source.fetcher.fetch(request, self.name)
+            progress = JournalProgress(self.journal)
+            return self._source.fetcher.fetch(request, self.name, progress)
         except DatasetRefusal as refusal:
             raise OrgvueError(
                 f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
@@ -309,6 +318,8 @@ class ExportStream(BatchStream):
             return
         if not self._settings.include_calculations:
             rows = ItemRows(export.chunks(), self._headers)
+        journal = self.journal
+        journal.enter(Stage.SENDING)
         self.start_page()
         try:
             self._check_headers(rows.headers)
@@ -330,10 +341,12 @@ class ExportStream(BatchStream):
                     self.note_replication_values(values, len(block))
                     self._duplicates.add(maker.latest(block, self._id_column))
                     yield cast("Record", block)
+                    journal.rows += len(block)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
+                    journal.rows += len(records)
         except OrgvueError as error:
             raise OrgvueError(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
