@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from typing_extensions import override
 
 from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
 from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.reporting.live_display import LiveDisplay
+from tap_orgvue.reporting.watching import watch
 from tap_orgvue.scrubbing import SCRUBBER, escaped
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.catalog import checked_catalog
@@ -18,12 +21,14 @@ from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
+from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.streams.source import make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_orgvue.settings import Settings
+    from tap_orgvue.streams.source import Source
 
 _CHECK_RETRIES = 2
 """Retries of `--test`, which takes seconds; a run has more patience."""
@@ -57,9 +62,13 @@ class TapCommand(IsolatingTap):
 
     Attributes:
         settings: The run's settings.
+        source: The tenant, as the streams read it.
     """
 
     settings: Settings
+    source: Source
+
+    _display: LiveDisplay | None = None
 
     @classmethod
     @override
@@ -95,9 +104,12 @@ class TapCommand(IsolatingTap):
             if catalog is None
             else checked_catalog(read_json_object("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
+            setup_mapper=False,
         )
         try:
-            failed = tap.run()
+            with tap.watched(sends_records=True):
+                tap.setup_mapper()
+                failed = tap.run()
         except Terminated:
             tap.write_last_state()
             raise
@@ -131,6 +143,8 @@ class TapCommand(IsolatingTap):
             setup_mapper=False,
         )
         try:
+            with tap.watched(sends_records=False):
+                _ = tap.streams
             tap.run_discovery()
         finally:
             tap.close()
@@ -193,6 +207,33 @@ class TapCommand(IsolatingTap):
         finally:
             client.close()
             self.close()
+
+    @contextmanager
+    def watched(self, *, sends_records: bool) -> Iterator[None]:
+        """Tell how far the run is: live on a terminal, else by lines of the log.
+
+        Args:
+            sends_records: False if nothing is written to standard output meanwhile.
+        """
+        watcher = watch(
+            self.source.journal,
+            self.logger,
+            seconds_writing=self._seconds_writing,
+            sends_records=sends_records,
+        )
+        self._display = watcher if isinstance(watcher, LiveDisplay) else None
+        with watcher:
+            yield
+
+    def _seconds_writing(self) -> float:
+        writer = self.message_writer
+        return writer.seconds_writing() if isinstance(writer, BufferedWriter) else 0.0
+
+    @override
+    def abandon(self) -> None:
+        """Leave no display on the terminal."""
+        if self._display is not None:
+            self._display.abandon()
 
     def close(self) -> None:
         """End what is under way."""
