@@ -13,6 +13,7 @@ from tap_orgvue.reporting import heartbeat
 from tap_orgvue.reporting.heartbeat import Heartbeat
 from tap_orgvue.reporting.journal import Journal, Stage
 from tap_orgvue.reporting.loader_wait import LoaderWait
+from tap_orgvue.scrubbing import SCRUBBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,12 +140,11 @@ def test_stages_that_change_faster(run: Watched) -> None:
     assert run.after(40) == ["2 of 2 streams done, 1 500 rows, 120 s in all"]
 
 
-def test_names_cannot_forge_lines(run: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    """A stream of a catalog may have any name: it is a part of a line, and a `%` of it nothing."""
+def test_names_cannot_forge_lines(run: Watched) -> None:
+    """A stream of a catalog may have any name: it is part of one line, and a `%` of it nothing."""
+    SCRUBBER.install()
     run.journal.stream("100 %s\n2026").enter(Stage.JOB)
-    run.after(30)
-    (record,) = caplog.records
-    assert record.msg == "%s"
+    assert run.after(30) == ["100 %s\\n2026: export job running, 30 s"]
 
 
 def test_the_thread_tells_and_ends(
