@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tap_orgvue.reporting.figures import grouped, megabytes
@@ -59,13 +60,16 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Start the thread."""
-        self._thread.start()
+        with suppress(RuntimeError):
+            # A system may grant no further thread.
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the thread."""
         self._stop.set()
-        self._thread.join(_LAST_LINE_SECONDS)
+        with suppress(RuntimeError):
+            self._thread.join(_LAST_LINE_SECONDS)
 
     def _run(self) -> None:
         pause = FIRST_BEAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from tap_orgvue.reporting.terminal import FramedStream
@@ -44,15 +45,23 @@ class LiveDisplay:
     def __enter__(self) -> Self:
         """Show it."""
         self._terminal.install()
-        self._thread.start()
+        with suppress(RuntimeError):
+            # A system may grant no further thread.
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove it: lines written from now on are the only ones."""
         self._stop.set()
-        self._thread.join(_STOP_SECONDS)
-        self._terminal.remove()
-        self._terminal.uninstall()
+        # A signal may come at any moment.
+        try:
+            with suppress(RuntimeError):
+                self._thread.join(_STOP_SECONDS)
+        finally:
+            try:
+                self._terminal.remove()
+            finally:
+                self._terminal.uninstall()
 
     def abandon(self) -> None:
         """Remove it, if that does not wait for anything. For signal handlers."""

@@ -16,7 +16,7 @@ import pytest
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS
 from tests.command.test_start_up import STARTED, told_by
 from tests.support.datasets import people
-from tests.support.runs import command, discover
+from tests.support.runs import TIMEOUT, command, discover
 from tests.support.screens import Terminal, ended, on_terminal, start_on, terminal
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def until(what: Callable[[], bool]) -> Callable[[], None]:
     """What waits until something is so, in a thread of the server; the test looks whether it is."""
 
     def wait() -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not what() and time.monotonic() < deadline:
             time.sleep(0.02)
 
@@ -341,3 +341,21 @@ def test_a_run_without_a_terminal_has_a_heartbeat(orgvue: Orgvue, tmp_path: Path
         )
     assert all(told("INFO", words) for words in lines.values())
     assert done.stdout.count(b'{"type":"RECORD"') == 5
+
+
+def test_a_terminal_that_takes_nothing_holds_no_run_up(
+    orgvue: Orgvue, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """After Ctrl-S the display stands still, and the run goes on to its end."""
+    catalog = discover(orgvue.config)
+    with terminal() as opened:
+
+        def stopped() -> None:
+            until(lambda: shows(opened, "people  waiting for Orgvue"))()
+            opened.type(b"\x13")
+
+        orgvue.meanwhile(stopped, on="export")
+        process = start(opened, orgvue.config, catalog=catalog, LOGLEVEL="ERROR")
+        out, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert out.count('{"type":"RECORD"') == 5

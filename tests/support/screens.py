@@ -145,6 +145,10 @@ class Terminal:
             # Nobody has the other side open any more.
             return
 
+    def type(self, keys: bytes) -> None:
+        """Type on its keyboard."""
+        os.write(self._own, keys)
+
     def hang_up(self) -> None:
         """Leave the process's side to the process."""
         if self.side >= 0:
