@@ -18,7 +18,7 @@ REFRESH_SECONDS = 0.25
 """From one frame to the next. A frame takes a third of a millisecond."""
 
 _STOP_SECONDS = 1.0
-"""Seconds to wait for the last frame at the end."""
+"""Seconds to wait for the removal: a terminal may take nothing, as after Ctrl-S."""
 
 
 class LiveDisplay:
@@ -53,15 +53,12 @@ class LiveDisplay:
     def __exit__(self, *_: object) -> None:
         """Remove it: lines written from now on are the only ones."""
         self._stop.set()
-        # A signal may come at any moment.
         try:
             with suppress(RuntimeError):
                 self._thread.join(_STOP_SECONDS)
         finally:
-            try:
-                self._terminal.remove()
-            finally:
-                self._terminal.uninstall()
+            # A signal may have come meanwhile.
+            self._terminal.uninstall()
 
     def abandon(self) -> None:
         """Remove it, if that does not wait for anything. For signal handlers."""
@@ -69,8 +66,10 @@ class LiveDisplay:
 
     def _run(self) -> None:
         try:
-            self._draw()
-        except Exception:  # noqa: BLE001 - a run is not about its display
+            with suppress(Exception):
+                # A run is not about its display: what fails is switched off.
+                self._draw()
+        finally:
             self._terminal.remove()
 
     def _draw(self) -> None:

@@ -26,9 +26,6 @@ _CLEAR = "\r\x1b[J"
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 """A line that is wider than it was thought to be is cut, and takes no second one."""
 
-_STOP_SECONDS = 1.0
-"""Seconds to wait for a terminal that takes nothing, as after Ctrl-S."""
-
 _DEFAULT_SIZE = os.terminal_size((80, 24))
 
 
@@ -128,22 +125,10 @@ class FramedStream:
             # No terminal of this session, or a system without process groups.
             return False
 
-    def remove(self) -> bool:
-        """Remove the frame for good.
-
-        Returns:
-            False if the terminal takes nothing, so that the frame stays.
-        """
-        if not self._lock.acquire(timeout=_STOP_SECONDS):
-            return False
-        try:
+    def remove(self) -> None:
+        """Remove the frame; waits for as long as the terminal takes nothing, as after Ctrl-S."""
+        with self._lock, suppress(OSError):
             self.show(())
-        except OSError:
-            return False
-        finally:
-            self._frame = ""
-            self._lock.release()
-        return True
 
     def abandon(self) -> None:
         """Remove the frame, if that does not wait for anything. For signal handlers."""

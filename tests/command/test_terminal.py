@@ -357,5 +357,6 @@ def test_a_terminal_that_takes_nothing_holds_no_run_up(
         orgvue.meanwhile(stopped, on="export")
         process = start(opened, orgvue.config, catalog=catalog, LOGLEVEL="ERROR")
         out, _ = process.communicate(timeout=TIMEOUT)
+        opened.type(b"\x11")
     assert process.returncode == 0
     assert out.count('{"type":"RECORD"') == 5

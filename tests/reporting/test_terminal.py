@@ -46,7 +46,7 @@ def test_a_removed_frame_leaves_nothing() -> None:
         with framed(opened) as stream:
             stream.show(["frame"] * 5)
             stream.write("one\n")
-            assert stream.remove()
+            stream.remove()
             stream.write("two\n")
         assert opened.screen.text == ["one", "two", ""]
 
@@ -125,7 +125,7 @@ def test_a_shell_has_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
             shown = opened.received
             stream.show(["frame"])
             stream.write("text\n")
-            assert stream.remove()
+            stream.remove()
         assert opened.received.count("frame") == 1
         assert opened.received.startswith(shown)
 
