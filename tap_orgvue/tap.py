@@ -32,6 +32,7 @@ from tap_orgvue.tap_command import TapCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk import Stream
 
@@ -120,7 +121,11 @@ class TapOrgvue(TapCommand):
 
         The SDK calls this in both cases.
         """
-        definitions = list(self.source.discovery.streams())
+        discovery, journal = self.source.discovery, self.source.journal
+        with journal.discovery():
+            if not discovery.has_catalog:
+                journal.to_discover = len(discovery.datasets)
+            definitions = list(discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
         self._check_names(definitions)
         return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
@@ -219,9 +224,16 @@ class TapOrgvue(TapCommand):
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
         for stream in selected:
+            # Named to the journal in their order, so that it knows how many there are.
+            self.source.journal.stream(stream.name)
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
         return super().run()
+
+    @override
+    def turn_of(self, stream: Stream) -> AbstractContextManager[None]:
+        """Whose turn it is stands in the journal."""
+        return self.source.journal.turn_of(stream.name)
 
     @override
     def not_sent(self) -> Iterator[tuple[str, OrgvueError]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -10,15 +11,18 @@ from typing_extensions import override
 
 from tap_orgvue.exit_codes import exit_code_of_streams
 from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.reporting.live_display import LiveDisplay
+from tap_orgvue.reporting.watching import watch
 from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
+from tap_orgvue.singer.output import BufferedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from singer_sdk import Stream
 
@@ -72,6 +76,8 @@ class TapCommand(IsolatingTap):
     settings: Settings
     source: Source
 
+    _display: LiveDisplay | None = None
+
     @classmethod
     @override
     def invoke(  # type: ignore[override]
@@ -106,9 +112,12 @@ class TapCommand(IsolatingTap):
             if catalog is None
             else checked_catalog(read_json_object("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
+            setup_mapper=False,
         )
         try:
-            failed = tap.run()
+            with tap.watched(sends_records=True):
+                tap.setup_mapper()
+                failed = tap.run()
         except Terminated:
             tap.write_last_state()
             raise
@@ -148,6 +157,8 @@ class TapCommand(IsolatingTap):
             setup_mapper=False,
         )
         try:
+            with tap.watched(sends_records=False):
+                _ = tap.streams
             tap.run_discovery()
         finally:
             tap.close()
@@ -236,6 +247,33 @@ class TapCommand(IsolatingTap):
     def check_patterns(self) -> None:
         """Check that each property that is named for protection exists."""
         raise NotImplementedError
+
+    @contextmanager
+    def watched(self, *, sends_records: bool) -> Iterator[None]:
+        """Tell how far the run is: live on a terminal, else by lines of the log.
+
+        Args:
+            sends_records: False if nothing is written to standard output meanwhile.
+        """
+        watcher = watch(
+            self.source.journal,
+            self.logger,
+            seconds_writing=self._seconds_writing,
+            sends_records=sends_records,
+        )
+        self._display = watcher if isinstance(watcher, LiveDisplay) else None
+        with watcher:
+            yield
+
+    def _seconds_writing(self) -> float:
+        writer = self.message_writer
+        return writer.seconds_writing() if isinstance(writer, BufferedWriter) else 0.0
+
+    @override
+    def abandon(self) -> None:
+        """Leave no display on the terminal."""
+        if self._display is not None:
+            self._display.abandon()
 
     def close(self) -> None:
         """End what is under way."""

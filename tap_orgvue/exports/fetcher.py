@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_orgvue.exports.download import download
 from tap_orgvue.exports.jobs import ExportJobs, body_of
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.exports.response import ExportResponse
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.download import DownloadedFile
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
 
 
@@ -60,7 +62,8 @@ class ExportFetcher:
         self._jobs = ExportJobs(client, timeout=job_timeout, temp_dir=temp_dir)
         self._known: dict[str, tuple[_Delivery, ...]] = {}
         self._fetch_by: Mapping[
-            _Delivery, Callable[[requests.PreparedRequest, Purpose], ExportResponse]
+            _Delivery,
+            Callable[[requests.PreparedRequest, Purpose, ExportProgress], ExportResponse],
         ] = {
             _Delivery.SYNC: self._sync,
             _Delivery.JOB: self._job,
@@ -68,7 +71,11 @@ class ExportFetcher:
         }
 
     def fetch(
-        self, request: requests.PreparedRequest, name: str, purpose: Purpose
+        self,
+        request: requests.PreparedRequest,
+        name: str,
+        purpose: Purpose,
+        progress: ExportProgress = UNTOLD,
     ) -> ExportResponse:
         """Fetch an export.
 
@@ -76,6 +83,7 @@ class ExportFetcher:
             request: A synchronous export's request; its path names the dataset.
             name: The stream's name, for the log.
             purpose: The dataset, and whether its export or its items are requested.
+            progress: Told how far the export is.
 
         Returns:
             A response with a complete file, or with status 413 if only slices can be fetched.
@@ -92,7 +100,7 @@ class ExportFetcher:
         for i, delivery in enumerate(deliveries):
             others = deliveries[i + 1 :]
             try:
-                response = self._fetch_by[delivery](request, purpose)
+                response = self._fetch_by[delivery](request, purpose, progress)
             except _TryNextDelivery as passing:
                 error: OrgvueError = passing.error
             except OrgvueError as refused:
@@ -159,29 +167,41 @@ class ExportFetcher:
 
     # -- the deliveries
 
-    def _sync(self, request: requests.PreparedRequest, purpose: Purpose) -> ExportResponse:
+    def _sync(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
         is_only_delivery = self._mode is ExportMode.SYNC or _is_next_page(request)
-        return self._response(request, purpose, retry_timeouts=is_only_delivery)
+        return self._response(request, purpose, progress, retry_timeouts=is_only_delivery)
 
-    def _job(self, request: requests.PreparedRequest, purpose: Purpose) -> ExportResponse:
-        return self._over(request, self._jobs.fetch(request, purpose.dataset_id))
+    def _job(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
+        return self._over(request, self._jobs.fetch(request, purpose.dataset_id, progress))
 
-    def _slice(self, request: requests.PreparedRequest, purpose: Purpose) -> ExportResponse:
+    def _slice(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
         try:
-            return self._response(request, purpose, retry_timeouts=False)
+            return self._response(request, purpose, progress, retry_timeouts=False)
         except (_TryNextDelivery, Refusal) as error:
             if isinstance(error, _TryNextDelivery) or error.too_large:
                 return ExportResponse(request, None)
             raise
 
     def _response(
-        self, request: requests.PreparedRequest, purpose: Purpose, *, retry_timeouts: bool
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        progress: ExportProgress,
+        *,
+        retry_timeouts: bool,
     ) -> ExportResponse:
         """Download one synchronous response.
 
         Args:
             request: The request.
             purpose: What it is for.
+            progress: Told of the wait and the download.
             retry_timeouts: True if an export that may be too large is requested again.
 
         Raises:
@@ -194,12 +214,19 @@ class ExportFetcher:
         def attempt() -> DownloadedFile:
             try:
                 with self._client.open(request, purpose) as response:
-                    return download(response, info, temp_dir=self._temp_dir, bracket=bracket)
+                    return download(
+                        response,
+                        info,
+                        temp_dir=self._temp_dir,
+                        bracket=bracket,
+                        progress=progress,
+                    )
             except (Refusal, ConnectionFailed) as error:
                 if not retry_timeouts and _may_be_too_large(error):
                     raise _TryNextDelivery(error) from None
                 raise
 
+        progress.waiting()
         return self._over(request, self._client.retrying(attempt, purpose))
 
     def _over(self, request: requests.PreparedRequest, file: DownloadedFile) -> ExportResponse:

@@ -24,7 +24,7 @@ from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import requests
 
@@ -90,7 +90,12 @@ class HeaderReader:
     """
 
     def __init__(
-        self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
+        self,
+        client: Client,
+        logger: logging.Logger,
+        *,
+        include_calculations: bool = True,
+        on_read: Callable[[], None] = lambda: None,
     ) -> None:
         """Request nothing yet.
 
@@ -98,10 +103,12 @@ class HeaderReader:
             client: The tenant.
             logger: Told of headers that lack generated properties.
             include_calculations: False if only the stored properties are wanted.
+            on_read: Called in any thread once for each dataset of `read_all`, as it is done.
         """
         self._client = client
         self._logger = logger
         self._include_calculations = include_calculations
+        self._on_read = on_read
         self._post_accepted = True
         self.not_reached: list[Dataset] = []
 
@@ -131,13 +138,16 @@ class HeaderReader:
             pool.close()
 
     def _read_one(self, dataset: Dataset) -> DatasetHeaders | SkippedDataset:
+        found: DatasetHeaders | SkippedDataset
         try:
             headers = self.read(dataset.dataset_id)
-            return DatasetHeaders(dataset, headers, self._key(dataset, headers))
+            found = DatasetHeaders(dataset, headers, self._key(dataset, headers))
         except RUN_ENDING:
             raise
         except OrgvueError as error:
-            return SkippedDataset(dataset, error)
+            found = SkippedDataset(dataset, error)
+        self._on_read()
+        return found
 
     def _key(self, dataset: Dataset, headers: Sequence[Property]) -> str | None:
         keys = {header.key for header in headers}

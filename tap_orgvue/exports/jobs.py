@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.orgvue.deadlines import earliest
 from tap_orgvue.orgvue.error_body import error_entries, one_line
 from tap_orgvue.orgvue.errors import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.download import DownloadedFile
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.deadlines import Deadline
 
@@ -135,7 +137,10 @@ class ExportJobs:
         self._file_host_responded = False
 
     def fetch(
-        self, request: requests.PreparedRequest, dataset_id: str | None = None
+        self,
+        request: requests.PreparedRequest,
+        dataset_id: str | None = None,
+        progress: ExportProgress = UNTOLD,
     ) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
@@ -145,6 +150,7 @@ class ExportJobs:
         Args:
             request: The synchronous export's request.
             dataset_id: The dataset, to count the requests for.
+            progress: Told how far the job is.
 
         Raises:
             JobFailed: The job failed or its result was lost too often, Orgvue refused it by a
@@ -155,9 +161,9 @@ class ExportJobs:
         """
 
         def read(response: requests.Response, info: RequestInfo) -> DownloadedFile:
-            return download(response, info, temp_dir=self._temp_dir)
+            return download(response, info, temp_dir=self._temp_dir, progress=progress)
 
-        file, ticket = self.run(request, dataset_id, read)
+        file, ticket = self.run(request, dataset_id, read, progress)
         return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
     def run(
@@ -165,6 +171,7 @@ class ExportJobs:
         request: requests.PreparedRequest,
         dataset_id: str | None,
         read: Callable[[requests.Response, RequestInfo], T],
+        progress: ExportProgress = UNTOLD,
     ) -> tuple[T, JobTicket]:
         """Run a job as `fetch` does, and read its result in another way.
 
@@ -172,6 +179,7 @@ class ExportJobs:
             request: A synchronous export's request.
             dataset_id: The dataset, for the count of requests.
             read: Reads the response with the result; called again after a broken connection.
+            progress: Told how far the job is.
 
         Returns:
             What was read, and the completed ticket.
@@ -181,7 +189,9 @@ class ExportJobs:
         for tries_left in reversed(range(JOB_TRIES)):
             try:
                 purpose = Purpose(RequestKind.JOB, dataset_id)
+                progress.waiting()
                 ticket = self._new_job(request, purpose, deadline)
+                progress.job_started()
                 ticket = self._completed(ticket, dataset_id, deadline)
                 return self._result(ticket, dataset_id, deadline, read), ticket
             except _JobLost as error:

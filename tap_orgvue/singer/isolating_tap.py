@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Tap
@@ -133,6 +133,10 @@ class IsolatingTap(Tap):
             and stream.emit_activate_version_messages
         )
 
+    def turn_of(self, stream: Stream) -> AbstractContextManager[None]:  # noqa: ARG002 - a hook
+        """Entered before a stream's sync, exited after it, also after a failure."""
+        return nullcontext()
+
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
 
@@ -175,7 +179,8 @@ class IsolatingTap(Tap):
             before = copy.deepcopy(stream.stream_state)
             self._syncing = stream
             try:
-                stream.sync()
+                with self.turn_of(stream):
+                    stream.sync()
                 stream.finalize_state_progress_markers()
                 unfinished.remove(stream.name)
             except Exception as error:
@@ -245,6 +250,7 @@ class IsolatingTap(Tap):
             if now - self._signalled_at > IMPATIENT_SECONDS:
                 if isinstance(self._syncing, BatchStream):
                     self._syncing.unlink_files()
+                self.abandon()
                 os._exit(terminated.code)
             return
         self._signalled_at = now
@@ -252,6 +258,9 @@ class IsolatingTap(Tap):
             writer.interruption = terminated
             return
         raise terminated
+
+    def abandon(self) -> None:
+        """Called in a signal handler before the process ends at once."""
 
     def flush(self) -> None:
         """Write out the buffer."""

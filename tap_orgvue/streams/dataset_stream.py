@@ -17,6 +17,7 @@ from tap_orgvue.orgvue.errors import (
     Refusal,
 )
 from tap_orgvue.records.report import warnings_of
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.singer.bookmarks import replication_bound
@@ -76,6 +77,17 @@ class DatasetStream(ExportStream):
 
     def fetch_first(self) -> PrefetchedExport:
         """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
+        self.journal.enter(Stage.WAITING)
+        try:
+            first = self._first_page()
+        except BaseException:
+            # The error, too, waits for the stream's turn.
+            self.journal.enter(Stage.PLANNED)
+            raise
+        self.journal.enter(Stage.FETCHED)
+        return first
+
+    def _first_page(self) -> PrefetchedExport:
         self.check_request()
         cache_key = None
         if self._settings.skip_unchanged:

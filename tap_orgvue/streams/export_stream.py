@@ -25,6 +25,7 @@ from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
 from tap_orgvue.records.values import Counts
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.evolution import ResolvedColumns
@@ -32,6 +33,7 @@ from tap_orgvue.schema.naming import RESCUED
 from tap_orgvue.schema.page_headers import check_same_headers
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.streams.export_query import ExportQueryBuilder
+from tap_orgvue.streams.journal_progress import JournalProgress
 from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
 from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.stream_columns import StreamColumns
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.exports.response import ExportResponse
     from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.reporting.journal import StreamJournal
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.prefetch import PrefetchedExport
     from tap_orgvue.streams.source import Source
@@ -96,6 +99,11 @@ class ExportStream(BatchStream):
         if self._settings.include_calculations:
             return client.export_url(self.dataset_id)
         return client.items_url(self.dataset_id)
+
+    @property
+    def journal(self) -> StreamJournal:
+        """The stream's part of the journal."""
+        return self._source.journal.stream(self.name)
 
     # -- the catalog
 
@@ -248,7 +256,9 @@ class ExportStream(BatchStream):
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
-            return self._source.fetcher.fetch(request, self.name, self.export_purpose)
+            return self._source.fetcher.fetch(
+                request, self.name, self.export_purpose, JournalProgress(self.journal)
+            )
         except DatasetRefusal as refusal:
             raise self.forbidden(refusal) from refusal
 
@@ -329,6 +339,8 @@ class ExportStream(BatchStream):
             return
         if not self._settings.include_calculations:
             rows = ItemRows(export.chunks(), self._headers)
+        journal = self.journal
+        journal.enter(Stage.SENDING)
         self.start_page()
         try:
             self._check_headers(rows.headers)
@@ -350,10 +362,12 @@ class ExportStream(BatchStream):
                     self.note_replication_values(changes, len(block))
                     self._duplicates.add(maker.values(block, self._id_column))
                     yield cast("Record", block)
+                    journal.rows += len(block)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
+                    journal.rows += len(records)
         except OrgvueError as error:
             raise error.with_message(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"

@@ -9,6 +9,7 @@ import msgspec
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.reporting.journal import Journal
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
@@ -39,6 +40,7 @@ class Source(msgspec.Struct, frozen=True):
         earlier: The streams of earlier runs.
         tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
+        journal: What each stream is doing.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Source(msgspec.Struct, frozen=True):
     earlier: EarlierRuns
     tenant: str
     prefetcher: Prefetcher[PrefetchedExport]
+    journal: Journal
 
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
@@ -123,9 +126,13 @@ def make_source(  # noqa: PLR0913 - what the streams share
         new_properties=settings.new_properties,
         remembered=earlier.protections,
     )
+    journal = Journal()
     client = client or make_client(settings, logger)
     headers = headers or HeaderReader(
-        client, logger, include_calculations=settings.include_calculations
+        client,
+        logger,
+        include_calculations=settings.include_calculations,
+        on_read=journal.count_discovered,
     )
     return Source(
         settings=settings,
@@ -151,4 +158,5 @@ def make_source(  # noqa: PLR0913 - what the streams share
             reads_ahead=reads_ahead,
         ),
         prefetcher=Prefetcher(settings.max_parallel_requests),
+        journal=journal,
     )

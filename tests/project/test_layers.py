@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": {"orgvue"},
     "records": {"exports", "schema", "orgvue"},
     "settings": {"schema", "orgvue"},
-    "reporting": {"orgvue"},
+    "reporting": {"orgvue", "scrubbing"},
     "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
     "pages": {"reporting", "streams", "settings", "exports", "schema", "orgvue", "scrubbing"},
     "exit_codes": {"settings", "singer", "orgvue"},

@@ -39,8 +39,15 @@ class WarmStart:
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
 
-    def run(
-        self, words: Sequence[str], env: Mapping[str, str], folder: Path, timeout: float
+    def run(  # noqa: PLR0913 - what a process is started with
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        timeout: float,
+        *,
+        stdout: Path | None = None,
+        stderr: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run the command.
 
@@ -49,8 +56,10 @@ class WarmStart:
             env: Its whole environment.
             folder: Where it runs, and where its output is kept.
             timeout: Seconds after which it is killed.
+            stdout: Where it writes to instead, as to a terminal; that is not read.
+            stderr: The same for standard error.
         """
-        out, err = folder / "stdout", folder / "stderr"
+        out, err = stdout or folder / "stdout", stderr or folder / "stderr"
         request = [list(words), dict(env), str(folder), str(out), str(err)]
         with self._lock:
             process = self._started()
@@ -63,7 +72,10 @@ class WarmStart:
             code = int(process.stdout.readline())
             killer.cancel()
         # Line ends stay as they were written.
-        told = [path.read_bytes().decode() for path in (out, err)]
+        told = [
+            "" if path else (folder / name).read_bytes().decode()
+            for path, name in ((stdout, "stdout"), (stderr, "stderr"))
+        ]
         return subprocess.CompletedProcess(list(words), code, *told)
 
     def _started(self) -> subprocess.Popen[str]:
