@@ -15,6 +15,8 @@ from tap_orgvue.orgvue.errors import (
     Stopped,
     TenantRefusal,
 )
+from tap_orgvue.reporting.run_report import Status
+from tap_orgvue.run_recording import report_settings
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
@@ -27,12 +29,14 @@ from tap_orgvue.streams.absent import (
     CATALOG_KEY,
     absent_streams,
     from_catalog,
+    names_in,
     skipped_by,
     skipped_datasets,
     to_catalog,
 )
 from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
+from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
 from tap_orgvue.streams.source import make_source
 from tap_orgvue.tap_command import TapCommand
@@ -87,6 +91,8 @@ class TapOrgvue(TapCommand):
         SCRUBBER.install()
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
+        if self.recorder is not None:
+            self.recorder.settings = report_settings(self.settings)
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
@@ -97,8 +103,11 @@ class TapOrgvue(TapCommand):
             # A thread compresses BATCH files already; one more would only take turns.
             reads_ahead=not self.config.get("batch_config"),
             logger=self.logger,
+            names_in_catalog=names_in(catalog) if isinstance(catalog, dict) else None,
         )
         """The tenant, as the streams read it."""
+        if self.recorder is not None:
+            self.recorder.watch(self.source.journal, self.source.outcomes, self.source.client)
         if setup_mapper:
             self.setup_mapper()
 
@@ -172,12 +181,13 @@ class TapOrgvue(TapCommand):
     @override
     def catalog_dict(self) -> dict[str, Any]:
         """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
-        catalog = super().catalog_dict
+        catalog, names = super().catalog_dict, {}
         for entry in catalog["streams"]:
             stream = self.streams[entry["tap_stream_id"]]
             if isinstance(stream, DatasetStream):
                 entry["table_name"] = stream.dataset_id
-        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery))
+                names[stream.dataset_id] = self.source.dataset_names.now(stream.dataset_id)
+        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery), names)
         return catalog
 
     @override
@@ -193,6 +203,7 @@ class TapOrgvue(TapCommand):
         selected = [stream for stream in self.streams.values() if stream.selected]
         if not selected:
             raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
+        plan_outcomes(self.source, selected, self._skipped)
         self._check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
@@ -209,14 +220,23 @@ class TapOrgvue(TapCommand):
         """Datasets that this run should have sent and could not."""
         discovery = self.source.discovery
         skipped = self._skipped + skipped_by(discovery)
-        yield from skipped_datasets(self.source, skipped)
+        for each, failure in skipped_datasets(self.source, skipped):
+            note_absent(self.source, Status.LEFT_OUT, each.dataset_id, each.name, failure)
+            yield each.name, failure
         streams = [each for each in self.streams.values() if isinstance(each, DatasetStream)]
         present = {stream.dataset_id.upper() for stream in streams}
         for name, error in absent_streams(self.source, skipped, present):
+            owner = self.source.earlier.dataset_of(name) or ""
+            note_absent(self.source, Status.MISSING, owner, name, error)
             if self.settings.missing_streams is FailOrWarn.FAIL:
                 yield name, error
             else:
                 self.logger.warning("%s", error)
+
+    @override
+    def stream_ended(self, stream: Stream, error: BaseException | None) -> None:
+        """Note how a stream ended."""
+        stream_ended(self.source, stream, error, self.logger)
 
     @override
     def close(self) -> None:

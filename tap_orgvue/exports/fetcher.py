@@ -105,6 +105,18 @@ class ExportFetcher:
             )
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
+    def delivery_of(self, url: str) -> str | None:
+        """The delivery that worked for a dataset: `synchronous`, `job` or `slices`.
+
+        Args:
+            url: The URL or path of its synchronous export.
+
+        Returns:
+            None if no export of it was fetched.
+        """
+        known = self._known.get(urlsplit(url).path)
+        return _NAMES[known[0]] if known else None
+
     def _deliveries(self, request: requests.PreparedRequest) -> tuple[_Delivery, ...]:
         """The deliveries to try, in this order."""
         if _is_for_items(request):
@@ -182,6 +194,14 @@ class _Delivery(Enum):
     SYNC = "synchronous export"
     JOB = "export job"
     SLICES = "synchronous exports in slices"
+
+
+_NAMES = {
+    _Delivery.SYNC: "synchronous",
+    _Delivery.JOB: "job",
+    _Delivery.SLICES: "slices",
+}
+"""The deliveries as the run report names them."""
 
 
 class _TryNextDelivery(Exception):

@@ -166,6 +166,10 @@ class RecordMaker:
         self.counts.rows += len(rows)
         return rows
 
+    def field_named(self, name: str) -> str | None:
+        """The struct field of a column; None where the export lacks it."""
+        return self._layout.field_named(name)
+
     def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
         """The values of a column as their records have them, without nulls."""
         field = self._layout.field_named(name)

@@ -23,6 +23,7 @@ from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
 from tap_orgvue.records.values import Counts
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.evolution import ResolvedColumns
@@ -35,7 +36,7 @@ from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.stream_columns import StreamColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import requests
     from singer_sdk import Tap
@@ -240,7 +241,12 @@ class ExportStream(BatchStream):
             return first.response
         # The wait can take minutes: send what is buffered.
         self.flush()
-        return self._fetch(request)
+        entry = self._source.journal.stream(self.name)
+        entry.enter(Stage.WAITING)
+        try:
+            return self._fetch(request)
+        finally:
+            entry.enter(Stage.SENDING)
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
@@ -300,6 +306,16 @@ class ExportStream(BatchStream):
                 "'%s': the export changed between its pages: %s.", self.name, changes.describe()
             )
 
+    def look_at(
+        self, records: Sequence[Any], field_named: Callable[[str], str | None] | None = None
+    ) -> None:
+        """Called with each block of records once they were sent.
+
+        Args:
+            records: Row structs, or dicts.
+            field_named: Column name to the struct field of its values; None for dicts.
+        """
+
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         """The records of a page; none of a page that is too large, which is then split."""
@@ -330,10 +346,12 @@ class ExportStream(BatchStream):
                     self.note_replication_values(values, len(block))
                     self._duplicates.add(maker.latest(block, self._id_column))
                     yield cast("Record", block)
+                    self.look_at(block, maker.field_named)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
+                    self.look_at(records)
         except OrgvueError as error:
             raise OrgvueError(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"

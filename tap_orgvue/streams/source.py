@@ -9,7 +9,10 @@ import msgspec
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.reporting.journal import Journal
+from tap_orgvue.reporting.outcomes import Outcomes
 from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.streams.dataset_names import DatasetNames
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
 from tap_orgvue.streams.prefetch import Prefetcher
@@ -39,6 +42,9 @@ class Source(msgspec.Struct, frozen=True):
         earlier: The streams of earlier runs.
         tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
+        journal: What each stream is doing, and for how long.
+        outcomes: How each stream ended.
+        dataset_names: What the datasets are called.
     """
 
     settings: Settings
@@ -50,11 +56,15 @@ class Source(msgspec.Struct, frozen=True):
     earlier: EarlierRuns
     tenant: str
     prefetcher: Prefetcher[PrefetchedExport]
+    journal: Journal
+    outcomes: Outcomes
+    dataset_names: DatasetNames
 
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.client.close()
         self.prefetcher.close()
+        self.dataset_names.close()
 
 
 def make_client(
@@ -87,13 +97,14 @@ def make_client(
     return Client(options, logger=logger)
 
 
-def make_source(
+def make_source(  # noqa: PLR0913 - what the parts depend on
     settings: Settings,
     *,
     state: Mapping[str, Any],
     catalog: Catalog | None,
     reads_ahead: bool,
     logger: logging.Logger,
+    names_in_catalog: Mapping[str, str] | None = None,
 ) -> Source:
     """Put together what the streams of a run share; no request is sent.
 
@@ -103,6 +114,7 @@ def make_source(
         catalog: The user's catalog, if there is one.
         reads_ahead: True if a thread decompresses an export while its rows are decoded.
         logger: The tap's.
+        names_in_catalog: Dataset id in upper case to its name, as the catalog tells them.
 
     Raises:
         SettingsError: The state belongs to another tenant.
@@ -120,6 +132,15 @@ def make_source(
     )
     client = make_client(settings, logger)
     headers = HeaderReader(client, logger, include_calculations=settings.include_calculations)
+    discovery = Discovery(
+        client,
+        headers,
+        rules=rules,
+        settings=settings,
+        earlier=earlier,
+        catalog=catalog,
+        logger=logger,
+    )
     return Source(
         settings=settings,
         tenant=tenant,
@@ -127,15 +148,7 @@ def make_source(
         rules=rules,
         client=client,
         headers=headers,
-        discovery=Discovery(
-            client,
-            headers,
-            rules=rules,
-            settings=settings,
-            earlier=earlier,
-            catalog=catalog,
-            logger=logger,
-        ),
+        discovery=discovery,
         fetcher=ExportFetcher(
             client,
             settings.export_mode,
@@ -144,4 +157,14 @@ def make_source(
             reads_ahead=reads_ahead,
         ),
         prefetcher=Prefetcher(settings.max_parallel_requests),
+        journal=Journal(),
+        outcomes=Outcomes(),
+        dataset_names=DatasetNames(
+            client,
+            discovery,
+            names_in_catalog or {},
+            # With `skip_unchanged`, metadata tells them.
+            wanted=not settings.skip_unchanged
+            and (settings.run_report is not None or earlier.has_dataset_names),
+        ),
     )

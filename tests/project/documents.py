@@ -7,6 +7,7 @@ that is due, and where meltano.yml, which is written by hand, differs.
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,3 +243,4 @@ def parts() -> Iterator[Part]:
 if __name__ == "__main__":
     for part in parts():
         part.write()
+    importlib.import_module("tests.project.report_documents").write()
