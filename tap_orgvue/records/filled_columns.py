@@ -1,7 +1,8 @@
 """Which columns of an export have a value in any row, found out at next to no cost.
 
 A column is looked at until its first value: mostly that is the first row. A column that had values
-before is looked at until then in all rows, every other one in the first rows only.
+before is looked at in all rows until then, every other one in the first rows and in a sample of
+the others.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-LEARNING_ROWS = 10_000
-"""Rows in which columns are looked at that had no value before."""
+LEARNING_ROWS = 1_000
+"""About the first rows, in which columns are looked at that had no value before."""
+SAMPLED = 16
+"""Of the rows after them, one of so many is looked at."""
 
 
 class FilledColumns:
@@ -34,6 +37,11 @@ class FilledColumns:
         self._expected = set(expected)
         self._open = {*self._expected, *others}
         self._rows = 0
+        self._readers: dict[str, Callable[[Any], Any] | None] = {}
+
+    def start_page(self) -> None:
+        """Called before the records of each page, which may have another form."""
+        self._readers = {}
 
     def look_at(
         self, records: Sequence[Any], reader: Callable[[str], Callable[[Any], Any] | None]
@@ -43,19 +51,21 @@ class FilledColumns:
         Args:
             records: In any form.
             reader: Gives a function that reads a column's value in one of them; None for a column
-                that none of them has.
+                that none of them has. Called once a page.
         """
         if not self._open or not records:
             return
-        if self._rows >= LEARNING_ROWS:
-            self._open &= self._expected
+        sample = records if self._rows < LEARNING_ROWS else records[::SAMPLED]
         self._rows += len(records)
         for name in list(self._open):
-            read = reader(name)
+            if name not in self._readers:
+                self._readers[name] = reader(name)
+            read = self._readers[name]
+            some = records if name in self._expected else sample
             if read is not None and (
-                read(records[0]) is not None
+                read(some[0]) is not None
                 # Counted in C, without a list.
-                or countOf(map(read, records), None) < len(records)
+                or countOf(map(read, some), None) < len(some)
             ):
                 self.filled.add(name)
                 self._open.remove(name)

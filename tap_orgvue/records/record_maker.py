@@ -166,9 +166,10 @@ class RecordMaker:
         self.counts.rows += len(rows)
         return rows
 
-    def field_named(self, name: str) -> str | None:
-        """The struct field of a column; None where the export lacks it."""
-        return self._layout.field_named(name)
+    @property
+    def fields(self) -> dict[str, str]:
+        """Column name to its struct field, without columns that the export lacks."""
+        return {column.name: field_of(i) for i, column in self._layout.shown()}
 
     def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
         """The values of a column as their records have them, without nulls."""

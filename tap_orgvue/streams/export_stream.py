@@ -36,7 +36,7 @@ from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.stream_columns import StreamColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import requests
     from singer_sdk import Tap
@@ -306,14 +306,12 @@ class ExportStream(BatchStream):
                 "'%s': the export changed between its pages: %s.", self.name, changes.describe()
             )
 
-    def look_at(
-        self, records: Sequence[Any], field_named: Callable[[str], str | None] | None = None
-    ) -> None:
+    def look_at(self, records: Sequence[Any], fields: Mapping[str, str] | None = None) -> None:
         """Called with each block of records once they were sent.
 
         Args:
             records: Row structs, or dicts.
-            field_named: Column name to the struct field of its values; None for dicts.
+            fields: Column name to the struct field of its values; None for dicts.
         """
 
     @override
@@ -341,12 +339,13 @@ class ExportStream(BatchStream):
                 decimals=not self.has_custom_map,
             )
             if self.yields_row_blocks:
+                fields = maker.fields
                 for block in rows.blocks(maker.rows):
                     values = maker.latest(block, self.replication_key or "")
                     self.note_replication_values(values, len(block))
                     self._duplicates.add(maker.latest(block, self._id_column))
                     yield cast("Record", block)
-                    self.look_at(block, maker.field_named)
+                    self.look_at(block, fields)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)

@@ -25,7 +25,7 @@ from tap_orgvue.streams.export_stream import ExportStream
 from tap_orgvue.timestamps import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from singer_sdk import Tap
 
@@ -153,17 +153,20 @@ class ReportedStream(ExportStream):
     # -- the rows
 
     @override
-    def look_at(
-        self, records: Sequence[Any], field_named: Callable[[str], str | None] | None = None
-    ) -> None:
+    def start_page(self) -> None:
+        """Called before the rows of each page."""
+        super().start_page()
+        self._filled.start_page()
+
+    @override
+    def look_at(self, records: Sequence[Any], fields: Mapping[str, str] | None = None) -> None:
         """Count records that were sent, and look for the first value of each column."""
         self.journal.rows += len(records)
 
         def reader(name: str) -> Callable[[Any], Any] | None:
-            if field_named is None:
+            if fields is None:
                 return itemgetter(name)
-            field = field_named(name)
-            return None if field is None else attrgetter(field)
+            return attrgetter(fields[name]) if name in fields else None
 
         self._filled.look_at(records, reader)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.records.filled_columns import LEARNING_ROWS, FilledColumns
+from tap_orgvue.records.filled_columns import LEARNING_ROWS, SAMPLED, FilledColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def rows(*values: Any) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def rows(*values: Any) -> list[dict[str, Any]]:
     return [{"a": value} for value in values]
 
 
-def look(watch: FilledColumns, *blocks: list[dict[str, Any]]) -> list[str]:
+def look(watch: FilledColumns, *blocks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Let it look at blocks; the columns that were read."""
     read: list[str] = []
 
@@ -58,21 +58,30 @@ def test_a_column_is_read_until_its_first_value() -> None:
 
 
 def test_a_column_that_had_values_is_looked_at_in_all_rows() -> None:
-    """However late its first value comes; another column is looked at in the first rows only."""
-    first = [{"a": None, "b": None}] * LEARNING_ROWS
+    """However late its first value comes; of other columns a sample is looked at by then."""
+    first: list[dict[str, Any]] = [{"a": None, "b": None}] * LEARNING_ROWS
+    late: list[dict[str, Any]] = [{"a": None, "b": None}, {"a": 1, "b": 1}]
     watch = FilledColumns(["a"], ["b"])
-    look(watch, first, [{"a": 1, "b": 1}])
+    look(watch, first, late)
     assert watch.filled == {"a"}
     watch = FilledColumns([], ["b"])
-    look(watch, first[1:], [{"b": 1}])
+    look(watch, first, late * SAMPLED)
+    assert watch.filled == set()
+    look(watch, late[1:] * SAMPLED)
+    assert watch.filled == {"b"}
+    watch = FilledColumns([], ["b"])
+    look(watch, first[1:], late)
     assert watch.filled == {"b"}
 
 
 def test_a_column_that_the_export_lacks_has_no_value() -> None:
-    """A page without it tells nothing."""
+    """A page without it tells nothing; another page may have it."""
     watch = FilledColumns(["a"])
     watch.look_at(rows(1), lambda _: None)
     assert watch.emptied == {"a"}
+    watch.start_page()
+    watch.look_at(rows(1), itemgetter)
+    assert watch.emptied == set()
 
 
 def test_no_rows_tell_nothing() -> None:
