@@ -181,12 +181,14 @@ def test_target_csv_stores_every_cell(sent: Sent, tmp_path: Path) -> None:
 def test_target_csv_takes_instants_in_batch_files_as_they_are(
     sent: Sent, as_files: Sent, tmp_path: Path
 ) -> None:
-    """From BATCH files target-csv writes the same, but instants in the form of the tap's."""
+    """From BATCH files target-csv writes the same, but instants in the tap's form; files stay."""
+    files = set(tmp_path.iterdir())
     folder = tmp_path / "csv"
     loaded = feed("target-csv", {"output_path": str(folder)}, as_files)
     assert loaded.codes == (0, 0), loaded.log
     expected = sent.stored(lambda value, kind: as_csv(value, "" if kind == "date-time" else kind))
     assert differences(in_csv(folder), expected) == []
+    assert set(tmp_path.iterdir()) == {*files, folder}
 
 
 def test_target_csv_takes_no_batch_files_with_versions(orgvue: Orgvue, tmp_path: Path) -> None:
