@@ -71,7 +71,6 @@ def compose(  # noqa: PLR0913 - what a check finds
     *,
     tenant_id: str,
     stages: Sequence[StageReport],
-    failed_stages: Sequence[Exception],
     streams: Sequence[StreamPlan],
     ended: Exception | None,
     failed: Sequence[Exception],
@@ -84,9 +83,8 @@ def compose(  # noqa: PLR0913 - what a check finds
     Args:
         tenant_id: The tenant.
         stages: The stages that were told already.
-        failed_stages: Their errors.
         streams: The plan.
-        ended: What would end the run, or None.
+        ended: What would end the run, or ended the check; or None.
         failed: What would fail in the run.
         warnings: What the run would warn of.
         not_checked: What there was no time for.
@@ -102,7 +100,7 @@ def compose(  # noqa: PLR0913 - what a check finds
         warnings=_lines(warnings),
         not_checked=_lines(not_checked),
         assumptions=assumptions,
-        exit_code=exit_code(failed_stages[0] if failed_stages else ended, failed),
+        exit_code=exit_code(ended, failed),
     )
     return replace(report, stages=[*stages, *_summaries(report)])
 

@@ -12,6 +12,7 @@ from tap_orgvue.orgvue.errors import (
     RUN_ENDING,
     ConnectionFailed,
     DatasetRefusal,
+    DeadlineExceeded,
     MalformedResponse,
     OrgvueError,
     Refusal,
@@ -78,7 +79,7 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         return type(self.error), refusal and (refusal.status, refusal.codes)
 
 
-class NotReached(OrgvueError):
+class NotReached(DeadlineExceeded):
     """The headers were not read in the time of a check; a run takes the time it needs."""
 
 

@@ -78,6 +78,16 @@ def test_every_file_has_its_place() -> None:
     assert {place(path) for path in FILES} == MAY_IMPORT.keys()
 
 
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_every_place_is_on_the_map(name: str) -> None:
+    """CONTRIBUTING.md says what is in each folder and in each root module."""
+    path = Path(__file__).parents[2] / "CONTRIBUTING.md"
+    the_map = path.read_text(encoding="utf-8").partition("## Who may know whom")[0]
+    kind = "/" if (PACKAGE / name).is_dir() else ".py"
+    rows = [line for line in the_map.splitlines() if line.startswith("| `")]
+    assert any(f"`{name}{kind}`" in row.split("|")[1] for row in rows)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_one_way(path: Path) -> None:
     """A file imports its own folder and those below it, as the table says."""
