@@ -31,6 +31,7 @@ from tap_orgvue.streams.absent import (
     skipped_datasets,
     to_catalog,
 )
+from tap_orgvue.streams.catalog_facts import add_to_root, facts_of
 from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
@@ -171,13 +172,25 @@ class TapOrgvue(TapCommand):
     @property
     @override
     def catalog_dict(self) -> dict[str, Any]:
-        """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
+        """The catalog, each dataset's stream with the dataset's id as its `table_name`.
+
+        A stream's metadata tells of its dataset: see `schema.dataset_facts`.
+        """
         catalog = super().catalog_dict
-        for entry in catalog["streams"]:
-            stream = self.streams[entry["tap_stream_id"]]
-            if isinstance(stream, DatasetStream):
-                entry["table_name"] = stream.dataset_id
-        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery))
+        entries = {
+            stream.dataset_id: entry
+            for entry in catalog["streams"]
+            if isinstance(stream := self.streams[entry["tap_stream_id"]], DatasetStream)
+        }
+        for dataset_id, entry in entries.items():
+            entry["table_name"] = dataset_id
+        discovery = self.source.discovery
+        if not discovery.has_catalog:
+            datasets = [each for each in discovery.datasets if each.dataset_id in entries]
+            facts = facts_of(datasets, self.source.client, self.logger)
+            for dataset_id, known in facts.items():
+                add_to_root(entries[dataset_id], known.to_metadata())
+        catalog[CATALOG_KEY] = to_catalog(skipped_by(discovery))
         return catalog
 
     @override
