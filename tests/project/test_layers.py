@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
     | {"tuning"},
     "__main__": {"cli", "singer", "tuning"},
+    "dbt": {"settings", "schema", "orgvue"},
     "tuning": set(),
     "scrubbing": set(),
     "timestamps": set(),
