@@ -26,7 +26,7 @@ MELTANO = Path(sys.executable).with_name("meltano")
 LOG = ROOT / ".meltano" / "demo.log"
 SCHEMA = "orgvue"
 LOCKS = (ROOT / "loaders" / "target-postgres.lock", ROOT / "requirements.lock")
-OTHERS = ("MELTANO_", "TAP_ORGVUE_", "TARGET_POSTGRES_")
+OTHERS = ("MELTANO_", "TAP_ORGVUE_", "TARGET_POSTGRES_", "DBT_")
 
 PEOPLE_IN_POSITIONS = """
     select people.name, positions.title, positions.department, people.start_date, people.salary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,7 +14,7 @@ import pytest
 from demo.figures import Figures
 from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
 from tests.support.dbt import MODELS, Dbt, dbt, generated
-from tests.support.loaders import Database, load, make_database
+from tests.support.loaders import ROOT, Database, load, make_database
 from tests.support.runs import discover
 from tests.support.snowflake import Snowflake, running_sql
 
@@ -354,6 +355,16 @@ def test_names_from_orgvue_are_data(story: Story) -> None:
 def test_keys_that_are_numbers_are_text(story: Story) -> None:
     """A link names its ends in text or in numbers; both sides are text in the staging models."""
     assert {row["no"] for row in rows_of(story.database, "stg_contracts")} == {"101", "102"}
+
+
+def test_the_documented_answers(story: Story) -> None:
+    """Each SQL of the page "From tables to answers" runs, and the three answers have rows."""
+    page = (ROOT / "docs" / "answers.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    found = [len(story.database.ask(query)) for query in queries]
+    # The fourth is about a day that the snapshot may not have seen.
+    assert len(found) == 4
+    assert all(found[:3])
 
 
 # --- Snowflake
