@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_orgvue.dbt.roles import Roles
     from tap_orgvue.dbt.writing import Written
 
+_DONE, _USAGE, _PERSON_NEEDED = 0, 2, 3
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 _EPILOG = """\
@@ -36,12 +37,16 @@ FILE.new. A file that was removed stays away.
 """
 
 
+class WrongOption(SettingsError):
+    """The command line is wrong."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit code: 0, or 1 after an error, which is the last line on stderr; argparse itself
-        exits with 2.
+        The exit code, as the tap's: 0; 2 if the command line is wrong; 3 if a person is needed, for
+        the catalog, the folder, or a name that the catalog lacks. An error is a line on stderr.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -49,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         for mistake in error.mistakes:
             print(one_line(mistake), file=sys.stderr)  # noqa: T201 - the command's own output
-        return 1
+        return _USAGE if isinstance(error, WrongOption) else _PERSON_NEEDED
     for line in lines:
         print(line)  # noqa: T201 - likewise
-    return 0
+    return _DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,14 +115,14 @@ def _run(options: argparse.Namespace) -> list[str]:
     """
     for option, name in (("--schema", options.schema), ("--project-name", options.project_name)):
         if not _NAME.fullmatch(name):
-            raise SettingsError(
+            raise WrongOption(
                 [f"{option}: takes a name of a-z, 0-9 and _, of at most 40 characters."]
             )
     try:
         with Path(options.catalog).open(encoding="utf-8") as file:
             document = read_json_object("catalog", file)
     except OSError as error:
-        raise SettingsError(
+        raise WrongOption(
             [f"--catalog: {options.catalog!r} cannot be read: {error.strerror}."]
         ) from error
     tables = tables_in(document)
@@ -138,15 +143,15 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
     """`a=b,c=d` as a dict.
 
     Raises:
-        SettingsError: It is not of that form, or gives a name twice.
+        WrongOption: It is not of that form, or gives a name twice.
     """
     pairs: dict[str, str] = {}
     for text in ",".join(given).split(",") if given else ():
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
-            raise SettingsError([f"{option}: {text!r} is not of the form NAME=VALUE."])
+            raise WrongOption([f"{option}: {text!r} is not of the form NAME=VALUE."])
         if name in pairs:
-            raise SettingsError([f"{option}: {name!r} is given twice."])
+            raise WrongOption([f"{option}: {name!r} is given twice."])
         pairs[name] = value
     return pairs
 

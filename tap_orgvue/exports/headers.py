@@ -9,27 +9,27 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import (
+    RUN_ENDING,
     ConnectionFailed,
     DatasetRefusal,
     MalformedResponse,
     OrgvueError,
     Refusal,
-    RequestLimitReached,
-    Stopped,
     TenantRefusal,
 )
 from tap_orgvue.orgvue.models import ID, NO_NODE, Property, Query
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import requests
 
     from tap_orgvue.orgvue.client import Client
-    from tap_orgvue.orgvue.models import Dataset
+    from tap_orgvue.orgvue.models import Dataset, Metadata
 
 
 NO_ROWS = Query(filter={ID: NO_NODE})
@@ -78,11 +78,27 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         return type(self.error), refusal and (refusal.status, refusal.codes)
 
 
+class NotReached(OrgvueError):
+    """The headers were not read in the time of a check; a run takes the time it needs."""
+
+
 class HeaderReader:
-    """Reads the headers of exports, by POST while the server accepts that. Thread safe."""
+    """Reads the headers of exports, by POST while the server accepts that. Thread safe.
+
+    Attributes:
+        not_reached: Datasets that a check had no time for; always empty in a run.
+        reads_metadata: True if `read_all` reads each dataset's metadata beside its headers.
+        metadata: Dataset id to its metadata, where it was read.
+        metadata_error: Why it stopped reading metadata that no headers need; None if it did not.
+    """
 
     def __init__(
-        self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
+        self,
+        client: Client,
+        logger: logging.Logger,
+        *,
+        include_calculations: bool = True,
+        on_read: Callable[[], None] = lambda: None,
     ) -> None:
         """Request nothing yet.
 
@@ -90,14 +106,23 @@ class HeaderReader:
             client: The tenant.
             logger: Told of headers that lack generated properties.
             include_calculations: False if only the stored properties are wanted.
+            on_read: Called in any thread once for each dataset of `read_all`, as it is done.
         """
         self._client = client
         self._logger = logger
         self._include_calculations = include_calculations
+        self._on_read = on_read
         self._post_accepted = True
+        self.not_reached: list[Dataset] = []
+        self.reads_metadata = False
+        self.metadata: dict[str, Metadata] = {}
+        self.metadata_error: OrgvueError | None = None
 
     def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders | SkippedDataset]:
         """Read the headers of many datasets, several at once.
+
+        With `reads_metadata` the metadata of datasets that can be read as well, as far as it can
+        be: one dataset's metadata is requested while the headers of others are.
 
         Yields:
             The headers, or why there are none, in the order of the datasets.
@@ -105,6 +130,7 @@ class HeaderReader:
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
             RequestLimitReached: The user's own limit of requests is reached.
+            RetryAfterTooLong: Orgvue asks for a longer wait than the user allows.
             OrgvueError: The first datasets all fail alike: it is not one dataset's trouble.
         """
         pool = DaemonThreadPool(self._client.options.max_parallel_requests)
@@ -121,20 +147,45 @@ class HeaderReader:
             pool.close()
 
     def _read_one(self, dataset: Dataset) -> DatasetHeaders | SkippedDataset:
+        found: DatasetHeaders | SkippedDataset
         try:
             headers = self.read(dataset.dataset_id)
-            return DatasetHeaders(dataset, headers, self._key(dataset, headers))
-        except (TenantRefusal, RequestLimitReached, Stopped):
+            found = DatasetHeaders(dataset, headers, self._key(dataset, headers))
+            if self.reads_metadata:
+                self._try_metadata(dataset.dataset_id)
+        except RUN_ENDING:
             raise
         except OrgvueError as error:
-            return SkippedDataset(dataset, error)
+            found = SkippedDataset(dataset, error)
+        self._on_read()
+        return found
 
     def _key(self, dataset: Dataset, headers: Sequence[Property]) -> str | None:
         keys = {header.key for header in headers}
         if ID in keys:
             return ID
-        auto_id = self._client.metadata(dataset.dataset_id).auto_id
-        return auto_id if auto_id in keys else None
+        # The columns may come from the metadata already.
+        metadata = self.metadata.get(dataset.dataset_id) or self._request(dataset.dataset_id)
+        return metadata.auto_id if metadata.auto_id in keys else None
+
+    def _request(self, dataset_id: str) -> Metadata:
+        """Request a dataset's metadata, and keep it."""
+        self.metadata[dataset_id] = self._client.metadata(dataset_id)
+        return self.metadata[dataset_id]
+
+    def _try_metadata(self, dataset_id: str) -> None:
+        """Request the metadata of a dataset, whose stream does not depend on it."""
+        if dataset_id in self.metadata or self.metadata_error is not None:
+            # After an error each further request would take its retries as well.
+            return
+        try:
+            self._request(dataset_id)
+        except DatasetRefusal:
+            pass
+        except RUN_ENDING:
+            raise
+        except OrgvueError as error:
+            self.metadata_error = error
 
     def read(self, dataset_id: str) -> tuple[Property, ...]:
         """Read the headers of one dataset's export.
@@ -149,17 +200,18 @@ class HeaderReader:
         """
         if not self._include_calculations:
             return self._stored(dataset_id)
-        url = self._client.export_url(dataset_id)
+        url, purpose = self._client.export_url(dataset_id), Purpose(RequestKind.HEADERS, dataset_id)
         post_failure: OrgvueError | None = None
         if self._post_accepted:
             try:
-                return self._from_export(self._client.prepare("POST", url, json=NO_ROWS.body()))
+                request = self._client.prepare("POST", url, json=NO_ROWS.body())
+                return self._from_export(request, purpose)
             except TenantRefusal:
                 raise
             except (Refusal, MalformedResponse, ConnectionFailed) as failure:
                 post_failure = failure
         try:
-            headers = self._from_export(self._client.prepare("GET", url))
+            headers = self._from_export(self._client.prepare("GET", url), purpose)
         except (TenantRefusal, DatasetRefusal):
             raise
         except (Refusal, MalformedResponse, ConnectionFailed) as failure:
@@ -176,15 +228,17 @@ class HeaderReader:
 
     def _stored(self, dataset_id: str) -> tuple[Property, ...]:
         """The metadata's properties and `_id`."""
-        properties = self._client.metadata(dataset_id).properties
+        properties = self._request(dataset_id).properties
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
-    def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
+    def _from_export(
+        self, request: requests.PreparedRequest, purpose: Purpose
+    ) -> tuple[Property, ...]:
         """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
             deadline = self._client.small_response_deadline()
-            with self._client.open(request, deadline=deadline) as response:
+            with self._client.open(request, purpose, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
                 # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")
@@ -192,4 +246,4 @@ class HeaderReader:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)
                 return headers
 
-        return self._client.retrying(attempt)
+        return self._client.retrying(attempt, purpose)

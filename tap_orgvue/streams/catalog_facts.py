@@ -1,65 +1,33 @@
-"""What the catalog tells of the datasets behind its streams; a request each, for `--discover`."""
+"""What the catalog tells of the datasets behind its streams, from the list and from metadata."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.orgvue.errors import (
-    DatasetRefusal,
-    OrgvueError,
-    RequestLimitReached,
-    RetryAfterTooLong,
-    Stopped,
-    TenantRefusal,
-)
-from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema.dataset_facts import DatasetFacts
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.models import Dataset, Metadata
 
 
-def facts_of(
-    datasets: Sequence[Dataset], client: Client, logger: logging.Logger
-) -> dict[str, DatasetFacts]:
-    """Request the metadata of datasets, several at once.
+def add_facts(
+    entries: Mapping[str, Mapping[str, Any]],
+    datasets: Iterable[Dataset],
+    metadata: Mapping[str, Metadata],
+) -> None:
+    """Add what is known of datasets to the metadata of their streams, in place.
 
-    Returns:
-        Dataset id to its facts. Where metadata cannot be read, name and type are all: a catalog
-        without the rest is a catalog all the same.
-
-    Raises:
-        TenantRefusal: Nothing of this tenant can be read.
-        RequestLimitReached: The user's own limit of requests is reached.
+    Args:
+        entries: Dataset id to its stream in the catalog.
+        datasets: The tenant's; those without a stream are left out.
+        metadata: Dataset id to its metadata. Without it name and type are all: a catalog without
+            the rest is a catalog all the same.
     """
-
-    def metadata_of(dataset: Dataset) -> Metadata | None:
-        try:
-            return client.metadata(dataset.dataset_id)
-        except DatasetRefusal:
-            return None
-
-    facts = {each.dataset_id: DatasetFacts.of(each, None) for each in datasets}
-    pool = DaemonThreadPool(client.options.max_parallel_requests)
-    try:
-        for dataset, metadata in zip(datasets, pool.map(metadata_of, datasets), strict=True):
-            facts[dataset.dataset_id] = DatasetFacts.of(dataset, metadata)
-    except (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped):
-        raise
-    except OrgvueError as error:
-        # The other requests would take their retries as well.
-        logger.warning("The catalog does not tell the keys of all datasets. %s", error)
-    finally:
-        pool.close()
-    return facts
-
-
-def add_to_root(entry: Mapping[str, Any], members: Mapping[str, str]) -> None:
-    """Add members to the metadata of a catalog's stream, in place."""
-    for item in entry["metadata"]:
-        if not item["breadcrumb"]:
-            item["metadata"].update(members)
+    for dataset in datasets:
+        if entry := entries.get(dataset.dataset_id):
+            facts = DatasetFacts.of(dataset, metadata.get(dataset.dataset_id))
+            for item in entry["metadata"]:
+                if not item["breadcrumb"]:
+                    item["metadata"].update(facts.to_metadata())

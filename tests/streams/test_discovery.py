@@ -105,6 +105,19 @@ def test_a_catalog_without_a_datasets_keys_is_a_catalog(serve: Serve, error: Any
     assert known(catalog, "people") == {"orgvue-dataset": "People", "orgvue-type": "PEOPLE"}
 
 
+def test_metadata_that_fails_for_another_reason_is_told_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a failure that a retry does not help, no further metadata is asked for."""
+    orgvue = serve(*(people(1, f"People {i}") for i in range(9)))
+    orgvue.refuse((500, "500601", "InternalError", "No."), on=["metadata"], times=999)
+    catalog = discover({**orgvue.config, "max_retries": 0, "max_parallel_requests": 1})
+    assert len(streams(catalog)) == 9
+    assert len(orgvue.requests_of("metadata")) == 1
+    (line,) = [r.getMessage() for r in caplog.records if "keys of all datasets" in r.getMessage()]
+    assert "500601" in line
+
+
 def test_a_run_takes_a_catalog_with_and_without_what_is_told(serve: Serve) -> None:
     """Records are the same with a catalog of before, which told nothing of datasets."""
     orgvue = serve(*small_tenant())
@@ -350,7 +363,7 @@ def test_filtering_datasets_renames_no_stream(serve: Serve) -> None:
 
 
 def test_discovery_makes_two_requests_for_each_dataset_and_one_more(serve: Serve) -> None:
-    """Datasets with an `_id` cost two cheap requests each, for columns and keys, besides the list.
+    """Each dataset costs two cheap requests, for columns and keys, besides the list.
 
     A run without a catalog needs no keys, and makes the first of them alone.
     """
@@ -365,6 +378,33 @@ def test_discovery_makes_two_requests_for_each_dataset_and_one_more(serve: Serve
     before = len(orgvue.requests)
     assert command(orgvue.config).code == 0
     assert orgvue.counts(before) == {"list": 1, "headers": 12, "export": 12}
+
+
+def test_the_keys_of_a_dataset_are_read_while_the_columns_of_others_are(serve: Serve) -> None:
+    """With one request at a time each dataset is finished before the next is begun."""
+    orgvue = serve(*(people(1, f"People {i}") for i in range(3)))
+    discover({**orgvue.config, "max_parallel_requests": 1})
+    assert [request.kind for request in orgvue.requests] == ["list", *["headers", "metadata"] * 3]
+
+
+def test_metadata_is_requested_once_where_columns_need_it(serve: Serve) -> None:
+    """Without an `_id`, and without calculations, a stream needs the metadata itself."""
+    orgvue = serve(*small_tenant())
+    discover(orgvue.config)
+    assert orgvue.counts() == {"list": 1, "headers": 6, "metadata": 6}
+    before = len(orgvue.requests)
+    discover({**orgvue.config, "include_calculations": False})
+    assert orgvue.counts(before) == {"list": 1, "metadata": 6}
+
+
+def test_the_keys_of_a_dataset_that_is_left_out_are_not_asked_for(serve: Serve) -> None:
+    """A dataset that may not be read costs no request for metadata."""
+    hidden = people(1, "Hidden")
+    hidden.hidden_because = "403601"
+    orgvue = serve(hidden, people())
+    discover(orgvue.config)
+    (request,) = orgvue.requests_of("metadata")
+    assert request.dataset_id == orgvue.dataset("People").dataset_id
 
 
 def test_datasets_are_looked_at_concurrently(serve: Serve) -> None:
