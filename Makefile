@@ -18,7 +18,8 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	kills soak mutants dist sbom lock clean
 
 help:
-	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
+	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
+	@echo "              with KEEP=1 both stay up to look around"
 	@echo "make answers  the same tenant, loaded, and three questions answered by dbt's models"
 	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
