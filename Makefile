@@ -7,18 +7,20 @@ BIN := $(VENV)/bin
 # Tests mostly wait, for servers and processes: more workers than cores.
 WORKERS ?= 4
 LOADERS := $(patsubst loaders/%.lock,%,$(sort $(wildcard loaders/*.lock)))
+ENVIRONMENTS := $(patsubst environments/%.lock,%,$(sort $(wildcard environments/*.lock)))
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint types unit loaders docs bench fuzz kills soak mutants dist \
-	sbom lock clean
+.PHONY: help setup demo answers check test lint types unit loaders environments docs bench fuzz \
+	kills soak mutants dist sbom lock clean
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
 	@echo "              with KEEP=1 both stay up to look around"
+	@echo "make answers  the same tenant, loaded, and three questions answered by dbt's models"
 	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
 	@echo "make docs     the documentation as a site, in output/docs"
@@ -59,10 +61,21 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
+# What runs beside the tap, neither a part of it nor a loader: dbt.
+environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
+
+.venv-loaders/%/.locked: environments/%.lock | $(VENV)/bin/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
 # --- what there is to run -------------------------------------------------------------------
 
 demo: $(VENV)/.project
 	@$(BIN)/python -m demo
+
+answers: $(VENV)/.project .venv-loaders/target-postgres/.locked .venv-loaders/dbt/.locked
+	@$(BIN)/python -m demo.answers
 
 # Parallel tests start hundreds of processes: each module is compiled once, not in every one.
 check unit: export PYTHONDONTWRITEBYTECODE :=
@@ -84,7 +97,7 @@ lint: $(VENV)/.project
 types: $(VENV)/.project
 	$(BIN)/mypy
 
-unit: $(VENV)/.project loaders
+unit: $(VENV)/.project loaders environments
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
@@ -133,6 +146,11 @@ lock: $(VENV)/.project
 	$(BIN)/uv $(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.lock
 	for name in $(LOADERS); do \
 		$(BIN)/uv $(COMPILE) $(UPGRADE) loaders/$$name.in -o loaders/$$name.lock || exit 1; \
+	done
+	# pip asks for the pin of a requirement with extras by the name with them.
+	for name in $(ENVIRONMENTS); do \
+		$(BIN)/uv $(COMPILE) --no-strip-extras $(UPGRADE) environments/$$name.in \
+			-o environments/$$name.lock || exit 1; \
 	done
 
 clean:

@@ -27,6 +27,7 @@ from tap_orgvue.streams.absent import (
     skipped_datasets,
     to_catalog,
 )
+from tap_orgvue.streams.catalog_facts import add_facts
 from tap_orgvue.streams.dataset_stream import DatasetStream
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
@@ -202,14 +203,29 @@ class TapOrgvue(TapCommand):
     @property
     @override
     def catalog_dict(self) -> dict[str, Any]:
-        """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
-        catalog, names = super().catalog_dict, {}
-        for entry in catalog["streams"]:
-            stream = self.streams[entry["tap_stream_id"]]
-            if isinstance(stream, DatasetStream):
-                entry["table_name"] = stream.dataset_id
-                names[stream.dataset_id] = self.source.dataset_names.now(stream.dataset_id)
-        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery), names)
+        """The catalog, each dataset's stream with the dataset's id as its `table_name`.
+
+        A stream's metadata tells of its dataset: see `schema.dataset_facts`.
+        """
+        discovery, headers = self.source.discovery, self.source.headers
+        # Without effect on streams that are there.
+        headers.reads_metadata = True
+        catalog = super().catalog_dict
+        entries = {
+            stream.dataset_id: entry
+            for entry in catalog["streams"]
+            if isinstance(stream := self.streams[entry["tap_stream_id"]], DatasetStream)
+        }
+        for dataset_id, entry in entries.items():
+            entry["table_name"] = dataset_id
+        if not discovery.has_catalog:
+            add_facts(entries, discovery.datasets, headers.metadata)
+        if headers.metadata_error is not None:
+            self.logger.warning(
+                "The catalog does not tell the keys of all datasets. %s", headers.metadata_error
+            )
+        names = {dataset_id: self.source.dataset_names.now(dataset_id) for dataset_id in entries}
+        catalog[CATALOG_KEY] = to_catalog(skipped_by(discovery), names)
         return catalog
 
     @override

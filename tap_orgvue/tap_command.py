@@ -169,6 +169,7 @@ class TapCommand(IsolatingTap):
             setup_mapper=False,
         )
         try:
+            tap.source.headers.reads_metadata = True
             with tap.watched(sends_records=False):
                 _ = tap.streams
             tap.run_discovery()

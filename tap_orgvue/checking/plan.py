@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +21,6 @@ from tap_orgvue.singer.errors import error_message
 from tap_orgvue.streams.dataset_stream import DatasetStream
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk import Stream
@@ -104,6 +104,8 @@ class Plan:
 
     def _make(self) -> None:
         tap = self._tap
+        # As in a run, which tells of skipped datasets as errors at its end.
+        tap.source.discovery.skip_level = logging.WARNING
         streams = tap.streams
         self._check(tap.setup_mapper)
         for name, stream in streams.items():

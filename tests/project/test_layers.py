@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
     | {"run_recording", "exit_codes", "tuning"},
     "__main__": {"cli", "singer", "tuning"},
+    "dbt": {"settings", "schema", "orgvue"},
     "report_command": {"pages", "tap", "settings", "orgvue", "scrubbing"},
     "tuning": set(),
     "scrubbing": set(),
