@@ -16,6 +16,7 @@ from tap_orgvue.orgvue.errors import (
     TenantRefusal,
 )
 from tap_orgvue.schema.columns import columns_in
+from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.data_settings import FailOrWarn
@@ -32,6 +33,13 @@ from tap_orgvue.streams.absent import (
     to_catalog,
 )
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.draft_checks import (
+    mistakes_about_drafts,
+    protect_in_drafts,
+    streams_without_setting,
+)
+from tap_orgvue.streams.draft_streams import DraftActionsStream, DraftsStream
+from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
 from tap_orgvue.streams.source import make_source
@@ -53,6 +61,7 @@ class TapOrgvue(TapCommand):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
+    drafts: Drafts | None = None
     run_ending = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
 
     @override
@@ -120,7 +129,15 @@ class TapOrgvue(TapCommand):
         definitions = list(self.source.discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
         self._check_names(definitions)
-        return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
+        about = [DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
+        return [*streams, *about, *self._draft_streams(streams)]
+
+    def _draft_streams(self, streams: Sequence[DatasetStream]) -> Sequence[Stream]:
+        """Make the streams of drafts, if the setting `drafts` asks for any."""
+        if not self.settings.drafts:
+            return []
+        self.drafts = drafts = Drafts(self.source, streams)
+        return [kind(self, self.source, drafts) for kind in (DraftsStream, DraftActionsStream)]
 
     def _check_names(self, definitions: Sequence[StreamDefinition]) -> None:
         """Check the settings that name streams, properties and patterns.
@@ -132,10 +149,14 @@ class TapOrgvue(TapCommand):
         properties = {
             each.name: [column.key for column in columns_in(each.schema)] for each in definitions
         }
-        if mistakes := named_twice(self.settings, streams):
+        mistakes = named_twice(self.settings, streams)
+        mistakes += mistakes_about_drafts(self.settings, definitions)
+        if mistakes:
             raise SettingsError(mistakes)
         for warning in without_effect(self.settings, streams, properties):
             self.logger.warning("%s", warning)
+        if self.settings.drafts:
+            protect_in_drafts(self.source.rules, definitions)
         for setting, pattern, _ in unmatched_patterns(self.source.rules, self.source.earlier):
             self.logger.warning(
                 "%s: the pattern %r matches no property of any stream.", setting, pattern
@@ -191,11 +212,16 @@ class TapOrgvue(TapCommand):
             Misconfigured: Nothing is selected.
         """
         selected = [stream for stream in self.streams.values() if stream.selected]
+        for warning in streams_without_setting(self.settings, self.input_catalog):
+            self.logger.warning("%s", warning)
         if not selected:
             raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
         self._check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
+        names = {stream.name for stream in selected}
+        if self.drafts is not None and names & {*DRAFT_STREAMS}:
+            self.drafts.start(with_actions=DRAFT_ACTIONS_STREAM in names)
         for stream in selected:
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
@@ -222,3 +248,5 @@ class TapOrgvue(TapCommand):
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.source.close()
+        if self.drafts is not None:
+            self.drafts.close()

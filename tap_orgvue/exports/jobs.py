@@ -117,6 +117,9 @@ class JobTicket(msgspec.Struct, frozen=True):
 class ExportJobs:
     """Runs export jobs for one tenant. Thread safe."""
 
+    _alternative = ", or set `export_mode` to `paged`"
+    """What helps where the file host cannot be reached, in words."""
+
     def __init__(self, client: Client, *, timeout: float, temp_dir: str | None) -> None:
         """Request nothing yet.
 
@@ -143,12 +146,20 @@ class ExportJobs:
             FileHostUnreachable: The host of tickets and results cannot be reached.
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
+
+        def run(deadline: Deadline) -> DownloadedFile:
+            ticket = self._completed(self._new_job(request, deadline), deadline)
+            return self._result(ticket, deadline)
+
+        return self._until_complete(run)
+
+    def _until_complete(self, run: Callable[[Deadline], T]) -> T:
+        """Run a job, and again if it is lost."""
         limit = f"`job_timeout` ({self._timeout:g} seconds)"
         deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
             try:
-                ticket = self._completed(self._new_job(request, deadline), deadline)
-                return self._result(ticket, deadline)
+                return run(deadline)
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
@@ -204,14 +215,16 @@ class ExportJobs:
         small = self._client.small_response_deadline
         return self._from_file_host(url, "The job ticket", read, deadline, response_deadline=small)
 
-    def _result(self, ticket: JobTicket, deadline: Deadline) -> DownloadedFile:
+    def _result(
+        self, ticket: JobTicket, deadline: Deadline, bracket: bytes = b"{"
+    ) -> DownloadedFile:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
         file = self._from_file_host(
             ticket.result_url,
             "The job's result",
-            lambda response: download(response, request, temp_dir=self._temp_dir),
+            lambda response: download(response, request, temp_dir=self._temp_dir, bracket=bracket),
             deadline,
         )
         return msgspec.structs.replace(file, trace_id=ticket.trace_id)
@@ -270,7 +283,7 @@ class ExportJobs:
                 raise _JobLost(f"{what} could not be fetched completely: {error}") from None
             raise FileHostUnreachable(
                 f"The host of finished exports, {host}, cannot be reached from here: {error} "
-                f"Allow https to {host}, or set `export_mode` to `paged`."
+                f"Allow https to {host}{self._alternative}."
             ) from None
 
     def _check_host(self, url: str, what: str) -> str:

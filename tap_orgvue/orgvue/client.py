@@ -18,6 +18,7 @@ from typing_extensions import override
 from tap_orgvue.orgvue.addresses import Addresses
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
 from tap_orgvue.orgvue.deadlines import Deadline, earliest
+from tap_orgvue.orgvue.drafts import DraftList
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
     TRACE_HEADER,
@@ -295,7 +296,9 @@ class Client(Addresses):
             Refusal: Orgvue refuses the list for another reason.
         """
         try:
-            return DatasetList.from_json(self._list_entries())
+            return DatasetList.from_json(
+                self._list_entries(f"{self.base_url}/datasets", "datasets")
+            )
         except TenantRefusal:
             raise
         except Refusal as refusal:
@@ -303,19 +306,33 @@ class Client(Addresses):
                 raise TenantUnknown.from_refusal(refusal) from None
             raise
 
-    def _list_entries(self) -> list[Any]:
-        """The entries of all pages of the list."""
+    def drafts(self) -> DraftList:
+        """List the tenant's drafts (API guide, "Drafts"; path and form are inferred).
+
+        Raises:
+            MalformedResponse: The list is none, or no entry of it names a draft.
+            Refusal: Orgvue refuses the list.
+        """
+        return DraftList.from_json(self._list_entries(self.drafts_url, "drafts"))
+
+    def _list_entries(self, first: str, what: str) -> list[Any]:
+        """The entries of all pages of a list.
+
+        Args:
+            first: The URL of the first page.
+            what: What is listed, for messages.
+        """
         found: list[Any] = []
-        url: str | None = f"{self.base_url}/datasets"
+        url: str | None = first
         seen: set[str] = set()
         while url is not None:
             seen.add(url)
             page = self._get(url)
-            found += _entries_of(page)
+            found += _entries_of(page, what)
             url = self.same_origin(next_link(page), url)
             if url in seen:
                 raise MalformedResponse(
-                    "The next links of Orgvue's list of datasets lead in a circle."
+                    f"The next links of Orgvue's list of {what} lead in a circle."
                 )
         return found
 
@@ -335,7 +352,7 @@ class Client(Addresses):
         self.files.close()
 
 
-def _entries_of(page: Any) -> list[Any]:
+def _entries_of(page: Any, what: str) -> list[Any]:
     """The entries of a page: the array, or an object's only array beside `errors` (inferred)."""
     if isinstance(page, list):
         return page
@@ -344,7 +361,7 @@ def _entries_of(page: Any) -> list[Any]:
         arrays = [value for value in members if isinstance(value, list)]
         if len(arrays) == 1:
             return arrays[0]
-    raise MalformedResponse("Orgvue's list of datasets is not a list.")
+    raise MalformedResponse(f"Orgvue's list of {what} is not a list.")
 
 
 def _decode(body: bytes) -> Any:
