@@ -97,12 +97,15 @@ def _draft(entry: Any) -> Draft | None:
     if id_member is None:
         return None
     name_member = _first_text(entry, _NAME_MEMBERS)
-    used = {id_member, name_member, *(m for m in _BASE_MEMBERS if isinstance(entry.get(m), str))}
+    base = _base(entry)
+    used = {id_member, name_member}
+    if base is not None:
+        used |= {member for member in _BASE_MEMBERS if isinstance(entry.get(member), str)}
     layers, fault = _layers(entry.get(_LAYERS))
     return Draft(
         _stored(entry[id_member]),
         _stored(entry[name_member]) if name_member else "",
-        _base(entry),
+        base,
         layers,
         _json_text({member: value for member, value in entry.items() if member not in used}),
         fault,
@@ -118,7 +121,7 @@ def _base(entry: Mapping[str, Any]) -> str | None:
             inner = _first_text(value, _DATASET_ID_MEMBERS)
             value = value[inner] if inner else None
         if isinstance(value, str) and value.strip():
-            found[value.strip().upper()] = _stored(value.strip())
+            found.setdefault(value.strip().upper(), _stored(value.strip()))
     return next(iter(found.values())) if len(found) == 1 else None
 
 
