@@ -119,7 +119,7 @@ class ActionMaker:
         ids = {ID: members.pop(ID)} if ID in members else {}
         if all(key in members for key in LINK_KEYS) and (not ids or self._rules.is_of_links):
             ids |= {key: members.pop(key) for key in LINK_KEYS}
-        sent = {key: self._sent(key, cell, is_strict=is_strict) for key, cell in ids.items()}
+        sent = {key: self._sent_id(key, cell, is_strict=is_strict) for key, cell in ids.items()}
         return {
             "action": action,
             "item_id": self._text(sent.get(ID)),
@@ -156,6 +156,13 @@ class ActionMaker:
             return self._hash(self._rules.declared_type(key), raw)
         self._counts.leave_out(treatment, key)
         return None
+
+    def _sent_id(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
+        """The same of an id; a nested value may hold those of other properties."""
+        if raw[:1] in {b"{", b"["}:
+            self._counts.leave_out(Treatment.NO_ID, key)
+            return None
+        return self._sent(key, raw, is_strict=is_strict)
 
     def _changes(self, members: Mapping[str, bytes], *, is_strict: bool) -> str:
         parts = []

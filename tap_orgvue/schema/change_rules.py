@@ -38,6 +38,7 @@ class Treatment(Enum):
     DESELECTED = "deselected, or not read in this run"
     UNKNOWN = "no known property of the dataset"
     UNREADABLE = "of a dataset whose properties cannot be read"
+    NO_ID = "an id that is neither a text nor a number"
     UNSURE = "not read and unprotected in every dataset that may be meant"
 
     @property

@@ -642,7 +642,7 @@ def test_the_setting_without_streams_in_the_catalog(orgvue: Orgvue) -> None:
 
 
 def test_datasets_of_the_same_name() -> None:
-    """A dataset that is called like a stream of drafts has another name, with the setting or not."""
+    """A dataset that is called like a stream of drafts has another name in any case."""
     with tenant([people(2, "Orgvue Drafts")], Draft("A")) as orgvue:
         for config in (orgvue.config, with_drafts(orgvue)):
             (name,) = (

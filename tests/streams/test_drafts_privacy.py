@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -454,7 +453,7 @@ def test_metadata_that_breaks_fails_the_draft() -> None:
 
 def test_values_hidden_in_other_places() -> None:
     """Nested objects, near keys, keys in other case, and keys of no dataset are left out."""
-    actions = [
+    actions: list[dict[str, Any]] = [
         {"_action": "update", "_id": ITEM, "values": {"salary": PAY}},
         {"_action": "update", "_id": ITEM, "Salary": PAY, "salary ": PAY, "Base Pay": PAY},
         {"_action": "update", "_id": ITEM, "_salary": PAY, "": PAY, "staff.salary": PAY},
@@ -466,9 +465,8 @@ def test_values_hidden_in_other_places() -> None:
         assert changes(run) == [{}] * 5
         rows = run.records[ACTIONS]
         assert {(row["from_id"], row["to_id"]) for row in rows} == {(None, None)}
-        rest = [json.dumps({**row, "item_id": None}) for row in rows]
-        assert not any(str(PAY) in row for row in rest)
-        assert str(PAY) not in run.stderr
+        assert str(PAY).encode() not in everything(run)
+        assert "'_id' (1)" in run.stderr
 
 
 def test_a_key_twice_and_a_key_in_escapes() -> None:
@@ -515,5 +513,5 @@ def test_the_token_stays_with_the_api() -> None:
         files = [each for each in orgvue.requests if each.origin == "files"]
         assert files
         assert not any(each.header("Authorization") for each in files)
-        assert orgvue.config["api_token"] not in run.stdout + run.stderr
+        assert str(orgvue.config["api_token"]) not in run.stdout + run.stderr
         assert "X-Amz" not in run.stderr
