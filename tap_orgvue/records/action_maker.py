@@ -37,7 +37,7 @@ KNOWN_ACTIONS = frozenset(
 
 _MOST_KEYS = 1000
 """Keys that are counted one by one."""
-_NULL = b"null"
+_NULL, _QUOTE = b"null", b'"'
 _UNREADABLE = "an action is not UTF-8 text, or nested too deeply"
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -103,6 +103,7 @@ class ActionMaker:
         self._hash_key = hash_key or b""
         self._counts = counts
         self._fitter = Fitter(counts.cells)
+        self._names: dict[str, bytes] = {}
 
     def record(self, raw: bytes) -> Record:
         """The members `action`, `item_id`, `from_id`, `to_id` and `changes` of a record.
@@ -132,6 +133,8 @@ class ActionMaker:
         """Key to the JSON text of its value, and True if all of it is strict JSON."""
         try:
             return {key: bytes(cell) for key, cell in _MEMBERS.decode(raw).items()}, True
+        except RecursionError:
+            raise MalformedResponse(_UNREADABLE) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             # NaN or a lone surrogate, or no object.
             whole = self._read(raw)
@@ -141,8 +144,7 @@ class ActionMaker:
 
     def _word(self, raw: bytes) -> str | None:
         """The action's word; None if it is no text, which may be a value of any kind."""
-        cell = self._read(raw)
-        word = self._text(raw) if isinstance(cell, str) else None
+        word = self._text(raw) if raw.startswith(_QUOTE) else None
         if word not in KNOWN_ACTIONS:
             self._counts.unknown_words += 1
         return word
@@ -169,12 +171,15 @@ class ActionMaker:
         for key, raw in members.items():
             sent = self._sent(key, raw, is_strict=is_strict)
             if sent is not None:
-                name = json.dumps(self._fitter.storable(key), ensure_ascii=False)
-                parts.append(b"%b:%b" % (name.encode(), sent))
-        try:
-            return (b"{%b}" % b",".join(parts)).decode()
-        except UnicodeDecodeError:
-            raise MalformedResponse(_UNREADABLE) from None
+                parts.append(self._name(key) + sent)
+        return self._decoded(b"{%b}" % b",".join(parts))
+
+    def _name(self, key: str) -> bytes:
+        """The JSON text of a key of the dataset, with its colon."""
+        if key not in self._names:
+            text = json.dumps(self._fitter.storable(key), ensure_ascii=False)
+            self._names[key] = text.encode() + b":"
+        return self._names[key]
 
     def _storable(self, raw: bytes, *, is_strict: bool) -> bytes:
         """A value's JSON text as it came, unless it holds what databases refuse in JSON."""
@@ -184,8 +189,10 @@ class ActionMaker:
 
     def _text(self, raw: bytes | None) -> str | None:
         """The text of a cell; None if it is null or left out."""
-        if raw is None:
+        if raw is None or raw == _NULL:
             return None
+        if raw.startswith(_QUOTE) and b"\\" not in raw:
+            return self._decoded(raw[1:-1])
         fitted = self._fit(ColumnType.TEXT, raw)
         text = fitted.fitted if isinstance(fitted, Misfit) else fitted
         return None if text is None else str(text)
@@ -204,6 +211,13 @@ class ActionMaker:
         try:
             return self._fitter.fit(column_type, raw)
         except (UnicodeDecodeError, RecursionError):
+            raise MalformedResponse(_UNREADABLE) from None
+
+    @staticmethod
+    def _decoded(text: bytes) -> str:
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
             raise MalformedResponse(_UNREADABLE) from None
 
     def _read(self, raw: bytes) -> Any:

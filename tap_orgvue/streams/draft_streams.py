@@ -29,7 +29,7 @@ from tap_orgvue.streams.state import STATE_KEY, StreamState
 from tap_orgvue.timestamps import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -42,6 +42,8 @@ _ALIKE = 8
 """Layers that fail alike, from the first on, until no other one is requested."""
 _MOST_NAMED = 50
 """The most keys that one warning names."""
+_MOST_FAULTS = 5
+"""The most faults that the stream's error tells; the log has told each of them."""
 
 
 class DraftStream(BatchStream):
@@ -118,10 +120,12 @@ class DraftStream(BatchStream):
             and (batches is None or batches.encoding.format == "jsonl")
         )
 
-    def _fail(self, faults: Iterable[str]) -> OrgvueError:
+    def _fail(self, faults: Sequence[str]) -> OrgvueError:
+        more = len(faults) - _MOST_FAULTS
+        told = [*faults[:_MOST_FAULTS], *([f"And {more} more."] if more > 0 else [])]
         return OrgvueError(
             f"Stream '{self.name}' is not complete, so that no rows are removed from its table. "
-            + " ".join(faults)
+            + " ".join(told)
         )
 
 
@@ -276,7 +280,7 @@ class DraftActionsStream(DraftStream):
                     if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
                         alike.append(error)
                     if isinstance(error, TenantRefusal) or len(alike) == _ALIKE:
-                        faults.append("No other draft was requested.")
+                        faults.insert(0, "No other draft was requested.")
                         break
         finally:
             self._report()
@@ -297,15 +301,16 @@ class DraftActionsStream(DraftStream):
             export.rules, hash_key=self._source.settings.hash_key, counts=self._counts
         )
         exported_at = format_instant(export.exported_at)
-        position = 0
-        unreadable: list[str] = []
+        position = unreadable = 0
+        first = ""
         for block in ActionRows(export.response.chunks()).blocks(elements_of):
             for raw in block:
                 position += 1
                 try:
                     members = maker.record(raw)
                 except MalformedResponse as error:
-                    unreadable.append(f"{error} (position {position})")
+                    first = first or f"{error} (position {position})"
+                    unreadable += 1
                     continue
                 yield {
                     "draft_id": draft.draft_id,
@@ -315,8 +320,8 @@ class DraftActionsStream(DraftStream):
                     "exported_at": exported_at,
                 }
         if unreadable:
-            more = f"; and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
-            raise MalformedResponse(f"{unreadable[0]}{more}.")
+            more = f"; and {unreadable - 1} more" if unreadable > 1 else ""
+            raise MalformedResponse(f"{first}{more}.")
 
     @override
     def finish(self) -> None:

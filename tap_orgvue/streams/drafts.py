@@ -70,6 +70,14 @@ class DraftSelection(msgspec.Struct, frozen=True):
         """Each layer of the drafts that are sent."""
         return [(draft, key) for draft in self.sent for key in draft.layers]
 
+    @override
+    def __str__(self) -> str:
+        """`3 are listed, 2 of them are sent, in 4 layers, and 1 refused`."""
+        counts = f"{self.listed} are listed, {len(self.sent)} of them are sent"
+        layers = f", in {len(self.layers)} layers" if self.sent else ""
+        refused = f", and {len(self.refused)} refused" if self.refused else ""
+        return f"{counts}{layers}{refused}"
+
 
 class DraftListUnavailable(OrgvueError):
     """The list of drafts cannot be read.
@@ -227,9 +235,7 @@ class Drafts:
 
     def _report(self, selection: DraftSelection) -> None:
         logger = self._source.client.logger
-        logger.info(
-            "%d drafts are listed, %d of them are sent.", selection.listed, len(selection.sent)
-        )
+        logger.info("Drafts: %s.", selection)
         for pattern in selection.unmatched:
             logger.warning("drafts: no draft's id or name matches %r.", pattern)
         for refused in selection.refused:

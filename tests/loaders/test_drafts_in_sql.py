@@ -229,6 +229,24 @@ def test_the_same_in_snowflake(tmp_path: Path) -> None:
         assert scenarios[draft.name] == figures(applied(today, layers))
 
 
+def test_the_figures_of_the_page() -> None:
+    """What the page shows of the demo tenant is what the actions make of it."""
+    tenant = demo_tenant()
+    today = tenant.dataset("People").rows
+    scenarios = {"today": figures(today)}
+    for draft in tenant.drafts:
+        layers = [layer(draft, key) for key in ("default", *sorted(draft.layers))]
+        scenarios[draft.name] = figures(applied(today, layers))
+    text = PAGE.read_text(encoding="utf-8")
+    for name, departments in scenarios.items():
+        counts, costs = zip(*departments.values(), strict=True)
+        assert f"| {name} | {sum(counts)} | {int(sum(map(float, costs)))} |\n" in text
+    reorganised, before = scenarios["Technology reorganisation"], scenarios["today"]
+    assert "department of 57 with a head" in text
+    assert reorganised["Data & AI"][0] == 57
+    assert reorganised["Operations"][0] - before["Operations"][0] == 35
+
+
 @pytest.mark.parametrize("heading", ["Postgres", "Snowflake"])
 def test_the_page_has_the_views(heading: str) -> None:
     """Four views for each of both."""
