@@ -38,6 +38,7 @@ from tap_orgvue.streams.draft_checks import (
     protect_in_drafts,
     streams_without_setting,
 )
+from tap_orgvue.streams.draft_datasets import DraftDatasets
 from tap_orgvue.streams.draft_streams import DraftActionsStream, DraftsStream
 from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
@@ -136,7 +137,10 @@ class TapOrgvue(TapCommand):
         """Make the streams of drafts, if the setting `drafts` asks for any."""
         if not self.settings.drafts:
             return []
-        self.drafts = drafts = Drafts(self.source, streams)
+        skipped = self._skipped + skipped_by(self.source.discovery)
+        maps = self.config.get("stream_maps")
+        datasets = DraftDatasets(self.source, streams, skipped=skipped, maps=maps)
+        self.drafts = drafts = Drafts(self.source, datasets)
         return [kind(self, self.source, drafts) for kind in (DraftsStream, DraftActionsStream)]
 
     def _check_names(self, definitions: Sequence[StreamDefinition]) -> None:

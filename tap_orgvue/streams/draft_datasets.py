@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from tap_orgvue.schema.change_rules import AnyDatasetRules, DatasetRules
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
+from tap_orgvue.singer.stream_maps import altered_columns, has_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tap_orgvue.orgvue.models import Metadata
     from tap_orgvue.schema.change_rules import ChangeRules
     from tap_orgvue.schema.column_rules import ColumnRules
+    from tap_orgvue.streams.absent import SkippedInCatalog
     from tap_orgvue.streams.dataset_stream import DatasetStream
     from tap_orgvue.streams.source import Source
 
@@ -36,13 +38,24 @@ class DraftDatasets:
         used: Dataset id in upper case to its rules, for each that was asked for.
     """
 
-    def __init__(self, source: Source, streams: Iterable[DatasetStream]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        streams: Iterable[DatasetStream],
+        *,
+        skipped: Iterable[SkippedInCatalog] = (),
+        maps: Mapping[str, Any] | None = None,
+    ) -> None:
         """Request nothing yet.
 
         Args:
             source: The tenant.
             streams: The streams of the run's datasets, deselected ones included.
+            skipped: The datasets that discovery skipped.
+            maps: The setting `stream_maps`.
         """
+        self._maps = maps or {}
+        self._skipped = {each.dataset_id: each for each in skipped}
         self.used: dict[str, DatasetRules] = {}
         self._source = source
         self._streams = {stream.dataset_id.upper(): stream for stream in streams}
@@ -66,13 +79,30 @@ class DraftDatasets:
         """Why the user's settings and selection leave a dataset out; None if they do not."""
         stream = self._streams.get(dataset_id.upper())
         if stream is not None:
-            return None if stream.selected else f"its stream '{stream.name}' is deselected"
+            return self._reason_not_sent(stream)
+        if dataset_id.upper() in self._skipped:
+            return None
         discovery = self._source.discovery
         if self._source.settings.datasets and not discovery.is_matched(dataset_id):
             return "`datasets` leaves its dataset out"
         if discovery.has_catalog and self._metadata_of(dataset_id) is not None:
             return "its dataset is not in the catalog"
         return None
+
+    def _reason_not_sent(self, stream: DatasetStream) -> str | None:
+        if not stream.selected:
+            return f"its stream '{stream.name}' is deselected"
+        if has_filter(self._maps, stream.name):
+            return f"`stream_maps` filters the rows of its stream '{stream.name}'"
+        names = {column.name for column in stream.columns.selected}
+        if names and altered_columns(self._maps, stream.name, names) == names:
+            return f"`stream_maps` removes its stream '{stream.name}'"
+        return None
+
+    def fault(self, dataset_id: str) -> str:
+        """Why discovery skipped a dataset, other than by a refusal; empty if it did not."""
+        skipped = self._skipped.get(dataset_id.upper())
+        return "" if skipped is None or skipped.forbidden else skipped.reason
 
     # -- rules
 
@@ -133,6 +163,9 @@ class DraftDatasets:
             read |= _read_keys(stream, rules, properties)
         elif is_named:
             read |= properties.keys() - (_deselected_keys(stream) if stream is not None else set())
+        if stream is not None:
+            names = {column.name: column.key for column in stream.columns.all}
+            read -= {names[each] for each in altered_columns(self._maps, stream.name, names)} - {ID}
         return DatasetRules(name or "", rules, properties, read, are_known)
 
     def _with_memory(self, dataset_id: str, stream: str) -> ColumnRules:

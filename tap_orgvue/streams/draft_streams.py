@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,7 +30,7 @@ from tap_orgvue.streams.state import STATE_KEY, StreamState
 from tap_orgvue.timestamps import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -93,9 +94,19 @@ class DraftStream(BatchStream):
                 "the run.",
                 self.name,
             )
-        activate_version_if_safe(
-            self, self._state, self._rows, guard_percent=settings.delete_guard_percent
-        )
+        if self._rows or not settings.delete_guard_percent or self.version is None:
+            activate_version_if_safe(
+                self, self._state, self._rows, guard_percent=settings.delete_guard_percent
+            )
+        else:
+            # A misspelt or renamed entry of `drafts` must not empty a table.
+            log = self.logger.error if self._state.rows else self.logger.info
+            log(
+                "'%s': no rows are sent, and those that are in the table are NOT removed. If this "
+                "is intended, run once with `delete_guard_percent` 0.",
+                self.name,
+            )
+            self._state.version = self.version
         self._state.tenant = self._source.tenant
         self.stream_state[STATE_KEY] = self._state.to_json()
 
@@ -167,10 +178,18 @@ class DraftsStream(DraftStream):
                 "draft_id": draft.draft_id,
                 "name": draft.name,
                 "dataset_id": draft.dataset_id,
-                "details": draft.details,
+                "details": self._details(draft),
             }
         if selection.faults:
             raise self._fail(selection.faults)
+
+    def _details(self, draft: Draft) -> str:
+        """What the list tells; without members that are called as a protected property is."""
+        rules = self._source.rules
+        if not rules.excluded and not rules.hashed:
+            return draft.details
+        kept = _without(json.loads(draft.details), rules.may_protect)
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
 class DraftActionsStream(DraftStream):
@@ -365,6 +384,19 @@ class DraftActionsStream(DraftStream):
             yield f"{why[0].upper()}{why[1:]}: {_listed(keys)}."
         if self._counts.other_keys:
             yield f"Of other keys: {self._counts.other_keys}."
+
+
+def _without(value: Any, is_protected: Callable[[str], bool]) -> Any:
+    """A JSON value without the members of these names, at any depth."""
+    if isinstance(value, list):
+        return [_without(entry, is_protected) for entry in value]
+    if isinstance(value, dict):
+        return {
+            key: _without(entry, is_protected)
+            for key, entry in value.items()
+            if not is_protected(key)
+        }
+    return value
 
 
 def _listed(keys: Mapping[str, int]) -> str:

@@ -15,16 +15,14 @@ from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped
 from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema.patterns import matches
-from tap_orgvue.streams.draft_datasets import DraftDatasets
 from tap_orgvue.streams.prefetch import Prefetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from concurrent.futures import Future
 
     from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.schema.change_rules import ChangeRules
-    from tap_orgvue.streams.dataset_stream import DatasetStream
+    from tap_orgvue.streams.draft_datasets import DraftDatasets
     from tap_orgvue.streams.source import Source
 
 
@@ -55,7 +53,7 @@ class DraftSelection(msgspec.Struct, frozen=True):
         listed: How many the tenant lists.
         sent: The drafts that are sent, in the order of the list.
         refused: Those that match `drafts` and are not sent.
-        faults: What is wrong with entries of the list, a sentence each.
+        faults: Why others may exist that should be sent, a sentence each.
         unmatched: The entries of `drafts` that match no draft.
     """
 
@@ -122,15 +120,15 @@ class Drafts:
         datasets: The datasets that they are based on.
     """
 
-    def __init__(self, source: Source, streams: Iterable[DatasetStream]) -> None:
+    def __init__(self, source: Source, datasets: DraftDatasets) -> None:
         """Request nothing yet.
 
         Args:
             source: The tenant.
-            streams: The streams of the run's datasets, deselected ones included.
+            datasets: The datasets that drafts are based on.
         """
         self._source = source
-        self.datasets = DraftDatasets(source, streams)
+        self.datasets = datasets
         settings = source.settings
         self._jobs = ActionJobs(
             source.client, timeout=settings.job_timeout, temp_dir=settings.temp_dir
@@ -193,19 +191,22 @@ class Drafts:
     def _from_list(self) -> DraftSelection:
         listing, patterns = self._source.client.drafts(), self._source.settings.drafts
         sent, refused, matched = [], [], set()
+        faults = list(listing.faults)
         for draft in listing.drafts:
             of_draft = {pattern for pattern in patterns if _matches(draft, pattern)}
             matched |= of_draft
             if not of_draft:
                 continue
             reason = self._reason_to_refuse(draft)
-            if reason is None:
+            if fault := self.datasets.fault(draft.dataset_id or ""):
+                faults.append(f"Draft {draft} is not sent: discovery skipped its dataset. {fault}")
+            elif reason is None:
                 sent.append(draft)
             else:
                 refused.append(RefusedDraft(draft, reason))
         unmatched = tuple(pattern for pattern in patterns if pattern not in matched)
         return DraftSelection(
-            len(listing.drafts), tuple(sent), tuple(refused), listing.faults, unmatched
+            len(listing.drafts), tuple(sent), tuple(refused), tuple(faults), unmatched
         )
 
     def _is_named(self, draft: Draft) -> bool:

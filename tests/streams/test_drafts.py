@@ -503,6 +503,21 @@ def test_a_cleared_draft_disappears(orgvue: Orgvue) -> None:
     assert len(numbers) == 1
 
 
+def test_a_misspelt_name_empties_no_table(orgvue: Orgvue) -> None:
+    """Without any draft to send, no row is removed, whatever the state knows."""
+    config = with_drafts(orgvue, "Hirign*", emit_activate_version_messages=True)
+    activated, first = versions(config)
+    assert activated == {"staff", "posts", "staff_to_posts"}
+    activated, run = versions({**config, "drafts": ["*"]}, first.state)
+    assert {DRAFTS, ACTIONS} <= activated
+    activated, run = versions(config, run.state)
+    assert not activated & {DRAFTS, ACTIONS}
+    lines = [line for line in run.stderr.splitlines() if "NOT removed" in line]
+    assert ["ERROR" in line for line in lines] == [True, True]
+    activated, _ = versions({**config, "delete_guard_percent": 0}, run.state)
+    assert {DRAFTS, ACTIONS} <= activated
+
+
 def test_a_run_of_some_datasets_removes_nothing(orgvue: Orgvue) -> None:
     """`datasets` narrows the run: another run may send the drafts of other datasets."""
     config = with_drafts(orgvue, emit_activate_version_messages=True, datasets=["Staff"])

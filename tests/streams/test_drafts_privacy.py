@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -297,6 +298,49 @@ def test_a_dataset_that_the_catalog_lacks() -> None:
         assert SECRET.encode() not in everything(run)
 
 
+# --- stream maps
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"staff": {"salary": None}},
+        {"*": {"salary": "__NULL__"}},
+        {"staff": {"salary": "salary * 0"}},
+        {"staff": {"_id": "_id", "team": "team", "__else__": None}},
+        {"staff": {}, "copy": {"__source__": "staff", "salary": None}},
+    ],
+)
+def test_what_a_stream_map_removes_is_left_out(maps: dict[str, Any]) -> None:
+    """A column that a map of the dataset's stream removes or calculates is not in its drafts."""
+    with one() as orgvue:
+        config = with_drafts(orgvue, stream_maps=maps)
+        run = only_actions(config, catalog=only(discover(config), "staff", ACTIONS))
+        assert run.code == 0, run.stderr
+        assert str(PAY).encode() not in everything(run)
+        assert changes(run)[0] == {"team": "Sales"}
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"staff": None},
+        {ACTIONS: {}, DRAFTS: {}, "posts": {}, "__else__": None},
+        {"staff": {"__filter__": "team == 'Ops'"}},
+    ],
+)
+def test_a_stream_that_a_map_removes_or_filters_refuses_its_drafts(maps: dict[str, Any]) -> None:
+    """As a deselected stream and as `filters` do."""
+    with one(None, CHANGES, posts()) as orgvue:
+        run = command(with_drafts(orgvue, stream_maps=maps))
+        assert run.code == 0, run.stderr
+        assert run.records[ACTIONS] == []
+        assert "`stream_maps`" in next(line for line in run.stderr.splitlines() if "Plan" in line)
+        assert SECRET.encode() not in b"".join(
+            line for line in everything(run).splitlines() if ACTIONS.encode() in line
+        )
+
+
 # --- filters
 
 
@@ -446,6 +490,45 @@ def test_metadata_that_breaks_fails_the_draft() -> None:
         assert run.code == 1
         assert run.records[ACTIONS] == []
         assert "'Plan'" in run.stderr.splitlines()[-1]
+
+
+def test_a_dataset_that_discovery_skipped_fails_both_streams() -> None:
+    """It may be read again tomorrow: nothing is sent in its place, and no row is removed."""
+    base = staff()
+    with tenant([base, posts()], Draft("Plan", CHANGES, base=base)) as orgvue:
+        config = with_drafts(orgvue, max_retries=0, emit_activate_version_messages=True)
+        for route in ("headers", "export", "metadata"):
+            orgvue.refuse("500601", on=route, dataset="Staff", times=None)
+        catalog = discover(config)
+        orgvue.calm()
+        for given in (catalog, None):
+            run = command(config, catalog=given)
+            if given is not None:
+                assert run.code == 1
+                assert "discovery skipped its dataset" in run.stderr
+                assert run.records[ACTIONS] == []
+                activated = {m["stream"] for m in run.of_type("ACTIVATE_VERSION")}
+                assert activated == {"posts"}
+            else:
+                assert run.code == 0
+                assert len(run.records[ACTIONS]) == 3
+
+
+# --- the list
+
+
+def test_details_hold_nothing_that_is_protected() -> None:
+    """Members of the list that are called as a protected property is are left out, at any depth."""
+    details = {"preview": [{"salary": PAY, "team": "A"}], "salary": PAY, "owner": {"Base Pay": PAY}}
+    with one(None, CHANGES, details=details) as orgvue:
+        settings = {"exclude_properties": ["Base Pay", "staff.salary"]}
+        run = command(with_drafts(orgvue, **settings))
+        (row,) = run.records[DRAFTS]
+        found = json.loads(row["details"])
+        assert (found["preview"], found["owner"]) == ([{"team": "A"}], {})
+        assert str(PAY).encode() not in everything(run)
+        plain = json.loads(sync(with_drafts(orgvue)).records[DRAFTS][0]["details"])
+        assert plain["preview"] == details["preview"]
 
 
 # --- hostile actions
