@@ -26,11 +26,12 @@ from tap_orgvue.schema import naming
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
+from tap_orgvue.streams.draft_report import report_actions
 from tap_orgvue.streams.state import STATE_KEY, StreamState
 from tap_orgvue.timestamps import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 _ALIKE = 8
 """Layers that fail alike, from the first on, until no other one is requested."""
-_MOST_NAMED = 50
-"""The most keys that one warning names."""
 _MOST_FAULTS = 5
 """The most faults that the stream's error tells; the log has told each of them."""
 
@@ -302,7 +301,7 @@ class DraftActionsStream(DraftStream):
                         faults.insert(0, "No other draft was requested.")
                         break
         finally:
-            self._report()
+            report_actions(self.logger, self.name, self._counts)
         if faults:
             raise self._fail(faults)
 
@@ -348,43 +347,6 @@ class DraftActionsStream(DraftStream):
         self._state.protected = self._drafts.datasets.protections(self._state.protected)
         super().finish()
 
-    # -- what the log says: counts, never a value
-
-    def _report(self) -> None:
-        counts = self._counts
-        left_out = sum(counts.left_out.values()) + counts.other_keys
-        if left_out:
-            intended = all(treatment.is_intended for treatment, _ in counts.left_out)
-            log = self.logger.info if intended and not counts.other_keys else self.logger.warning
-            log(
-                "'%s': %d values are left out of changes. %s",
-                self.name,
-                left_out,
-                " ".join(self._left_out()),
-            )
-        if counts.unknown_words:
-            self.logger.warning(
-                "'%s': %d changes have an action that Orgvue's API guide does not name; it is "
-                "sent as it is.",
-                self.name,
-                counts.unknown_words,
-            )
-        if counts.cells.nul_characters:
-            self.logger.warning(
-                "'%s': %d NUL characters, which no database stores, were removed from text.",
-                self.name,
-                counts.cells.nul_characters,
-            )
-
-    def _left_out(self) -> Iterator[str]:
-        by_treatment: dict[str, dict[str, int]] = {}
-        for (treatment, key), count in self._counts.left_out.most_common():
-            by_treatment.setdefault(treatment.value, {})[key] = count
-        for why, keys in by_treatment.items():
-            yield f"{why[0].upper()}{why[1:]}: {_listed(keys)}."
-        if self._counts.other_keys:
-            yield f"Of other keys: {self._counts.other_keys}."
-
 
 def _without(value: Any, is_protected: Callable[[str], bool]) -> Any:
     """A JSON value without the members of these names, at any depth."""
@@ -397,12 +359,6 @@ def _without(value: Any, is_protected: Callable[[str], bool]) -> Any:
             if not is_protected(key)
         }
     return value
-
-
-def _listed(keys: Mapping[str, int]) -> str:
-    shown = [f"{one_line(key, 60)!r} ({count})" for key, count in [*keys.items()][:_MOST_NAMED]]
-    more = len(keys) - len(shown)
-    return ", ".join([*shown, *([f"and {more} more keys"] if more else [])])
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:
