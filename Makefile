@@ -13,18 +13,21 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint types unit loaders bench fuzz kills soak mutants dist lock clean
+.PHONY: help setup demo check test lint types unit loaders docs bench fuzz kills soak mutants dist \
+	sbom lock clean
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
 	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
+	@echo "make docs     the documentation as a site, in output/docs"
 	@echo "make bench    the tap beside a template tap, with figures"
 	@echo "make fuzz     hostile input for longer than make test does"
 	@echo "make kills    the tap, killed at more points than make test does"
 	@echo "make soak     300 datasets on a bad day: throttled, broken off, late; with figures"
 	@echo "make mutants  small changes to the code, and which of them no test notices"
 	@echo "make dist     the wheel and the source archive, in dist/"
+	@echo "make sbom     the software bill of materials of what is released, in output/"
 	@echo "make lock     the lock files, brought up to date"
 	@echo "make clean    all that the other targets made"
 
@@ -86,6 +89,10 @@ unit: $(VENV)/.project loaders
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+docs: $(VENV)/.project
+	$(BIN)/sphinx-build -W -n -q -E docs output/docs
+	@echo "Open output/docs/index.html."
+
 bench: $(VENV)/.project
 	$(BIN)/python -m benchmarks
 
@@ -108,6 +115,17 @@ mutants: $(VENV)/.project
 dist: $(VENV)/.project
 	rm -rf dist
 	$(BIN)/hatchling build
+
+# Of the wheel with its extras, in an environment that holds nothing else.
+sbom: dist
+	rm -rf build/sbom
+	mkdir -p build output
+	$(BIN)/python -m venv --without-pip build/sbom
+	sed -n 's/^\([A-Za-z0-9._-]*==[^ \\]*\( ; [^\\]*\)*\).*/\1/p' requirements.lock > build/pins.txt
+	$(BIN)/uv pip install --quiet --system-certs --python build/sbom/bin/python \
+		--constraint build/pins.txt "$$(ls dist/*.whl)[faker,report,s3]"
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file output/tap-orgvue.cdx.json build/sbom
 
 # Pins move only where they must; `make lock UPGRADE=--upgrade` moves all of them.
 lock: $(VENV)/.project

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 MELTANO = Path(sys.executable).with_name("meltano")
 LOG = ROOT / ".meltano" / "demo.log"
+OUTPUT = ROOT / "output"
+"""Run reports and pages: not removed, so that the runs of several demos are seen over time."""
 SCHEMA = "orgvue"
 LOCKS = (ROOT / "loaders" / "target-postgres.lock", ROOT / "requirements.lock")
 OTHERS = ("MELTANO_", "TAP_ORGVUE_", "TARGET_POSTGRES_")
@@ -72,6 +74,7 @@ def run(folder: Path) -> int:
             return code
         print(f"Loaded in {time.monotonic() - started:.1f} s, set-up of the plugins included.")
         show(uri)
+        tell_pages(orgvue)
     return 0
 
 
@@ -81,6 +84,7 @@ def settings(orgvue: Orgvue, uri: str, folder: Path) -> dict[str, str]:
         "TAP_ORGVUE_API_URL": orgvue.api_url,
         "TAP_ORGVUE_TENANT_ID": orgvue.tenant_id,
         "TAP_ORGVUE_API_TOKEN": orgvue.token,
+        "TAP_ORGVUE_RUN_REPORT": str(OUTPUT),
         "TARGET_POSTGRES_SQLALCHEMY_URL": uri,
         "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": SCHEMA,
         "MELTANO_ENVIRONMENT": "demo",
@@ -146,6 +150,27 @@ def started(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+
+
+def tell_pages(orgvue: Orgvue) -> None:
+    """Write the pages of the runs and of the tenant, and print where they are."""
+    report = [sys.executable, "-m", "tap_orgvue.report_command"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
+    env = {
+        **inherited,
+        "TAP_ORGVUE_API_URL": orgvue.api_url,
+        "TAP_ORGVUE_TENANT_ID": orgvue.tenant_id,
+        "TAP_ORGVUE_API_TOKEN": orgvue.token,
+    }
+    # The plugin's own environment may lack the extra that makes pages; this one has it.
+    commands = [[*report, "--tenant", "--config", "ENV", "--into", str(OUTPUT)]]
+    if any(OUTPUT.glob("run-*.json")):
+        commands.insert(0, [*report, str(OUTPUT)])
+    print("\nTo look at, in a browser:")
+    for command in commands:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        for line in (done.stdout or done.stderr).splitlines():
+            print(f"  {line}")
 
 
 def show(uri: str) -> None:

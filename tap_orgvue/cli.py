@@ -7,9 +7,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from tap_orgvue.exit_codes import ExitCode, exit_code_of
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
-from tap_orgvue.singer.errors import OutputFailed, error_message
+from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
 from tap_orgvue.singer.isolating_tap import Terminated
 from tap_orgvue.singer.output import flush_stdout
 from tap_orgvue.singer.signals import ending_signals
@@ -27,7 +28,7 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "CRITICAL",
 def run() -> None:
     """Run the tap's command line, and end the process.
 
-    The exit code is 1 after an error, 128 and the signal's number after a signal.
+    See `exit_codes` for the codes.
     """
     tune_process()
     _check_log_level()
@@ -41,21 +42,21 @@ def run() -> None:
         TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
         # What Python still buffers cannot be delivered: at its own end it would try again.
-        os._exit(1)
+        os._exit(exit_code_of(error))
     except Terminated as terminated:
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
-        sys.exit(terminated.code)
+        sys.exit(exit_code_of(terminated))
     except SettingsError as error:
         for mistake in error.mistakes:
             TapOrgvue.logger.error("%s", mistake)
-        sys.exit(1)
+        sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         # The last line on stderr is the cause, so the way there comes before it.
         TapOrgvue.logger.debug("The run ends because of an error.", exc_info=True)
         lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
         # A line feed of the format breaks lines; one in a line is escaped.
         TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines)
-        sys.exit(1)
+        sys.exit(exit_code_of(error))
 
 
 def _run_command_line() -> None:
@@ -64,12 +65,21 @@ def _run_command_line() -> None:
     Raises:
         OutputFailed: Standard output did not take all of it.
     """
+    stdout = sys.stdout
     try:
         TapOrgvue.cli()
     except SystemExit:
+        if sys.stdout is not stdout:
+            # click hides that nobody reads, by another standard output and an exit with 1.
+            raise LoaderGone("The reader closed the pipe before everything was written.") from None
         # `--version` and `--help` leave their text in Python's buffer.
         flush_stdout()
         raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Of a text that click writes: messages are written by `singer.output`.
+        raise OutputFailed(f"Standard output cannot be written: {error.strerror}.") from None
 
 
 def _check_log_level() -> None:
@@ -81,7 +91,7 @@ def _check_log_level() -> None:
             del os.environ[variable]
         elif level is not None and level.upper() not in _LOG_LEVELS:
             sys.stderr.write(f"{variable}: must be one of {', '.join(_LOG_LEVELS)}.\n")
-            sys.exit(1)
+            sys.exit(ExitCode.PERSON_NEEDED)
 
 
 def _end(signum: int, _: FrameType | None) -> None:

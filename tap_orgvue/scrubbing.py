@@ -166,7 +166,9 @@ class Scrubber:
         sys.stderr.write(self._block(_traceback_of(kind, error, trace)) + "\n")
 
     def clean_record(self, record: logging.LogRecord) -> None:
-        """Clean a log record in place: message, exception, stack, extras."""
+        """Clean a log record in place: message, logger's name, exception, stack, extras."""
+        # A stream's logger has the stream's name in its own.
+        record.name = escaped(record.name)
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001 - logging must not end a run

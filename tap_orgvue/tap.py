@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_orgvue.orgvue.errors import (
-    Misconfigured,
-    OrgvueError,
-    RequestLimitReached,
-    RetryAfterTooLong,
-    Stopped,
-    TenantRefusal,
-)
+from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
@@ -33,13 +26,14 @@ from tap_orgvue.streams.absent import (
     to_catalog,
 )
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.draft_actions_stream import DraftActionsStream
 from tap_orgvue.streams.draft_checks import (
     mistakes_about_drafts,
     protect_in_drafts,
     streams_without_setting,
 )
 from tap_orgvue.streams.draft_datasets import DraftDatasets
-from tap_orgvue.streams.draft_streams import DraftActionsStream, DraftsStream
+from tap_orgvue.streams.draft_streams import DraftsStream
 from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
@@ -48,9 +42,12 @@ from tap_orgvue.tap_command import TapCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk import Stream
 
+    from tap_orgvue.exports.headers import HeaderReader
+    from tap_orgvue.orgvue.client import Client
     from tap_orgvue.streams.discovery import StreamDefinition
 
 
@@ -62,8 +59,7 @@ class TapOrgvue(TapCommand):
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
-    drafts: Drafts | None = None
-    run_ending = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
+    run_ending = RUN_ENDING
 
     @override
     def __init__(
@@ -100,6 +96,15 @@ class TapOrgvue(TapCommand):
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
+        self.use_source()
+        if setup_mapper:
+            # A run tells of them as errors at its end.
+            self.source.discovery.skip_level = logging.WARNING
+            self.setup_mapper()
+
+    @override
+    def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
+        """Read the tenant, before there are streams, through these; or as the settings say."""
         self.source = make_source(
             self.settings,
             state=self.state,
@@ -107,10 +112,9 @@ class TapOrgvue(TapCommand):
             # A thread compresses BATCH files already; one more would only take turns.
             reads_ahead=not self.config.get("batch_config"),
             logger=self.logger,
+            client=client,
+            headers=headers,
         )
-        """The tenant, as the streams read it."""
-        if setup_mapper:
-            self.setup_mapper()
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -127,7 +131,11 @@ class TapOrgvue(TapCommand):
 
         The SDK calls this in both cases.
         """
-        definitions = list(self.source.discovery.streams())
+        discovery, journal = self.source.discovery, self.source.journal
+        with journal.discovery():
+            if not discovery.has_catalog:
+                journal.to_discover = len(discovery.datasets)
+            definitions = list(discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
         self._check_names(definitions)
         about = [DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
@@ -135,12 +143,16 @@ class TapOrgvue(TapCommand):
 
     def _draft_streams(self, streams: Sequence[DatasetStream]) -> Sequence[Stream]:
         """Make the streams of drafts, if the setting `drafts` asks for any."""
+        for warning in streams_without_setting(self.settings, self.input_catalog):
+            self.logger.warning("%s", warning)
         if not self.settings.drafts:
             return []
         skipped = self._skipped + skipped_by(self.source.discovery)
         maps = self.config.get("stream_maps")
-        datasets = DraftDatasets(self.source, streams, skipped=skipped, maps=maps)
-        self.drafts = drafts = Drafts(self.source, datasets)
+        datasets = DraftDatasets(
+            self.source, streams, logger=self.logger, skipped=skipped, maps=maps
+        )
+        self.drafts = drafts = Drafts(self.source, datasets, self.logger)
         return [kind(self, self.source, drafts) for kind in (DraftsStream, DraftActionsStream)]
 
     def _check_names(self, definitions: Sequence[StreamDefinition]) -> None:
@@ -149,6 +161,9 @@ class TapOrgvue(TapCommand):
         Raises:
             SettingsError: A dataset is named twice, by its stream and by its id.
         """
+        if self.source.headers.not_reached:
+            # They may be what a setting names.
+            return
         streams = {each.name: each.dataset_id.upper() for each in definitions}
         properties = {
             each.name: [column.key for column in columns_in(each.schema)] for each in definitions
@@ -166,7 +181,8 @@ class TapOrgvue(TapCommand):
                 "%s: the pattern %r matches no property of any stream.", setting, pattern
             )
 
-    def _check_patterns(self) -> None:
+    @override
+    def check_patterns(self) -> None:
         """Check, before any row, that each property named for protection exists.
 
         A run over some datasets, and a catalog of an older version, may lack the property.
@@ -175,7 +191,9 @@ class TapOrgvue(TapCommand):
             SettingsError: An entry without wildcards has never matched a property.
         """
         source = self.source
-        is_partial = bool(self.settings.datasets) or self._has_old_catalog
+        is_partial = bool(
+            self.settings.datasets or self._has_old_catalog or source.headers.not_reached
+        )
         if is_partial or self.settings.unmatched_patterns is FailOrWarn.WARN:
             return
         mistakes = [
@@ -191,7 +209,9 @@ class TapOrgvue(TapCommand):
     @override
     def all_streams_known(self) -> bool:
         """False if `datasets` leaves streams out, or discovery skipped a dataset."""
-        return not (self.settings.datasets or self._skipped or self.source.discovery.skipped)
+        source = self.source
+        missing = self._skipped or source.discovery.skipped or source.headers.not_reached
+        return not (self.settings.datasets or missing)
 
     @property
     @override
@@ -206,6 +226,18 @@ class TapOrgvue(TapCommand):
         return catalog
 
     @override
+    def selected_streams(self) -> list[Stream]:
+        """The streams of a run.
+
+        Raises:
+            Misconfigured: There is none.
+        """
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        if not selected:
+            raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
+        return selected
+
+    @override
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams; their exports are fetched in the order of the streams.
 
@@ -214,29 +246,34 @@ class TapOrgvue(TapCommand):
 
         Raises:
             Misconfigured: Nothing is selected.
+            SettingsError: A property that should be protected does not exist.
         """
-        selected = [stream for stream in self.streams.values() if stream.selected]
-        for warning in streams_without_setting(self.settings, self.input_catalog):
-            self.logger.warning("%s", warning)
-        if not selected:
-            raise Misconfigured("Nothing is selected: the catalog selects no stream of the tap.")
-        self._check_patterns()
+        selected = self.selected_streams()
+        self.check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
         names = {stream.name for stream in selected}
         if self.drafts is not None and names & {*DRAFT_STREAMS}:
             self.drafts.start(with_actions=DRAFT_ACTIONS_STREAM in names)
         for stream in selected:
+            # Named to the journal in their order, so that it knows how many there are.
+            self.source.journal.stream(stream.name)
             if isinstance(stream, DatasetStream):
                 self.source.prefetcher.plan(stream.name, stream.fetch_first)
-        failed = super().run()
-        for name, error in self._absent():
-            self.logger.error("%s", error)
-            failed[name] = error
-        return failed
+        return super().run()
 
-    def _absent(self) -> Iterator[tuple[str, OrgvueError]]:
-        """Datasets that this run should have sent and could not."""
+    @override
+    def turn_of(self, stream: Stream) -> AbstractContextManager[None]:
+        """Whose turn it is stands in the journal."""
+        return self.source.journal.turn_of(stream.name)
+
+    @override
+    def not_sent(self) -> Iterator[tuple[str, OrgvueError]]:
+        """Datasets that this run should have sent and could not.
+
+        Yields:
+            Stream or dataset name, and error.
+        """
         discovery = self.source.discovery
         skipped = self._skipped + skipped_by(discovery)
         yield from skipped_datasets(self.source, skipped)

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_orgvue.connection_check import CHECK_SECONDS, StageFailed, check_connection
+from tap_orgvue.exit_codes import exit_code_of_streams
 from tap_orgvue.orgvue.errors import OrgvueError
-from tap_orgvue.scrubbing import SCRUBBER, escaped
-from tap_orgvue.settings import SettingsError
+from tap_orgvue.reporting.live_display import LiveDisplay
+from tap_orgvue.reporting.watching import watch
+from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
-from tap_orgvue.streams.source import make_client
+from tap_orgvue.singer.output import BufferedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from singer_sdk import Stream
+
+    from tap_orgvue.exports.headers import HeaderReader
+    from tap_orgvue.orgvue.client import Client
     from tap_orgvue.settings import Settings
+    from tap_orgvue.streams.drafts import Drafts
+    from tap_orgvue.streams.source import Source
 
-_CHECK_RETRIES = 2
-"""Retries of `--test`, which takes seconds; a run has more patience."""
+_TEST_HELP = (
+    "Check the connection and show what a run would do, without reading a row: stages, the plan "
+    "of each stream, and which assumptions about Orgvue's API hold. --config, --catalog and "
+    "--state count as in a run; --format=json is for programs. --test=schema writes SCHEMA "
+    "messages instead; --test=disabled is as without."
+)
+_JSON = "json"
 _ENVIRONMENT = "ENV"
 """The word that stands for environment variables in place of a config file."""
 
@@ -36,20 +48,22 @@ class StreamsFailed(OrgvueError):
 
     Attributes:
         lines: How many failed, then a line for each of them.
+        exit_code: That of the run.
     """
 
-    def __init__(self, failed: Mapping[str, Exception], selected: int) -> None:
+    def __init__(self, failed: Mapping[str, Exception], count: int) -> None:
         """Sum the failures up.
 
         Args:
             failed: Stream name to its error.
-            selected: The number of selected streams.
+            count: The number of streams that should have been sent.
         """
         self.lines = [
-            f"{len(failed)} of {selected} streams failed:",
+            f"{len(failed)} of {count} streams failed:",
             *(f"  {name}: {error_message(error)}" for name, error in failed.items()),
         ]
         super().__init__("\n".join(map(escaped, self.lines)))
+        self.exit_code = exit_code_of_streams(failed.values())
 
 
 class TapCommand(IsolatingTap):
@@ -57,9 +71,15 @@ class TapCommand(IsolatingTap):
 
     Attributes:
         settings: The run's settings.
+        source: The tenant, as the streams read it.
+        drafts: The drafts of the run; None without the setting `drafts`.
     """
 
     settings: Settings
+    source: Source
+    drafts: Drafts | None = None
+
+    _display: LiveDisplay | None = None
 
     @classmethod
     @override
@@ -95,26 +115,35 @@ class TapCommand(IsolatingTap):
             if catalog is None
             else checked_catalog(read_json_object("catalog", catalog)),
             parse_env_config=bool(config and config.parse_env),
+            setup_mapper=False,
         )
         try:
-            failed = tap.run()
+            with tap.watched(sends_records=True):
+                tap.setup_mapper()
+                failed = tap.run()
         except Terminated:
             tap.write_last_state()
             raise
         finally:
             tap.close()
         if failed:
-            selected = sum(stream.selected for stream in tap.streams.values())
-            raise StreamsFailed(failed, selected)
+            selected = {stream.name for stream in tap.streams.values() if stream.selected}
+            # Some are no streams of this run: their datasets are gone or could not be read.
+            raise StreamsFailed(failed, len(selected | failed.keys()))
 
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        """The command; `--state` is read before `--discover`, which keeps the names in it."""
+        """The command; the options that `--discover` and `--test` take are read before them."""
         command = super().get_singer_command()
         for param in command.params:
-            if param.name == "state":
+            if param.name in {"about_format", "catalog", "state"}:
                 param.is_eager = True
+            if isinstance(param, click.Option) and param.name == "test":
+                param.type = click.Choice([value.value for value in CliTestOptionValue])
+                param.help = _TEST_HELP
+            if isinstance(param, click.Option) and param.name == "about_format":
+                param.help = "Specify output style for --about, or json for --test"
         return command
 
     @classmethod
@@ -131,6 +160,8 @@ class TapCommand(IsolatingTap):
             setup_mapper=False,
         )
         try:
+            with tap.watched(sends_records=False):
+                _ = tap.streams
             tap.run_discovery()
         finally:
             tap.close()
@@ -156,56 +187,97 @@ class TapCommand(IsolatingTap):
         """Take the option `--test`."""
         if value == CliTestOptionValue.Disabled.value:
             return
-        config = ctx.params["config"]
-        describes = value == CliTestOptionValue.Schema.value
-        try:
-            tap = cls(
-                config=config.config, parse_env_config=config.parse_env, setup_mapper=describes
-            )
-        except SettingsError as error:
-            for mistake in error.mistakes:
-                _print_stage("✗", f"settings: {mistake}", err=True)
-            raise
-        if describes:
-            tap.write_catalog_schemas()
-        else:
-            tap.print_connection_check()
-        ctx.exit()
+        form = ctx.params.get("about_format")
+        if value == CliTestOptionValue.Schema.value:
+            cls._write_schemas(ctx.params["config"])
+            ctx.exit()
+        if form not in {None, _JSON}:
+            raise click.BadParameter(f"--test has no form {form}; it has json.", ctx, param)
+        code = cls._check(ctx.params, as_json=form == _JSON)
+        ctx.exit(code)
 
-    def print_connection_check(self) -> None:
-        """Check what a run needs, one line per stage.
+    @classmethod
+    def _write_schemas(cls, config: Any) -> None:
+        """Write a SCHEMA message for each stream."""
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        try:
+            tap.write_catalog_schemas()
+        finally:
+            tap.close()
+
+    @classmethod
+    def _check(cls, given: Mapping[str, Any], *, as_json: bool) -> int:
+        """Check what a run with these options needs and would do.
+
+        Args:
+            given: The command line: config, catalog, state.
+            as_json: True to write one JSON document instead of text.
+
+        Returns:
+            The exit code.
 
         Raises:
-            SystemExit: With 1, at the first stage that fails.
+            SettingsError: The settings, the catalog or the state describe no run.
         """
-        retries = min(self.settings.max_retries, _CHECK_RETRIES)
-        client = make_client(
-            self.settings, self.logger, max_retries=retries, total_timeout=CHECK_SECONDS
+        # Deferred: a run does not need it.
+        from tap_orgvue.checking.command import run_check  # noqa: PLC0415
+
+        config, state, catalog = (given.get(name) for name in ("config", "state", "catalog"))
+        return run_check(
+            lambda: cls(
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+                state=None if state is None else read_last_json_object("state", state),
+                catalog=None
+                if catalog is None
+                else checked_catalog(read_json_object("catalog", catalog)),
+                setup_mapper=False,
+            ),
+            cls.logger,
+            as_json=as_json,
         )
-        try:
-            for stage, found in check_connection(client, self.settings, self.logger):
-                _print_stage("✓", f"{stage}: {found}")
-        except StageFailed as failed:
-            _print_stage("✗", f"{failed.stage}: {failed.advice}")
-            for stage in failed.unchecked:
-                _print_stage("-", f"{stage}: not checked")
-            raise SystemExit(1) from None
-        finally:
-            client.close()
-            self.close()
+
+    # -- what the tap itself adds
+
+    def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
+        """Read the tenant through these, or as the settings say."""
+        raise NotImplementedError
+
+    def selected_streams(self) -> list[Stream]:
+        """The streams of a run."""
+        raise NotImplementedError
+
+    def check_patterns(self) -> None:
+        """Check that each property that is named for protection exists."""
+        raise NotImplementedError
+
+    @contextmanager
+    def watched(self, *, sends_records: bool) -> Iterator[None]:
+        """Tell how far the run is: live on a terminal, else by lines of the log.
+
+        Args:
+            sends_records: False if nothing is written to standard output meanwhile.
+        """
+        watcher = watch(
+            self.source.journal,
+            self.logger,
+            seconds_writing=self._seconds_writing,
+            sends_records=sends_records,
+        )
+        self._display = watcher if isinstance(watcher, LiveDisplay) else None
+        with watcher:
+            yield
+
+    def _seconds_writing(self) -> float:
+        writer = self.message_writer
+        return writer.seconds_writing() if isinstance(writer, BufferedWriter) else 0.0
+
+    @override
+    def abandon(self) -> None:
+        """Leave no display on the terminal."""
+        if self._display is not None:
+            self._display.abandon()
 
     def close(self) -> None:
         """End what is under way."""
         raise NotImplementedError
-
-
-def _print_stage(mark: str, text: str, *, err: bool = False) -> None:
-    """Print a line of `--test`, in the signs that the console has."""
-    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
-    line = f"{mark} {SCRUBBER.line(text)}"
-    try:
-        line.encode(encoding)
-    except UnicodeEncodeError:
-        plain = line.replace("✓", "OK").replace("✗", "FAILED")
-        line = plain.encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(line, err=err)

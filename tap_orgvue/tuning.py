@@ -39,6 +39,14 @@ PIPE_BYTES = 1024 * 1024
 The default is 64 KiB, a quarter of one write; tap and loader would wait for each other more often.
 """
 
+KEPT_BYTES = 1024 * 1024
+"""Free memory up to this size stays with the process.
+
+By default, the GNU C library returns each larger buffer of an export's rows to the system, and has
+to clear it when it is needed again. It raises that limit to the size of the largest buffer that was
+returned.
+"""
+
 _LOADING = threading.Lock()
 
 
@@ -78,9 +86,16 @@ def quick_imports() -> Iterator[None]:
 
 
 def tune_process() -> None:
-    """Set how threads take turns, and how much the pipe to the loader holds."""
+    """Set how threads take turns, what the pipe to the loader holds, and which memory is kept."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    keep_memory()
     widen_pipe()
+
+
+def keep_memory() -> None:
+    """Keep free memory, where the allocator is the GNU C library's; without effect elsewhere."""
+    # Neither filled nor kept, the bytes take no memory themselves.
+    bytes(KEPT_BYTES)
 
 
 def widen_pipe() -> None:

@@ -39,6 +39,7 @@ TOGETHER = {
     "tests/loaders/test_deletions_in_sql.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",
+    "tests/pages/test_in_browser.py",
     "tests/project/test_sdk_suite.py",
     "tests/trials/test_soak.py",
 }
@@ -47,7 +48,7 @@ TOGETHER = {
 MELTANO = {"tests/loaders/test_identity_in_sql.py", "tests/loaders/test_meltano.py"}
 """Files that share one installation of the plugins: all of them stay on one worker."""
 
-LONG = {"loaders", "trials"}
+LONG = {"loaders", "pages", "trials"}
 """Folders of tests that take seconds each: begun with, so that no worker ends long after others."""
 
 OF_OTHERS = {".lockfile", "singer-sdk"}
@@ -121,6 +122,15 @@ def _waits_are_short() -> Iterator[None]:
     """Wait hundredths of a second before retries and job polls."""
     with pytest.MonkeyPatch.context() as patch:
         waits.shorten(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cas_are_those_of_requests() -> Iterator[None]:
+    """Trust no CAs of this machine: each client that checks certificates reads the file of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            patch.delenv(variable, raising=False)
         yield
 
 

@@ -18,6 +18,7 @@ from tap_orgvue.exports.download import DownloadedFile, download
 from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.exports.jobs import ExportJobs, JobStatus, JobTicket
 from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.orgvue.errors import (
     ErrorsInResponse,
     JobFailed,
@@ -28,6 +29,7 @@ from tap_orgvue.orgvue.errors import (
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import link_url
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.json_rows import T
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.deadlines import Deadline
 
@@ -50,11 +53,18 @@ class ActionJobs(ExportJobs):
     _alternative = ""
 
     @override
-    def fetch(self, request: requests.PreparedRequest) -> DownloadedFile:
+    def fetch(
+        self,
+        request: requests.PreparedRequest,
+        dataset_id: str | None = None,
+        progress: ExportProgress = UNTOLD,
+    ) -> DownloadedFile:
         """Export the actions that a request names, and download them.
 
         Args:
             request: A POST, see `actions_request`.
+            dataset_id: The draft, to count the requests for.
+            progress: Told how far the job is.
 
         Returns:
             A JSON array, complete on disk.
@@ -66,14 +76,20 @@ class ActionJobs(ExportJobs):
         """
 
         def run(deadline: Deadline) -> DownloadedFile:
-            file = self._begin(request, deadline)
+            progress.waiting()
+            file = self._begin(request, purpose, deadline, progress)
             if _first_byte(file) == _ARRAY:
                 return file
             ticket = action_ticket(_small_object(file, request))
-            completed = self._completed(ticket, deadline)
-            return self._result(completed, deadline, _ARRAY + _OBJECT)
+            progress.job_started()
+            ticket = self._completed(ticket, dataset_id, deadline)
+            return self._result(ticket, dataset_id, deadline, read)
 
-        file = self._until_complete(run)
+        def read(response: requests.Response, info: RequestInfo) -> DownloadedFile:
+            return self._download(response, info, progress)
+
+        purpose = Purpose(RequestKind.ACTIONS, dataset_id)
+        file = self._until_complete(run, purpose)
         if _first_byte(file) == _ARRAY:
             return file
         _small_object(file, request)
@@ -81,18 +97,31 @@ class ActionJobs(ExportJobs):
             "The actions of a draft are not a JSON array, as Orgvue's API guide documents them."
         )
 
-    def _begin(self, request: requests.PreparedRequest, deadline: Deadline) -> DownloadedFile:
+    def _download(
+        self, response: requests.Response, info: RequestInfo, progress: ExportProgress
+    ) -> DownloadedFile:
+        """Download an array, or an object such as a job ticket."""
+        either = _ARRAY + _OBJECT
+        return download(response, info, temp_dir=self._temp_dir, bracket=either, progress=progress)
+
+    def _begin(
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        deadline: Deadline,
+        progress: ExportProgress,
+    ) -> DownloadedFile:
         """Send the request; its response may be as large as the actions."""
         info = RequestInfo(str(request.method), str(request.url))
 
         def attempt() -> DownloadedFile:
-            with self._client.open(request, deadline=deadline) as response:
+            with self._client.open(request, purpose, deadline=deadline) as response:
                 if response.status_code == HTTPStatus.NO_CONTENT:
                     return DownloadedFile(BytesIO(_NO_ACTIONS), may_be_lossy=False)
-                return download(response, info, temp_dir=self._temp_dir, bracket=_ARRAY + _OBJECT)
+                return self._download(response, info, progress)
 
         try:
-            return self._client.retrying(attempt, deadline=deadline)
+            return self._client.retrying(attempt, purpose, deadline=deadline)
         except TenantRefusal:
             raise
         except Refusal as refusal:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 64 * 1024
 """Bytes at the end of a document in which the last row is searched."""
 
+_TOO_MANY = 2
+"""Braces behind the first chunk with which the end of a document is not certain."""
+
 _ESCAPED_BACKSLASH = rb"\\"
 _ESCAPED_QUOTE = rb"\""
 _OTHER_BYTES = bytes(set(range(256)) - set(b'"[]{}'))
@@ -94,12 +97,15 @@ class EndOfExport:
 
     def feed(self, chunk: bytes) -> None:
         """Look at the next chunk."""
-        if self._chunks:
-            self._later_braces += chunk.count(b"{") + chunk.count(b"}")
-        else:
+        if not self._chunks:
             self._start.feed(chunk)
+        # Most chunks have none: a search for one byte is much faster than a count.
+        elif self._later_braces < _TOO_MANY and (b"{" in chunk or b"}" in chunk):
+            self._later_braces += chunk.count(b"{") + chunk.count(b"}")
         self._chunks += 1
-        self._tail = (self._tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        if len(chunk) < _TAIL_BYTES:
+            chunk = self._tail + chunk
+        self._tail = chunk[-_TAIL_BYTES:]
 
     def is_certain(self) -> bool:
         """True if the document is complete; False if its brackets must be counted."""

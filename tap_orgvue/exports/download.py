@@ -15,8 +15,15 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed, read_ahead, read_chunks
 from tap_orgvue.exports.completeness import EndOfExport, is_closed
 from tap_orgvue.exports.lossy_json import LossyScan
+from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.error_body import one_line
-from tap_orgvue.orgvue.errors import TRACE_HEADER, OrgvueError, RequestInfo, TruncatedResponse
+from tap_orgvue.orgvue.errors import (
+    TRACE_HEADER,
+    OrgvueError,
+    RequestInfo,
+    TruncatedResponse,
+)
 from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from tap_orgvue.exports.progress import ExportProgress
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -48,6 +56,7 @@ def download(
     *,
     temp_dir: str | None = None,
     bracket: bytes = b"{",
+    progress: ExportProgress = UNTOLD,
 ) -> DownloadedFile:
     """Write a response's body to an unnamed temporary file, and verify that it is complete.
 
@@ -56,6 +65,7 @@ def download(
         request: The request, for messages.
         temp_dir: Folder for the file; the system's by default.
         bracket: The first byte of the JSON document; several for either of them.
+        progress: Told of the download and its bytes; of a wait where it fails.
 
     Returns:
         The file, compressed as it was sent.
@@ -65,36 +75,48 @@ def download(
         MalformedResponse: The body expands further than an export can.
         OrgvueError: The file cannot be made or written.
     """
-    file = _temporary_file(temp_dir)
+    file = temporary_file(temp_dir)
+    progress.downloading()
     try:
         chunks = iter_raw(response, _CHUNK_BYTES)
-        plain = read_ahead(decompressed(_written(chunks, file)))
+        plain = read_ahead(decompressed(_written(chunks, file, progress)))
         may_be_lossy = _check_complete(file, plain, bracket)
     except TruncatedResponse as error:
         file.close()
+        progress.waiting()
         message = f"{error} It is the response to {request}."
         raise TruncatedResponse(message) from None
     except BaseException:
         file.close()
+        progress.waiting()
         raise
     trace_id = one_line(response.headers.get(TRACE_HEADER))
     return DownloadedFile(file, may_be_lossy, trace_id)
 
 
-def _written(chunks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
+def _written(chunks: Iterable[bytes], file: BinaryIO, progress: ExportProgress) -> Iterator[bytes]:
     """Write each chunk to the file, then pass it on."""
     for chunk in chunks:
         _write(file, chunk)
+        progress.received(len(chunk))
         yield chunk
 
 
-def _temporary_file(temp_dir: str | None) -> BinaryIO:
+def temporary_file(temp_dir: str | None) -> BinaryIO:
+    """An unnamed file for an export.
+
+    Args:
+        temp_dir: Folder for the file; the system's by default.
+
+    Raises:
+        OrgvueError: It cannot be made.
+    """
     try:
         # Unbuffered: the chunks are large already.
         return tempfile.TemporaryFile(dir=temp_dir, prefix="tap-orgvue-", buffering=0)
     except OSError as error:
         message = f"No temporary file can be made ({error.strerror}); see `temp_dir`."
-        raise OrgvueError(message) from None
+        raise OrgvueError(message, remedy=Remedy.PERSON) from None
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
@@ -104,7 +126,7 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
             view = view[file.write(view) :]
     except OSError as error:
         message = f"An export cannot be written to disk ({error.strerror}); see `temp_dir`."
-        raise OrgvueError(message) from None
+        raise OrgvueError(message, remedy=Remedy.PERSON) from None
 
 
 def _check_complete(file: BinaryIO, plain: Iterable[bytes], bracket: bytes) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_orgvue.exports.download import download
 from tap_orgvue.exports.jobs import ExportJobs, body_of
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.exports.response import ExportResponse
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
@@ -20,6 +21,7 @@ from tap_orgvue.orgvue.errors import (
     RequestInfo,
 )
 from tap_orgvue.orgvue.models import EXPORT_FORMAT, ITEMS, ExportMode
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.download import DownloadedFile
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
 
 
@@ -45,7 +48,8 @@ class ExportFetcher:
         """Request nothing yet.
 
         Args:
-            client: The tenant; its logger is told of each change of delivery and its cause.
+            client: The tenant; its logger is told of each change of delivery and its cause, at
+                INFO, or as a warning if the host of finished exports is out of reach.
             mode: The deliveries that may be tried.
             job_timeout: Seconds for an export by job as a whole, its download included.
             temp_dir: Folder for downloaded exports; the system's by default.
@@ -57,18 +61,29 @@ class ExportFetcher:
         self._reads_ahead = reads_ahead
         self._jobs = ExportJobs(client, timeout=job_timeout, temp_dir=temp_dir)
         self._known: dict[str, tuple[_Delivery, ...]] = {}
-        self._fetch_by: Mapping[_Delivery, Callable[[requests.PreparedRequest], ExportResponse]] = {
+        self._fetch_by: Mapping[
+            _Delivery,
+            Callable[[requests.PreparedRequest, Purpose, ExportProgress], ExportResponse],
+        ] = {
             _Delivery.SYNC: self._sync,
             _Delivery.JOB: self._job,
             _Delivery.SLICES: self._slice,
         }
 
-    def fetch(self, request: requests.PreparedRequest, name: str) -> ExportResponse:
+    def fetch(
+        self,
+        request: requests.PreparedRequest,
+        name: str,
+        purpose: Purpose,
+        progress: ExportProgress = UNTOLD,
+    ) -> ExportResponse:
         """Fetch an export.
 
         Args:
             request: A synchronous export's request; its path names the dataset.
             name: The stream's name, for the log.
+            purpose: The dataset, and whether its export or its items are requested.
+            progress: Told how far the export is.
 
         Returns:
             A response with a complete file, or with status 413 if only slices can be fetched.
@@ -80,12 +95,12 @@ class ExportFetcher:
         deliveries = (
             (_Delivery.SYNC,)
             if _is_next_page(request)
-            else self._known.get(dataset) or self._deliveries(request)
+            else self._known.get(dataset) or self._deliveries(request, purpose)
         )
         for i, delivery in enumerate(deliveries):
             others = deliveries[i + 1 :]
             try:
-                response = self._fetch_by[delivery](request)
+                response = self._fetch_by[delivery](request, purpose, progress)
             except _TryNextDelivery as passing:
                 error: OrgvueError = passing.error
             except OrgvueError as refused:
@@ -96,18 +111,40 @@ class ExportFetcher:
                 return response
             if not others or not self._should_try_next(delivery, error, request):
                 raise error
-            self._client.logger.warning(
-                "'%s' is fetched by %s, because the %s failed: %s",
-                name,
-                others[0].value,
-                delivery.value,
-                error,
-            )
+            self._report_change(name, delivery, others[0], error)
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
-    def _deliveries(self, request: requests.PreparedRequest) -> tuple[_Delivery, ...]:
+    def planned(self, request: requests.PreparedRequest, purpose: Purpose) -> tuple[str, ...]:
+        """The deliveries that `fetch` would try, in their order: synchronous, job, slices."""
+        words = {_Delivery.SYNC: "synchronous", _Delivery.JOB: "job", _Delivery.SLICES: "slices"}
+        return tuple(words[delivery] for delivery in self._deliveries(request, purpose))
+
+    def is_final(
+        self, request: requests.PreparedRequest, purpose: Purpose, error: OrgvueError
+    ) -> bool:
+        """True if `fetch` would raise an error of a synchronous response."""
+        delivery, *others = self._deliveries(request, purpose)
+        if delivery is not _Delivery.SYNC:
+            return False
+        return not others or not self._should_try_next(delivery, error, request)
+
+    def _report_change(
+        self, name: str, delivery: _Delivery, following: _Delivery, error: OrgvueError
+    ) -> None:
+        """Tell of a change of delivery: briefly where it is meant to be so."""
+        logger = self._client.logger
+        if isinstance(error, FileHostUnreachable):
+            logger.warning("'%s' is fetched by %s. %s", name, following.value, error)
+            return
+        why = _why(error, delivery)
+        logger.info("'%s' is fetched by %s, because %s.", name, following.value, why)
+        logger.debug("%s", error)
+
+    def _deliveries(
+        self, request: requests.PreparedRequest, purpose: Purpose
+    ) -> tuple[_Delivery, ...]:
         """The deliveries to try, in this order."""
-        if _is_for_items(request):
+        if purpose.kind is RequestKind.ITEMS:
             return (_Delivery.SYNC, _Delivery.SLICES)
         if self._mode is ExportMode.ASYNC or b"linkingRelationships" in body_of(request):
             return (_Delivery.JOB,)
@@ -130,28 +167,41 @@ class ExportFetcher:
 
     # -- the deliveries
 
-    def _sync(self, request: requests.PreparedRequest) -> ExportResponse:
+    def _sync(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
         is_only_delivery = self._mode is ExportMode.SYNC or _is_next_page(request)
-        return self._response(request, retry_timeouts=is_only_delivery)
+        return self._response(request, purpose, progress, retry_timeouts=is_only_delivery)
 
-    def _job(self, request: requests.PreparedRequest) -> ExportResponse:
-        return self._over(request, self._jobs.fetch(request))
+    def _job(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
+        return self._over(request, self._jobs.fetch(request, purpose.dataset_id, progress))
 
-    def _slice(self, request: requests.PreparedRequest) -> ExportResponse:
+    def _slice(
+        self, request: requests.PreparedRequest, purpose: Purpose, progress: ExportProgress
+    ) -> ExportResponse:
         try:
-            return self._response(request, retry_timeouts=False)
+            return self._response(request, purpose, progress, retry_timeouts=False)
         except (_TryNextDelivery, Refusal) as error:
             if isinstance(error, _TryNextDelivery) or error.too_large:
                 return ExportResponse(request, None)
             raise
 
     def _response(
-        self, request: requests.PreparedRequest, *, retry_timeouts: bool
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        progress: ExportProgress,
+        *,
+        retry_timeouts: bool,
     ) -> ExportResponse:
         """Download one synchronous response.
 
         Args:
             request: The request.
+            purpose: What it is for.
+            progress: Told of the wait and the download.
             retry_timeouts: True if an export that may be too large is requested again.
 
         Raises:
@@ -159,18 +209,25 @@ class ExportFetcher:
             OrgvueError: The request failed.
         """
         info = RequestInfo(str(request.method), str(request.url))
-        bracket = b"[" if _is_for_items(request) else b"{"
+        bracket = b"[" if purpose.kind is RequestKind.ITEMS else b"{"
 
         def attempt() -> DownloadedFile:
             try:
-                with self._client.open(request) as response:
-                    return download(response, info, temp_dir=self._temp_dir, bracket=bracket)
+                with self._client.open(request, purpose) as response:
+                    return download(
+                        response,
+                        info,
+                        temp_dir=self._temp_dir,
+                        bracket=bracket,
+                        progress=progress,
+                    )
             except (Refusal, ConnectionFailed) as error:
                 if not retry_timeouts and _may_be_too_large(error):
                     raise _TryNextDelivery(error) from None
                 raise
 
-        return self._over(request, self._client.retrying(attempt))
+        progress.waiting()
+        return self._over(request, self._client.retrying(attempt, purpose))
 
     def _over(self, request: requests.PreparedRequest, file: DownloadedFile) -> ExportResponse:
         return ExportResponse(request, file, reads_ahead=self._reads_ahead)
@@ -192,14 +249,19 @@ class _TryNextDelivery(Exception):
         self.error = error
 
 
-def _is_for_items(request: requests.PreparedRequest) -> bool:
-    return urlsplit(str(request.url)).path.endswith(f"/{ITEMS}")
-
-
 def _is_next_page(request: requests.PreparedRequest) -> bool:
     """True for the URL of a next link: a job or a slice would deliver all rows again."""
     parts = urlsplit(str(request.url))
     return bool(parts.query) or not parts.path.endswith((f"/export/{EXPORT_FORMAT}", f"/{ITEMS}"))
+
+
+def _why(error: OrgvueError, delivery: _Delivery) -> str:
+    """Why a delivery does not work for a dataset, in a clause."""
+    if not isinstance(error, Refusal):
+        return f"its {delivery.value} took too long"
+    if error.not_accepted:
+        return f"Orgvue accepts no {delivery.value} of it (HTTP {error.status})"
+    return f"its {delivery.value} is too large for one response (HTTP {error.status})"
 
 
 def _may_be_too_large(error: OrgvueError) -> bool:

@@ -9,22 +9,22 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import (
+    RUN_ENDING,
     ConnectionFailed,
     DatasetRefusal,
     MalformedResponse,
     OrgvueError,
     Refusal,
-    RequestLimitReached,
-    Stopped,
     TenantRefusal,
 )
 from tap_orgvue.orgvue.models import ID, NO_NODE, Property, Query
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.orgvue.transport import iter_raw
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import requests
 
@@ -78,11 +78,24 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         return type(self.error), refusal and (refusal.status, refusal.codes)
 
 
+class NotReached(OrgvueError):
+    """The headers were not read in the time of a check; a run takes the time it needs."""
+
+
 class HeaderReader:
-    """Reads the headers of exports, by POST while the server accepts that. Thread safe."""
+    """Reads the headers of exports, by POST while the server accepts that. Thread safe.
+
+    Attributes:
+        not_reached: Datasets that a check had no time for; always empty in a run.
+    """
 
     def __init__(
-        self, client: Client, logger: logging.Logger, *, include_calculations: bool = True
+        self,
+        client: Client,
+        logger: logging.Logger,
+        *,
+        include_calculations: bool = True,
+        on_read: Callable[[], None] = lambda: None,
     ) -> None:
         """Request nothing yet.
 
@@ -90,11 +103,14 @@ class HeaderReader:
             client: The tenant.
             logger: Told of headers that lack generated properties.
             include_calculations: False if only the stored properties are wanted.
+            on_read: Called in any thread once for each dataset of `read_all`, as it is done.
         """
         self._client = client
         self._logger = logger
         self._include_calculations = include_calculations
+        self._on_read = on_read
         self._post_accepted = True
+        self.not_reached: list[Dataset] = []
 
     def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders | SkippedDataset]:
         """Read the headers of many datasets, several at once.
@@ -105,6 +121,7 @@ class HeaderReader:
         Raises:
             TenantRefusal: Nothing of this tenant can be read.
             RequestLimitReached: The user's own limit of requests is reached.
+            RetryAfterTooLong: Orgvue asks for a longer wait than the user allows.
             OrgvueError: The first datasets all fail alike: it is not one dataset's trouble.
         """
         pool = DaemonThreadPool(self._client.options.max_parallel_requests)
@@ -121,13 +138,16 @@ class HeaderReader:
             pool.close()
 
     def _read_one(self, dataset: Dataset) -> DatasetHeaders | SkippedDataset:
+        found: DatasetHeaders | SkippedDataset
         try:
             headers = self.read(dataset.dataset_id)
-            return DatasetHeaders(dataset, headers, self._key(dataset, headers))
-        except (TenantRefusal, RequestLimitReached, Stopped):
+            found = DatasetHeaders(dataset, headers, self._key(dataset, headers))
+        except RUN_ENDING:
             raise
         except OrgvueError as error:
-            return SkippedDataset(dataset, error)
+            found = SkippedDataset(dataset, error)
+        self._on_read()
+        return found
 
     def _key(self, dataset: Dataset, headers: Sequence[Property]) -> str | None:
         keys = {header.key for header in headers}
@@ -149,17 +169,18 @@ class HeaderReader:
         """
         if not self._include_calculations:
             return self._stored(dataset_id)
-        url = self._client.export_url(dataset_id)
+        url, purpose = self._client.export_url(dataset_id), Purpose(RequestKind.HEADERS, dataset_id)
         post_failure: OrgvueError | None = None
         if self._post_accepted:
             try:
-                return self._from_export(self._client.prepare("POST", url, json=NO_ROWS.body()))
+                request = self._client.prepare("POST", url, json=NO_ROWS.body())
+                return self._from_export(request, purpose)
             except TenantRefusal:
                 raise
             except (Refusal, MalformedResponse, ConnectionFailed) as failure:
                 post_failure = failure
         try:
-            headers = self._from_export(self._client.prepare("GET", url))
+            headers = self._from_export(self._client.prepare("GET", url), purpose)
         except (TenantRefusal, DatasetRefusal):
             raise
         except (Refusal, MalformedResponse, ConnectionFailed) as failure:
@@ -179,12 +200,14 @@ class HeaderReader:
         properties = self._client.metadata(dataset_id).properties
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
-    def _from_export(self, request: requests.PreparedRequest) -> tuple[Property, ...]:
+    def _from_export(
+        self, request: requests.PreparedRequest, purpose: Purpose
+    ) -> tuple[Property, ...]:
         """Read an export up to its first row."""
 
         def attempt() -> tuple[Property, ...]:
             deadline = self._client.small_response_deadline()
-            with self._client.open(request, deadline=deadline) as response:
+            with self._client.open(request, purpose, deadline=deadline) as response:
                 headers = JsonRows(decompressed(iter_raw(response, _CHUNK_BYTES))).headers
                 # Only a body that is read to its end frees its connection for the next request.
                 length = response.headers.get("Content-Length", "")
@@ -192,4 +215,4 @@ class HeaderReader:
                     response.raw.read(_WORTH_FINISHING_BYTES, decode_content=False)
                 return headers
 
-        return self._client.retrying(attempt)
+        return self._client.retrying(attempt, purpose)

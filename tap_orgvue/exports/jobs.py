@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
+from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.orgvue.deadlines import earliest
 from tap_orgvue.orgvue.error_body import error_entries, one_line
 from tap_orgvue.orgvue.errors import (
@@ -25,6 +26,7 @@ from tap_orgvue.orgvue.errors import (
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import EXPORT_FORMAT, link_url
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.orgvue.transport import read_start
 from tap_orgvue.orgvue.urls import is_loopback, origin_of
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.exports.download import DownloadedFile
+    from tap_orgvue.exports.progress import ExportProgress
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.deadlines import Deadline
 
@@ -49,6 +52,9 @@ JOB_TRIES = 3
 """Jobs requested for one export, where tickets or results are lost or expire."""
 
 _NO_REASON = "Orgvue gives no reason"
+
+_FILES = {RequestKind.POLL: "The job ticket", RequestKind.DOWNLOAD: "The job's result"}
+"""The files of the file host, in the words of a message."""
 
 FILE_TRIES = 3
 """Attempts at a file host that has never responded: it may be unreachable from here. Once it has
@@ -133,11 +139,21 @@ class ExportJobs:
         self._temp_dir = temp_dir
         self._file_host_responded = False
 
-    def fetch(self, request: requests.PreparedRequest) -> DownloadedFile:
+    def fetch(
+        self,
+        request: requests.PreparedRequest,
+        dataset_id: str | None = None,
+        progress: ExportProgress = UNTOLD,
+    ) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
         A ticket or a result can expire (after about 15 minutes, API guide, "Asynchronous export");
         the job is then requested again. The result is complete on disk before it is used.
+
+        Args:
+            request: The synchronous export's request.
+            dataset_id: The dataset, to count the requests for.
+            progress: Told how far the job is.
 
         Raises:
             JobFailed: The job failed or its result was lost too often, Orgvue refused it by a
@@ -147,13 +163,42 @@ class ExportJobs:
             OrgvueError: Orgvue refuses the job, or a response is malformed.
         """
 
-        def run(deadline: Deadline) -> DownloadedFile:
-            ticket = self._completed(self._new_job(request, deadline), deadline)
-            return self._result(ticket, deadline)
+        def read(response: requests.Response, info: RequestInfo) -> DownloadedFile:
+            return download(response, info, temp_dir=self._temp_dir, progress=progress)
 
-        return self._until_complete(run)
+        file, ticket = self.run(request, dataset_id, read, progress)
+        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
-    def _until_complete(self, run: Callable[[Deadline], T]) -> T:
+    def run(
+        self,
+        request: requests.PreparedRequest,
+        dataset_id: str | None,
+        read: Callable[[requests.Response, RequestInfo], T],
+        progress: ExportProgress = UNTOLD,
+    ) -> tuple[T, JobTicket]:
+        """Run a job as `fetch` does, and read its result in another way.
+
+        Args:
+            request: A synchronous export's request.
+            dataset_id: The dataset, for the count of requests.
+            read: Reads the response with the result; called again after a broken connection.
+            progress: Told how far the job is.
+
+        Returns:
+            What was read, and the completed ticket.
+        """
+        purpose = Purpose(RequestKind.JOB, dataset_id)
+
+        def run(deadline: Deadline) -> tuple[T, JobTicket]:
+            progress.waiting()
+            ticket = self._new_job(request, purpose, deadline)
+            progress.job_started()
+            ticket = self._completed(ticket, dataset_id, deadline)
+            return self._result(ticket, dataset_id, deadline, read), ticket
+
+        return self._until_complete(run, purpose)
+
+    def _until_complete(self, run: Callable[[Deadline], T], purpose: Purpose) -> T:
         """Run a job, and again if it is lost."""
         limit = f"`job_timeout` ({self._timeout:g} seconds)"
         deadline = self._client.deadline(self._timeout, limit)
@@ -163,12 +208,16 @@ class ExportJobs:
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
-                self._client.logger.warning("Requesting the export again: %s", error)
+                name = self._client.requests.subject(purpose)
+                self._client.logger.info("%s: requesting the export again: %s", name, error)
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
-    def _new_job(self, request: requests.PreparedRequest, deadline: Deadline) -> JobTicket:
+    def _new_job(
+        self, request: requests.PreparedRequest, purpose: Purpose, deadline: Deadline
+    ) -> JobTicket:
         try:
-            body = self._client.json(job_request(self._client, request), deadline=deadline)
+            job = job_request(self._client, request)
+            body = self._client.json(job, purpose, deadline=deadline)
         except TenantRefusal:
             raise
         except Refusal as refusal:
@@ -178,7 +227,9 @@ class ExportJobs:
             raise
         return JobTicket.from_json(body)
 
-    def _completed(self, ticket: JobTicket, deadline: Deadline) -> JobTicket:
+    def _completed(
+        self, ticket: JobTicket, dataset_id: str | None, deadline: Deadline
+    ) -> JobTicket:
         """Poll a ticket until its job is completed."""
         url, seconds = ticket.ticket_url, FIRST_POLL
         while ticket.status is not JobStatus.COMPLETED:
@@ -195,7 +246,7 @@ class ExportJobs:
                     f"`job_timeout` is the limit.{trace}"
                 )
             seconds = min(LONGEST_POLL, seconds * POLL_GROWTH)
-            ticket = JobTicket.from_json(self._poll(url, deadline))
+            ticket = JobTicket.from_json(self._poll(url, dataset_id, deadline))
             url = ticket.ticket_url or url
         if ticket.errors:
             trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
@@ -205,7 +256,7 @@ class ExportJobs:
             )
         return ticket
 
-    def _poll(self, url: str, deadline: Deadline) -> Any:
+    def _poll(self, url: str, dataset_id: str | None, deadline: Deadline) -> Any:
         def read(response: requests.Response) -> Any:
             try:
                 return json.loads(read_start(response))
@@ -213,26 +264,30 @@ class ExportJobs:
                 raise TruncatedResponse("A job ticket is not JSON, or only a part of it.") from None
 
         small = self._client.small_response_deadline
-        return self._from_file_host(url, "The job ticket", read, deadline, response_deadline=small)
+        purpose = Purpose(RequestKind.POLL, dataset_id)
+        return self._from_file_host(url, purpose, read, deadline, response_deadline=small)
 
     def _result(
-        self, ticket: JobTicket, deadline: Deadline, bracket: bytes = b"{"
-    ) -> DownloadedFile:
+        self,
+        ticket: JobTicket,
+        dataset_id: str | None,
+        deadline: Deadline,
+        read: Callable[[requests.Response, RequestInfo], T],
+    ) -> T:
         if ticket.result_url is None:
             raise MalformedResponse("Orgvue's job ticket is completed, but has no result link.")
         request = RequestInfo("GET", ticket.result_url)
-        file = self._from_file_host(
+        return self._from_file_host(
             ticket.result_url,
-            "The job's result",
-            lambda response: download(response, request, temp_dir=self._temp_dir, bracket=bracket),
+            Purpose(RequestKind.DOWNLOAD, dataset_id),
+            lambda response: read(response, request),
             deadline,
         )
-        return msgspec.structs.replace(file, trace_id=ticket.trace_id)
 
     def _from_file_host(
         self,
         url: str,
-        what: str,
+        purpose: Purpose,
         read: Callable[[requests.Response], T],
         deadline: Deadline,
         *,
@@ -242,7 +297,7 @@ class ExportJobs:
 
         Args:
             url: The presigned URL.
-            what: The subject of an error message.
+            purpose: What the request is for.
             read: Reads the response.
             deadline: The end of the job: of all attempts, their waits and the response.
             response_deadline: Makes the deadline of each response; none by default.
@@ -252,6 +307,7 @@ class ExportJobs:
             JobFailed: No time is left.
             FileHostUnreachable: Its host never responded.
         """
+        what = _FILES[purpose.kind]
         host = self._check_host(url, what)
         request = self._client.files.prepare("GET", url, headers={"Accept-Encoding": "gzip"})
         responded = False
@@ -260,7 +316,7 @@ class ExportJobs:
             nonlocal responded
             until = earliest(deadline, response_deadline())
             try:
-                with self._client.files.open(request, deadline=until) as response:
+                with self._client.open_file(request, purpose, deadline=until) as response:
                     responded = self._file_host_responded = True
                     return read(response)
             except ConnectionFailed as error:
@@ -270,7 +326,7 @@ class ExportJobs:
 
         tries = None if self._file_host_responded else FILE_TRIES
         try:
-            return self._client.retrying(attempt, tries=tries, deadline=deadline)
+            return self._client.retrying(attempt, purpose, tries=tries, deadline=deadline)
         except Refusal as error:
             self._file_host_responded = True
             if error.is_failed_job:
@@ -283,7 +339,8 @@ class ExportJobs:
                 raise _JobLost(f"{what} could not be fetched completely: {error}") from None
             raise FileHostUnreachable(
                 f"The host of finished exports, {host}, cannot be reached from here: {error} "
-                f"Allow https to {host}{self._alternative}."
+                f"Allow https to {host}{self._alternative}.",
+                remedy=error.remedy,
             ) from None
 
     def _check_host(self, url: str, what: str) -> str:

@@ -116,6 +116,22 @@ class JsonRows:
                 raise MalformedResponse(message)
         return self._headers
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no row follows the headers; reads no further than the first row's beginning.
+
+        Raises:
+            MalformedResponse: The document ends before that can be told; else as for `headers`.
+        """
+        _ = self.headers
+        while not (start := self._pending.lstrip()):
+            # White space is dropped: it may have no end.
+            self._pending = b""
+            if not self._fill(1):
+                raise self._broken("the document ends early")
+        self._pending = start
+        return start.startswith(b"]")
+
     def blocks(self, decode: Callable[[bytes], list[T]]) -> Iterator[list[T]]:
         """Read all rows.
 
@@ -253,7 +269,8 @@ class JsonRows:
 
     def _read_head(self) -> None:
         """Read the members before the first row."""
-        wanted = 16 * 1024
+        # What arrives first may be all there is for a long time.
+        wanted = 1
         while True:
             more = self._fill(wanted)
             text = self._pending.decode("utf-8", "surrogateescape")
@@ -266,7 +283,7 @@ class JsonRows:
                         "Orgvue sent an export that is not a JSON object with headers and rows."
                     )
                     raise TruncatedResponse(message) from None
-                wanted *= 2
+                wanted = max(16 * 1024, 2 * wanted)
                 continue
             # Characters and bytes differ in number.
             self._pending = self._pending[len(text[:end].encode("utf-8", "surrogateescape")) :]

@@ -1,12 +1,24 @@
-"""Orgvue's error codes: what each means and what to do."""
+"""What may help after an error, and Orgvue's error codes: what each means and what to do."""
 
 from __future__ import annotations
 
+from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Remedy(Enum):
+    """What may help after an error; the exit code depends on it."""
+
+    PERSON = "person"
+    """Somebody must change something: a setting, the token, a permission."""
+    LATER = "later"
+    """The same run may succeed later."""
+    UNKNOWN = "unknown"
+    """Orgvue's response is none that this version knows."""
 
 
 SUPPORT = "support@orgvue.com"

@@ -7,8 +7,6 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +16,6 @@ from typing_extensions import override
 from tap_orgvue.orgvue.addresses import Addresses
 from tap_orgvue.orgvue.auth import BearerToken, NoCredentials
 from tap_orgvue.orgvue.deadlines import Deadline, earliest
-from tap_orgvue.orgvue.drafts import DraftList
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
     TRACE_HEADER,
@@ -33,9 +30,11 @@ from tap_orgvue.orgvue.errors import (
     TenantUnknown,
     TruncatedResponse,
 )
-from tap_orgvue.orgvue.models import DatasetList, Metadata, next_link
-from tap_orgvue.orgvue.rate_limit import RateLimiter
+from tap_orgvue.orgvue.models import DatasetList, Metadata, entries_of_page, next_link
+from tap_orgvue.orgvue.rate_limit import REQUESTS_PER_SECOND, RateLimiter
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind, RequestLog
 from tap_orgvue.orgvue.retrying import Retrier
+from tap_orgvue.orgvue.server_time import ServerTime
 from tap_orgvue.orgvue.transport import Transport, read_start
 
 if TYPE_CHECKING:
@@ -59,18 +58,6 @@ _WRONG_TENANT = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FO
 """Statuses of the list for a wrong tenant (inferred: the tenant is all that its path names)."""
 
 
-class ServerTime(msgspec.Struct, frozen=True):
-    """Orgvue's clock.
-
-    Attributes:
-        date: The `Date` of a response, with a time zone; whole seconds.
-        read_at: The time at which its head arrived, by the client's monotonic clock, in seconds.
-    """
-
-    date: datetime
-    read_at: float
-
-
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a tenant.
 
@@ -85,6 +72,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_retries: Retries of a request, beside its first attempt.
         max_retry_wait: Seconds: the longest `Retry-After` that is waited for.
         max_requests_per_run: Requests to the API in all; None for no limit.
+        max_requests_per_second: Requests to the API of all threads together.
         total_timeout: Seconds until the client ends every wait, retry and response with an error;
             None for no limit.
     """
@@ -98,6 +86,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int = 6
     max_retry_wait: float = 900
     max_requests_per_run: int | None = None
+    max_requests_per_second: int = REQUESTS_PER_SECOND
     total_timeout: float | None = None
 
     @override
@@ -113,7 +102,7 @@ class Client(Addresses):
         options: How the tenant is reached.
         api: HTTP to the API's origin, with the token.
         files: HTTP to the hosts of finished exports, without credentials.
-        request_count: Requests sent to the API so far.
+        requests: Counts the requests to the API and to the hosts of files.
         stop: Set when the run ends; it ends every wait.
         clock: Gives the time in seconds, monotonic.
         logger: Told of retries.
@@ -158,11 +147,16 @@ class Client(Addresses):
             for auth in (BearerToken(options.api_token, options.api_url), NoCredentials())
         )
         self.logger = logger or logging.getLogger(__name__)
-        self.request_count = 0
-        self._rate_limiter = RateLimiter(clock=clock)
+        self.requests = RequestLog()
+        self._rate_limiter = RateLimiter(options.max_requests_per_second, clock=clock)
         self._retrier = Retrier(
-            self.stop, self._rate_limiter, self.logger, max_wait=options.max_retry_wait
+            self.stop,
+            self._rate_limiter,
+            self.requests,
+            self.logger,
+            max_wait=options.max_retry_wait,
         )
+        self._api_requests = 0
         self._count_lock = threading.Lock()
         self._date: tuple[str, float] | None = None
         self._slots = threading.BoundedSemaphore(options.max_parallel_requests)
@@ -175,28 +169,63 @@ class Client(Addresses):
 
     @contextmanager
     def open(
-        self, request: requests.PreparedRequest, *, deadline: Deadline | None = None
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        *,
+        deadline: Deadline | None = None,
     ) -> Iterator[requests.Response]:
         """Send a request to the API once, within its limits; see `Transport.open`."""
         with self._slots:
             self._rate_limiter.wait(self.stop)
-            self._count()
-            with self.api.open(request, deadline=deadline) as response:
+            self._count_to_limit()
+            with self._send(self.api, request, purpose, deadline) as response:
                 if date := response.headers.get("Date"):
                     self._date = date, self.clock()
                 yield response
 
+    @contextmanager
+    def open_file(
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        *,
+        deadline: Deadline | None = None,
+    ) -> Iterator[requests.Response]:
+        """Send a request to a host of files once, without credentials; see `Transport.open`.
+
+        Args:
+            request: Prepared by `files`.
+            purpose: What it is for.
+            deadline: The end of the whole response.
+        """
+        if self.stop.is_set():
+            raise Stopped("The run is ending.")
+        with self._send(self.files, request, purpose, deadline) as response:
+            yield response
+
+    @contextmanager
+    def _send(
+        self,
+        host: Transport,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        deadline: Deadline | None,
+    ) -> Iterator[requests.Response]:
+        """Send a request, and count it and a throttle."""
+        meter = self.requests.meter(purpose)
+        try:
+            with host.open(request, meter, deadline=deadline) as response:
+                yield response
+        except Refusal as refusal:
+            if refusal.throttled:
+                meter.throttled()
+            raise
+
     def server_time(self) -> ServerTime | None:
         """The `Date` of the latest successful response of the API; None without a readable one."""
         latest = self._date
-        if latest is None:
-            return None
-        try:
-            date = parsedate_to_datetime(latest[0])
-        except (ValueError, OverflowError):
-            return None
-        # RFC 5322 reads `-0000` as UTC of an unknown zone; HTTP dates are in UTC.
-        return ServerTime(date if date.tzinfo else date.replace(tzinfo=timezone.utc), latest[1])
+        return ServerTime.from_header(*latest) if latest else None
 
     def deadline(self, seconds: float, limit: str) -> Deadline:
         """A deadline by this client's clock; see `Deadline`."""
@@ -207,22 +236,24 @@ class Client(Addresses):
         seconds = self.options.request_timeout
         return self.deadline(seconds, f"`request_timeout` ({seconds:g} seconds)")
 
-    def _count(self) -> None:
+    def _count_to_limit(self) -> None:
+        """Take one of the requests that the run may send; none if the run is ending."""
         if self.stop.is_set():
             raise Stopped("The run is ending.")
         if self._deadline and self._deadline.left() <= 0:
             raise DeadlineExceeded(f"No time is left: {self._deadline.limit} is the limit.")
         limit = self.options.max_requests_per_run
         with self._count_lock:
-            if limit is not None and self.request_count >= limit:
+            if limit is not None and self._api_requests >= limit:
                 raise RequestLimitReached(
                     f"Stopped: the limit of {limit} requests (`max_requests_per_run`) is reached."
                 )
-            self.request_count += 1
+            self._api_requests += 1
 
     def retrying(
         self,
         attempt: Callable[[], T],
+        purpose: Purpose,
         *,
         tries: int | None = None,
         deadline: Deadline | None = None,
@@ -231,35 +262,46 @@ class Client(Addresses):
 
         Args:
             attempt: Sends a request once.
+            purpose: What the request is for.
             tries: The maximum number of calls; `max_retries` and one by default.
             deadline: No wait for a retry lasts longer.
         """
         tries = self.options.max_retries + 1 if tries is None else tries
         deadline = earliest(self._deadline, deadline)
-        return self._retrier.call(attempt, tries=tries, deadline=deadline)
+        return self._retrier.call(attempt, purpose, tries=tries, deadline=deadline)
 
-    def json(self, request: requests.PreparedRequest, *, deadline: Deadline | None = None) -> Any:
+    def json(
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        *,
+        deadline: Deadline | None = None,
+    ) -> Any:
         """Send a request to the API and decode its small JSON response, with retries.
 
         Args:
             request: The request.
+            purpose: What it is for.
             deadline: The end of all attempts and their waits; none by default.
 
         Raises:
             TruncatedResponse: The body is not a complete JSON document.
             OrgvueError: Orgvue refuses the request, or no complete response arrives.
         """
-        return self._exchange(request, deadline)[0]
+        return self._exchange(request, purpose, deadline)[0]
 
     def _exchange(
-        self, request: requests.PreparedRequest, deadline: Deadline | None = None
+        self,
+        request: requests.PreparedRequest,
+        purpose: Purpose,
+        deadline: Deadline | None = None,
     ) -> tuple[Any, Mapping[str, str]]:
         """Send a request as `json` does; the decoded body and the headers of its response."""
         info = RequestInfo(str(request.method), str(request.url))
 
         def attempt() -> tuple[Any, Mapping[str, str]]:
             until = earliest(self.small_response_deadline(), deadline)
-            with self.open(request, deadline=until) as response:
+            with self.open(request, purpose, deadline=until) as response:
                 body = read_start(response, _SMALL_RESPONSE_BYTES)
             try:
                 return _decode(body), response.headers
@@ -268,18 +310,18 @@ class Client(Addresses):
                     f"Orgvue's response to {info} is not JSON, or only a part of it."
                 ) from None
 
-        return self.retrying(attempt, deadline=deadline)
+        return self.retrying(attempt, purpose, deadline=deadline)
 
     # -- the small endpoints
 
-    def _get(self, url: str) -> Any:
+    def _get(self, url: str, purpose: Purpose) -> Any:
         """Request the JSON of a small endpoint.
 
         Raises:
             ErrorsInResponse: The response has a success status, but reports errors.
             OrgvueError: Orgvue refuses the request, or no complete response arrives.
         """
-        body, headers = self._exchange(self.prepare("GET", url))
+        body, headers = self._exchange(self.prepare("GET", url), purpose)
         if isinstance(body, dict) and body.get("errors"):
             trace_id = one_line(headers.get(TRACE_HEADER))
             raise ErrorsInResponse.from_document(RequestInfo("GET", url), body, trace_id)
@@ -296,39 +338,33 @@ class Client(Addresses):
             Refusal: Orgvue refuses the list for another reason.
         """
         try:
-            return DatasetList.from_json(
-                self._list_entries(f"{self.base_url}/datasets", "datasets")
-            )
+            found = DatasetList.from_json(self.list_entries(f"{self.base_url}/datasets"))
         except TenantRefusal:
             raise
         except Refusal as refusal:
             if refusal.status in _WRONG_TENANT:
                 raise TenantUnknown.from_refusal(refusal) from None
             raise
+        for dataset in found.datasets:
+            # A stream's own name, where it is known already, stays.
+            self.requests.names.setdefault(dataset.dataset_id.upper(), dataset.name)
+        return found
 
-    def drafts(self) -> DraftList:
-        """List the tenant's drafts (API guide, "Drafts"; path and form are inferred).
+    def list_entries(self, first: str, kind: RequestKind = RequestKind.LIST) -> list[Any]:
+        """The entries of all pages of a list: that of datasets or, for `DRAFTS`, of drafts.
 
         Raises:
-            MalformedResponse: The list is none, or no entry of it names a draft.
-            Refusal: Orgvue refuses the list.
+            MalformedResponse: A page is no list, or its next link leads elsewhere.
+            OrgvueError: Orgvue refuses a page, or no complete response arrives.
         """
-        return DraftList.from_json(self._list_entries(self.drafts_url, "drafts"))
-
-    def _list_entries(self, first: str, what: str) -> list[Any]:
-        """The entries of all pages of a list.
-
-        Args:
-            first: The URL of the first page.
-            what: What is listed, for messages.
-        """
+        what = "drafts" if kind is RequestKind.DRAFTS else "datasets"
         found: list[Any] = []
         url: str | None = first
         seen: set[str] = set()
         while url is not None:
             seen.add(url)
-            page = self._get(url)
-            found += _entries_of(page, what)
+            page = self._get(url, Purpose(kind))
+            found += entries_of_page(page, what)
             url = self.same_origin(next_link(page), url)
             if url in seen:
                 raise MalformedResponse(
@@ -343,25 +379,14 @@ class Client(Addresses):
             MalformedResponse: The metadata is not as documented.
             Refusal: Orgvue refuses the metadata.
         """
-        return Metadata.from_json(self._get(self.dataset_url(dataset_id)))
+        purpose = Purpose(RequestKind.METADATA, dataset_id)
+        return Metadata.from_json(self._get(self.dataset_url(dataset_id), purpose))
 
     def close(self) -> None:
         """End every wait and close the connections."""
         self.stop.set()
         self.api.close()
         self.files.close()
-
-
-def _entries_of(page: Any, what: str) -> list[Any]:
-    """The entries of a page: the array, or an object's only array beside `errors` (inferred)."""
-    if isinstance(page, list):
-        return page
-    if isinstance(page, dict):
-        members = (value for key, value in page.items() if key != "errors")
-        arrays = [value for value in members if isinstance(value, list)]
-        if len(arrays) == 1:
-            return arrays[0]
-    raise MalformedResponse(f"Orgvue's list of {what} is not a list.")
 
 
 def _decode(body: bytes) -> Any:

@@ -15,9 +15,12 @@ from typing_extensions import override
 
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.request_log import RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_orgvue.orgvue.client import Client
 
 DEFAULT_LAYER = "default"
 """The key of the layer that every draft has (API guide, "Drafts")."""
@@ -86,6 +89,19 @@ class DraftList(msgspec.Struct, frozen=True):
         if faults and not drafts:
             raise MalformedResponse(f"No entry of Orgvue's list of drafts can be read. {faults[0]}")
         return cls(tuple(drafts.values()), tuple(faults))
+
+
+def list_drafts(client: Client) -> DraftList:
+    """List the tenant's drafts (API guide, "Drafts"; path and form are inferred).
+
+    Raises:
+        MalformedResponse: The list is none, or no entry of it names a draft.
+        Refusal: Orgvue refuses the list.
+    """
+    found = DraftList.from_json(client.list_entries(client.drafts_url, RequestKind.DRAFTS))
+    for draft in found.drafts:
+        client.requests.names.setdefault(draft.draft_id.upper(), f"draft {draft}")
+    return found
 
 
 def _draft(entry: Any) -> Draft | None:

@@ -38,12 +38,15 @@ from tap_orgvue.orgvue.advice import (
     QUOTA_EXCEEDED,
     THROTTLED,
     WRONG_TENANT,
+    Remedy,
 )
 from tap_orgvue.orgvue.error_body import ApiErrorEntry, error_document, error_entries, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+
+    from typing_extensions import Self
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
@@ -68,13 +71,37 @@ class OrgvueError(Exception):
 
     Attributes:
         retryable: True if the same request may succeed later.
+        remedy: What may help.
     """
 
     retryable: bool = False
+    remedy: Remedy = Remedy.UNKNOWN
+
+    def __init__(self, message: str, *, remedy: Remedy | None = None) -> None:
+        """Take the message.
+
+        Args:
+            message: The whole message.
+            remedy: What may help; as most errors of the class by default.
+        """
+        super().__init__(message)
+        if remedy is not None:
+            self.remedy = remedy
+
+    def with_message(self, message: str) -> Self:
+        """The same error with another message, for example with the stream's name before it."""
+        kind = type(self)
+        # Not by calling the class: its arguments may be others.
+        error = kind.__new__(kind)
+        error.__dict__.update(self.__dict__)
+        error.args = (message,)
+        return error
 
 
 class Misconfigured(OrgvueError):
     """A setting, a catalog or a state asks for something impossible."""
+
+    remedy = Remedy.PERSON
 
 
 class ConnectionFailed(OrgvueError):
@@ -93,7 +120,7 @@ class ConnectionFailed(OrgvueError):
             timed_out: True if a wait for the response became too long.
             retryable: True if the same request may succeed later.
         """
-        super().__init__(message)
+        super().__init__(message, remedy=Remedy.LATER if retryable else Remedy.PERSON)
         self.timed_out = timed_out
         self.retryable = retryable
 
@@ -106,6 +133,7 @@ class TruncatedResponse(MalformedResponse):
     """A response ended early."""
 
     retryable = True
+    remedy = Remedy.LATER
 
 
 class ErrorsInResponse(MalformedResponse):
@@ -130,25 +158,37 @@ class ErrorsInResponse(MalformedResponse):
 class JobFailed(OrgvueError):
     """An export job ended without a result."""
 
+    remedy = Remedy.LATER
+
 
 class FileHostUnreachable(OrgvueError):
     """The host of finished exports cannot be reached from this machine."""
+
+    remedy = Remedy.LATER
 
 
 class Stopped(OrgvueError):
     """The run is ending: no further request is sent."""
 
+    remedy = Remedy.LATER
+
 
 class RequestLimitReached(OrgvueError):
     """The run reached the user's own limit of requests."""
+
+    remedy = Remedy.LATER
 
 
 class RetryAfterTooLong(OrgvueError):
     """Orgvue asks for a longer wait than the user allows; the message says when to run again."""
 
+    remedy = Remedy.LATER
+
 
 class DeadlineExceeded(OrgvueError):
     """No time is left for a request or a retry."""
+
+    remedy = Remedy.LATER
 
 
 class RequestInfo(msgspec.Struct, frozen=True):
@@ -203,7 +243,7 @@ class Refusal(OrgvueError):
         self.trace_id = trace_id
         self.retry_after = retry_after
         self.retryable = self._is_retryable()
-        super().__init__(self._sentence())
+        super().__init__(self._sentence(), remedy=self._remedy())
 
     def _is_retryable(self) -> bool:
         """The code counts more than the status (API guide, "Limits")."""
@@ -214,6 +254,12 @@ class Refusal(OrgvueError):
             or self.status in _TRANSIENT
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
+
+    def _remedy(self) -> Remedy:
+        if self.retryable or QUOTA_EXCEEDED in self.codes:
+            return Remedy.LATER
+        known = self.not_accepted or not ADVICE.keys().isdisjoint(self.codes)
+        return Remedy.PERSON if known or self.status in ADVICE_BY_STATUS else self.remedy
 
     def _advice(self) -> Iterable[tuple[str, str]]:
         """Meaning and advice of each code, else of the status."""
@@ -262,6 +308,8 @@ class Refusal(OrgvueError):
 class TenantRefusal(Refusal):
     """A refusal that every other request of this run would get too."""
 
+    remedy = Remedy.PERSON
+
 
 class TenantUnknown(TenantRefusal):
     """The tenant is wrong, or not the token's.
@@ -288,6 +336,12 @@ class TenantUnknown(TenantRefusal):
 
 class DatasetRefusal(Refusal):
     """A refusal of one dataset: it is gone, or the token's user may not read it."""
+
+    remedy = Remedy.PERSON
+
+
+RUN_ENDING = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
+"""Errors that every other dataset of the run would meet, too."""
 
 
 def refusal_of(

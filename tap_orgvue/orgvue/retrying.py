@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.orgvue.deadlines import Deadline
     from tap_orgvue.orgvue.rate_limit import RateLimiter
+    from tap_orgvue.orgvue.request_log import Purpose, RequestLog
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Retrier:
         self,
         stop: threading.Event,
         rate_limiter: RateLimiter,
+        requests: RequestLog,
         logger: logging.Logger,
         *,
         max_wait: float,
@@ -51,19 +53,29 @@ class Retrier:
         Args:
             stop: Ends every wait when it is set.
             rate_limiter: Paused for all threads after a throttle.
-            logger: Told of each retry, as a warning.
+            requests: Counts the retries, and knows the names of datasets.
+            logger: Told of each retry at INFO: one that succeeds needs nobody.
             max_wait: The longest `Retry-After` that is waited for, in seconds.
         """
         self._stop = stop
         self._rate_limiter = rate_limiter
+        self._requests = requests
         self._logger = logger
         self._max_wait = max_wait
 
-    def call(self, attempt: Callable[[], T], *, tries: int, deadline: Deadline | None = None) -> T:
+    def call(
+        self,
+        attempt: Callable[[], T],
+        purpose: Purpose,
+        *,
+        tries: int,
+        deadline: Deadline | None = None,
+    ) -> T:
         """Call until it succeeds, while its failures are retryable.
 
         Args:
             attempt: Sends a request once.
+            purpose: What the request is for.
             tries: The maximum number of calls, at least 1.
             deadline: No wait lasts longer.
 
@@ -81,12 +93,12 @@ class Retrier:
             jitter=None,
             max_tries=tries,
             giveup=lambda error: not error.retryable,
-            on_backoff=lambda details: self._wait(details, tries, deadline),
+            on_backoff=lambda details: self._wait(details, purpose, tries, deadline),
             logger=None,
         )(attempt)
         return retried()
 
-    def _wait(self, details: Any, tries: int, deadline: Deadline | None) -> None:
+    def _wait(self, details: Any, purpose: Purpose, tries: int, deadline: Deadline | None) -> None:
         error, tried = details["exception"], details["tries"]
         seconds = wait_before_retry(tried, error)
         if seconds > max(self._max_wait, LONGEST_WAIT):
@@ -99,13 +111,23 @@ class Retrier:
                 f"{error} A retry would follow in {seconds:.0f} seconds, beyond the limit of "
                 f"{deadline.limit}."
             ) from None
-        self._logger.warning(
-            "Retrying in %.1f seconds (attempt %d of %d): %s", seconds, tried + 1, tries, error
-        )
+        name = self._requests.subject(purpose)
         if isinstance(error, Refusal) and error.throttled:
+            self._logger.info("%s: throttled by Orgvue, waiting %s s", name, _rounded(seconds))
+            self._logger.debug("%s", error)
             self._rate_limiter.pause(seconds)
+        else:
+            self._logger.info(
+                "%s: retrying in %s s (attempt %d of %d): %s",
+                *(name, _rounded(seconds), tried + 1, tries, error),
+            )
         if self._stop.wait(seconds):
             raise error
+        self._requests.meter(purpose).retried()
+
+
+def _rounded(seconds: float) -> str:
+    return f"{round(seconds, 1):.10g}"
 
 
 def wait_before_retry(tried: int, error: OrgvueError) -> float:

@@ -20,7 +20,7 @@ from tap_orgvue.orgvue.deadlines import Deadline, earliest
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class ResponseTimer:
@@ -28,15 +28,26 @@ class ResponseTimer:
 
     Its head, the status and the headers, has the read timeout as a whole; its body has the time
     until a deadline, if there is one.
+
+    Attributes:
+        received: Told of the number of bytes of each read.
     """
 
-    def __init__(self, deadline: Deadline | None, head_limit: str) -> None:
+    def __init__(
+        self,
+        deadline: Deadline | None,
+        head_limit: str,
+        *,
+        received: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Start no time yet.
 
         Args:
             deadline: The end of the whole response.
             head_limit: The limit of the head in the words of a message.
+            received: Told of the number of bytes of each read.
         """
+        self.received = received
         self._whole = self._current = deadline
         self._head_limit = head_limit
 
@@ -107,6 +118,12 @@ class _TimedReader(RawIOBase):
 
     @override
     def readinto(self, buffer: Any) -> int | None:
+        size = self._read(buffer)
+        if size:
+            self._timer.received(size)
+        return size
+
+    def _read(self, buffer: Any) -> int | None:
         left = self._timer.left()
         if left is None:
             return self._raw.readinto(buffer)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
     from requests.auth import AuthBase
 
+    from tap_orgvue.orgvue.request_log import RequestMeter
+
 
 CONNECT_TIMEOUT = 30
 """Seconds to wait for a connection."""
@@ -99,12 +101,17 @@ class Transport:
 
     @contextmanager
     def open(
-        self, request: requests.PreparedRequest, *, deadline: Deadline | None = None
+        self,
+        request: requests.PreparedRequest,
+        meter: RequestMeter,
+        *,
+        deadline: Deadline | None = None,
     ) -> Iterator[requests.Response]:
         """Send a request once.
 
         Args:
             request: The request.
+            meter: Counts the request and the bytes of its response.
             deadline: The end of the whole response, however slowly it arrives.
 
         Yields:
@@ -119,16 +126,20 @@ class Transport:
         is_secure = origin_of(info.url)[0] == "https"
         proxies = self._proxies(info.url) if is_secure else {}
         timeout_limit = f"`request_timeout` ({self._timeout:g} seconds)"
-        timer = ResponseTimer(earliest(self._deadline, deadline), timeout_limit)
+        timer = ResponseTimer(
+            earliest(self._deadline, deadline), timeout_limit, received=meter.received
+        )
+        verify = self._certificates if is_secure else True
         try:
             with timed(timer):
+                meter.sent()
                 # Not by the session, which would prepare to follow a redirect.
                 response = self._session.get_adapter(info.url).send(
                     request,
                     stream=True,
                     timeout=self._timeouts(timer),
                     proxies=proxies,
-                    verify=self._certificates if is_secure else True,
+                    verify=verify,
                 )
             with response:
                 timer.start_body()

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PARTS = 64
+_PARTS = 32
 """Arrays of hashes: only one at a time becomes a set, which takes about ten times its size."""
+
+_MASK = _PARTS - 1
+
+_HASH = "l" if array("l").itemsize == array("q").itemsize else "q"
+"""The array type of a hash: Python stores an item faster as `l`, which on Windows is too short."""
 
 
 class DuplicateIds:
@@ -20,7 +25,7 @@ class DuplicateIds:
 
     def __init__(self) -> None:
         """Start without ids."""
-        self._parts = [array("q") for _ in range(_PARTS)]
+        self._parts = [array(_HASH) for _ in range(_PARTS)]
         self._append = [part.append for part in self._parts]
 
     def add(self, ids: Iterable[object]) -> None:
@@ -29,9 +34,9 @@ class DuplicateIds:
         Args:
             ids: Texts, or other hashable values that are equal where ids are the same.
         """
-        append, mask = self._append, _PARTS - 1
+        append = self._append
         for value in map(hash, ids):
-            append[value & mask](value)
+            append[value & _MASK](value)
 
     @property
     def count(self) -> int:

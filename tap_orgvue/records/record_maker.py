@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured
 from tap_orgvue.records.row_decoder import RowDecoder
 from tap_orgvue.records.row_layout import RowLayout, field_of
 from tap_orgvue.records.values import (
@@ -142,7 +142,7 @@ class RecordMaker:
         Raises:
             msgspec.DecodeError: The block is not a JSON array of whole arrays.
             MalformedResponse: A row does not have a cell for each header, or its key is null.
-            OrgvueError: A value does not fit, and none are rescued.
+            Misconfigured: A value does not fit, and none are rescued.
         """
         cells, plan = self._decoder.decode(block, self.counts.rows)
         rows = self._layout.make_rows(cells)
@@ -166,13 +166,15 @@ class RecordMaker:
         self.counts.rows += len(rows)
         return rows
 
-    def latest(self, rows: Sequence[Row], name: str) -> Iterable[str]:
-        """The values of a column as their records have them, without nulls."""
+    def values(self, rows: Sequence[Row], name: str) -> Iterable[Any]:
+        """The values of a column, without nulls and empty texts; none where the export lacks it."""
         field = self._layout.field_named(name)
-        if field is None:
-            return ()
+        return filter(None, map(operator.attrgetter(field), rows)) if field else ()
+
+    def texts(self, rows: Sequence[Row], name: str) -> Iterable[str]:
+        """The same as texts, as the records have them."""
         # `str` of a date is the text in its record.
-        return map(str, filter(None, map(operator.attrgetter(field), rows)))
+        return map(str, self.values(rows, name))
 
     # -- fitting
 
@@ -267,7 +269,7 @@ class RecordMaker:
 
         Raises:
             MalformedResponse: The column is a key.
-            OrgvueError: No values are rescued.
+            Misconfigured: No values are rescued.
         """
         self.counts.misfits[column.name] += 1
         if misfit.fitted is None and column.name in self._layout.key_columns:
@@ -276,7 +278,7 @@ class RecordMaker:
                 f"{self.counts.rows}); no table can hold such a row."
             )
         if not self._rescue:
-            raise OrgvueError(
+            raise Misconfigured(
                 f"A value of {column.key!r} does not fit its column ({self._which(row)}), and "
                 "`rescue_data` is false. Correct it in Orgvue, set its type with "
                 "`property_types`, or set `rescue_data` to true."

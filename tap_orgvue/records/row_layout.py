@@ -80,6 +80,7 @@ class RowLayout:
         self.date_positions = frozenset(
             i for i, column in self.shown() if column.type is ColumnType.DATE
         )
+        self._fields = {column.name: field_of(i) for i, column in self.shown()}
         self._pick = self._picker()
 
     def shown(self) -> list[tuple[int, Column]]:
@@ -93,7 +94,7 @@ class RowLayout:
 
     def field_named(self, name: str) -> str | None:
         """The struct field of a column; None where the export lacks it."""
-        return next((field_of(i) for i, column in self.shown() if column.name == name), None)
+        return self._fields.get(name)
 
     def make_rows(self, cells: list[Any]) -> list[Row]:
         """Row structs from lists of cells; columns that the export lacks are null."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Stage(str, Enum):
@@ -54,11 +55,22 @@ class StreamJournal:
         self._lock = threading.Lock()
 
     def enter(self, stage: Stage) -> None:
-        """Enter a stage; the time since the last one counts for that one."""
+        """Enter a stage; the time since the last one counts for that one.
+
+        The current stage goes on: each attempt at a request is still the same wait.
+        """
         with self._lock:
+            if stage is self.stage:
+                return
             now = self._clock()
             self._seconds[self.stage] += now - self.since
             self.stage, self.since = stage, now
+
+    @property
+    def current(self) -> tuple[Stage, float]:
+        """The stage, and the time at which it was entered."""
+        with self._lock:
+            return self.stage, self.since
 
     def add_bytes(self, count: int) -> None:
         """Count bytes of an export."""
@@ -76,8 +88,10 @@ class Journal:
     """The journal of a run. Thread safe.
 
     Attributes:
-        discovered: Datasets whose columns are known.
+        discovered: Datasets whose columns were read, or could not be.
         to_discover: Datasets that discovery reads; 0 before and without discovery.
+        discovering_since: The time at which discovery began, by the journal's clock, in seconds;
+            None while nothing is discovered.
         syncing: The stream whose turn it is, or None.
     """
 
@@ -89,6 +103,7 @@ class Journal:
         """
         self.discovered = 0
         self.to_discover = 0
+        self.discovering_since: float | None = None
         self.syncing: StreamJournal | None = None
         self._clock = clock
         self._began = clock()
@@ -107,6 +122,30 @@ class Journal:
         """The parts of all streams, in the order in which they were first asked for."""
         with self._lock:
             return list(self._streams.values())
+
+    @contextmanager
+    def discovery(self) -> Iterator[None]:
+        """The tenant's datasets are listed and their columns read."""
+        self.discovering_since = self._clock()
+        try:
+            yield
+        finally:
+            self.discovering_since = None
+
+    def count_discovered(self) -> None:
+        """Count a dataset whose columns were read, or could not be."""
+        with self._lock:
+            self.discovered += 1
+
+    @contextmanager
+    def turn_of(self, name: str) -> Iterator[None]:
+        """A stream is synced, and has ended then, also by an error."""
+        self.syncing = stream = self.stream(name)
+        try:
+            yield
+        finally:
+            stream.enter(Stage.ENDED)
+            self.syncing = None
 
     def now(self) -> float:
         """The time by the journal's clock, in seconds."""

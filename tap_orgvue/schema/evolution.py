@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.errors import Misconfigured
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_of
 
@@ -57,7 +57,7 @@ def reconcile(
         naming: How the stream's columns are named, with the columns of earlier runs.
 
     Raises:
-        OrgvueError: There is a new property, and `new_properties` is `fail`.
+        Misconfigured: There is a new property, and `new_properties` is `fail`.
     """
     by_key = {header.key: header for header in headers}
     resolved = ResolvedColumns([])
@@ -140,7 +140,7 @@ def _new_columns(
         return []
     names = ", ".join(repr(header.key) for header in new)
     if rules.new_properties is NewProperties.FAIL:
-        raise OrgvueError(
+        raise Misconfigured(
             f"Stream '{stream}': Orgvue has new properties, {names}, and `new_properties` is "
             f"fail. Refresh the catalog: {REFRESH}."
         )

@@ -225,6 +225,7 @@ class Api:
         query = read_query(request.body, asynchronous=True)
         content = self._content(dataset, format_, query)
         type_ = CONTENT_TYPES[format_]
+        gzipped = gzipped and not self._behaviour.plain_results
         job = Job(content, type_, gzipped, self.trace_id(), dataset_id=dataset.dataset_id)
         return self._opened(request, job)
 

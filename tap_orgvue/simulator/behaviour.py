@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tap_orgvue.simulator.query import Manners
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Behaviour:
             does not exist.
         unknown_filter: `nothing` or `refuse`: what a filter over such a property finds.
         ignores_filters: Filters are checked but not applied.
+        ignores_projections: Every column is exported, whatever a projection names.
+        unfilterable: Keys of the properties over which a filter is refused.
         page_rows: The list and synchronous exports answer in pages of so many items.
         next_origin: The origin of links to the next page; the API's own without one.
         strict_pages: The next page of an export has to be asked for by the method and the body
@@ -45,6 +47,7 @@ class Behaviour:
             `completed` already, or with the `array` of actions itself.
         file_lifetime: Seconds after which a job's ticket and result are refused as expired.
         expire_results: So many of the next result URLs have expired when they are told.
+        plain_results: A job's result is not compressed, whatever `resultEncoding` asks for.
         result_content_encoding: A gzip result comes with `Content-Encoding: gzip`, not as a bare
             gzip file.
         rate_limit: Requests a second, over any second; more are 42901.
@@ -67,6 +70,8 @@ class Behaviour:
     unknown_projection: str = "ignore"
     unknown_filter: str = "nothing"
     ignores_filters: bool = False
+    ignores_projections: bool = False
+    unfilterable: Collection[str] = ()
     page_rows: int | None = None
     next_origin: str | None = None
     strict_pages: bool = False
@@ -82,6 +87,7 @@ class Behaviour:
     draft_answer: Literal["ticket", "completed", "array"] = "ticket"
     file_lifetime: float = 900.0
     expire_results: int = 0
+    plain_results: bool = False
     result_content_encoding: bool = False
     rate_limit: int = 100
     concurrency_limit: int = 50
@@ -95,4 +101,10 @@ class Behaviour:
     @property
     def manners(self) -> Manners:
         """What queries need to know."""
-        return Manners(self.unknown_projection, self.unknown_filter, self.ignores_filters)
+        return Manners(
+            self.unknown_projection,
+            self.unknown_filter,
+            self.ignores_filters,
+            self.ignores_projections,
+            self.unfilterable,
+        )

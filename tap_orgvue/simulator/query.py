@@ -9,7 +9,7 @@ from tap_orgvue.simulator.instants import moment_of
 from tap_orgvue.simulator.refusals import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tap_orgvue.simulator.dataset import Property, Row, Snapshot
 
@@ -24,11 +24,15 @@ class Manners:
         unknown_projection: `ignore` or `refuse` a projection of a property that does not exist.
         unknown_filter: `nothing` is found by a filter over one, or it is `refuse`d.
         ignores_filters: The filter is checked but not applied.
+        ignores_projections: Every column is exported, whatever the projection names.
+        unfilterable: Keys of the properties over which a filter is refused.
     """
 
     unknown_projection: str = "ignore"
     unknown_filter: str = "nothing"
     ignores_filters: bool = False
+    ignores_projections: bool = False
+    unfilterable: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Query:
         if strangers and manners.unknown_projection == "refuse":
             message = f"The projection names an unknown property: {strangers[0]}"
             raise RefusalError("400607", message=message, property=strangers[0])
+        if manners.ignores_projections:
+            return snapshot.columns
         if not self.replaces:
             return tuple(each for each in snapshot.columns if self.projection.get(each.key, 1))
         order = self.projection
@@ -83,6 +89,9 @@ class Query:
         tests: list[tuple[str, Test]] = []
         nothing = False
         for key, condition in self.filter.items():
+            if key in manners.unfilterable:
+                message = f"The property cannot be filtered by: {key}"
+                raise RefusalError("400606", message=message, property=key)
             column = known.get(key)
             made = _tests(key, condition, column.type if column else None)
             if column is None:

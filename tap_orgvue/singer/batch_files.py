@@ -6,7 +6,7 @@ import os
 import queue
 import stat
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from uuid import uuid4
 from isal import isal_zlib
 from upath import UPath
 
-from tap_orgvue.singer.errors import BatchFileVanished
+from tap_orgvue.singer.errors import BatchFileFailed, BatchFileVanished, error_message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Protocol
 
     class Storage(Protocol):
@@ -85,10 +86,12 @@ class BatchFile:
 
         Raises:
             OSError: It cannot be created.
+            BatchFileFailed: The object store refuses it.
         """
         # The SDK writes to the system's temporary folder first, and leaves that file there if the
         # process is killed.
-        self._file = self._open_local() if self._is_local else self._open_remote()
+        with _named_failures():
+            self._file = self._open_local() if self._is_local else self._open_remote()
         self._thread = threading.Thread(target=self._write_chunks, daemon=True)
         self._thread.start()
 
@@ -104,17 +107,19 @@ class BatchFile:
 
         Raises:
             OSError: It could not be written.
+            BatchFileFailed: The object store refuses it.
             BatchFileVanished: It was removed or replaced since it was created.
         """
         self._join_thread()
-        if self._failure is not None:
-            raise self._failure
-        if self._is_local:
-            self._file.flush()
-            self._check_presence()
-        self._file.close()
-        if not self._is_local:
-            self._file.commit()
+        with _named_failures():
+            if self._failure is not None:
+                raise self._failure
+            if self._is_local:
+                self._file.flush()
+                self._check_presence()
+            self._file.close()
+            if not self._is_local:
+                self._file.commit()
         return self._address
 
     def discard(self) -> None:
@@ -179,6 +184,17 @@ class BatchFile:
             self._file.write(chunk)
         except Exception as error:  # noqa: BLE001 - raised by `close`
             self._failure = error
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    """Tell errors of an object store's software from all others of a stream."""
+    try:
+        yield
+    except (OSError, BatchFileFailed):
+        raise
+    except Exception as error:
+        raise BatchFileFailed(error_message(error)) from error
 
 
 class BatchWriter:

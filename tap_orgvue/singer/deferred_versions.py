@@ -10,13 +10,14 @@ import time
 
 from typing_extensions import override
 
+from tap_orgvue.singer.stream_log import QuietStream
 from tap_orgvue.singer.stream_maps import MappedStream
 
 _PROCESS_START = int(time.time())
 """Seconds since 1970."""
 
 
-class DeferredVersionStream(MappedStream):
+class DeferredVersionStream(MappedStream, QuietStream):
     """A stream that activates its version once all of its records are sent."""
 
     def next_version(self, now: int) -> int:

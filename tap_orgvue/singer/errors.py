@@ -19,7 +19,11 @@ class LoaderGone(OutputFailed):
     """The loader no longer reads standard output."""
 
 
-class BatchFileVanished(Exception):
+class BatchFileFailed(Exception):
+    """A BATCH file cannot be written; the operating system's own errors are as they are."""
+
+
+class BatchFileVanished(BatchFileFailed):
     """A BATCH file is gone before the message that names it."""
 
 

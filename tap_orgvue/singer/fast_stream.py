@@ -21,12 +21,14 @@ from tap_orgvue.singer.bookmarks import ReplicationProgress
 from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.singer.errors import OutputFailed, StreamMapFailed
 from tap_orgvue.singer.output import BufferedWriter, lines_of
+from tap_orgvue.singer.stream_log import RequestCounter
 from tap_orgvue.singer.stream_maps import register
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.metrics import Counter
 
     Rows = list[Any]
     """Row structs that msgspec encodes as records."""
@@ -37,6 +39,9 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
 
     yields_row_blocks = False
     """True while responses are parsed into lists of row structs, instead of into records."""
+
+    _LOG_REQUEST_METRICS = False
+    """Private: the SDK would time how it takes a file that was downloaded before."""
 
     _prepared: bool | None = None
     """None before a run; False if there is nothing to send."""
@@ -69,6 +74,10 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     def can_encode_rows(self) -> bool:
         """True if row structs serialize to the same JSON as the records."""
         return True
+
+    def request_counts(self) -> Mapping[str, int]:
+        """Kind to number of the requests that were sent for this stream, so far."""
+        return {}
 
     # -- for subclasses
 
@@ -115,12 +124,18 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
     # -- the SDK's steps, in the order of a sync
 
     @override
+    def get_http_request_counter(self) -> Counter:
+        """Tells the requests of `request_counts`."""
+        return RequestCounter(self.name, self.request_counts)
+
+    @override
     def _write_schema_message(self) -> None:
         """Write the SCHEMA message once the export's headers are known.
 
         Private: the SDK writes it before the first request. Loaders need one complete SCHEMA
         message per stream and run.
         """
+        self.begin()
         self._prepared = self.prepare()
         if self._prepared:
             self.write_catalog_schema()

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Tap
@@ -31,6 +31,7 @@ from tap_orgvue.singer.stream_maps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     from singer_sdk import Stream
@@ -132,19 +133,40 @@ class IsolatingTap(Tap):
             and stream.emit_activate_version_messages
         )
 
+    def turn_of(self, stream: Stream) -> AbstractContextManager[None]:  # noqa: ARG002 - a hook
+        """Entered before a stream's sync, exited after it, also after a failure."""
+        return nullcontext()
+
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
 
-        A stream that fails keeps its old bookmark.
+        A stream that fails keeps its old bookmark. Its error is told at INFO: the caller tells it
+        as an error, at the end, where it is the last word.
 
         Returns:
-            Stream name to its error, for each stream that failed.
+            Stream name to its error, for each stream that failed, and those of `not_sent`.
 
         Raises:
             Exception: One of `run_ending`. Complete streams before it keep their new state.
             OutputFailed: Standard output takes no more.
         """
         failed: dict[str, Exception] = {}
+        try:
+            self._sync_all(failed)
+            failed.update(self.not_sent())
+        except BaseException:
+            # The last word will be the error that ends the run.
+            for name, error in failed.items():
+                self.logger.error("%s: %s", name, error_message(error))  # noqa: TRY400 - of a stream, not of the run
+            raise
+        return failed
+
+    def not_sent(self) -> Iterable[tuple[str, Exception]]:
+        """Names and errors of what no stream of this run could send; asked after the streams."""
+        return ()
+
+    def _sync_all(self, failed: dict[str, Exception]) -> None:
+        """Sync all selected streams; see `run`."""
         unfinished = [stream.name for stream in self.streams.values() if stream.selected]
         # Private: the first step of `sync_all`.
         self._reset_state_progress_markers()
@@ -157,7 +179,8 @@ class IsolatingTap(Tap):
             before = copy.deepcopy(stream.stream_state)
             self._syncing = stream
             try:
-                stream.sync()
+                with self.turn_of(stream):
+                    stream.sync()
                 stream.finalize_state_progress_markers()
                 unfinished.remove(stream.name)
             except Exception as error:
@@ -169,11 +192,12 @@ class IsolatingTap(Tap):
                 # A traceback would keep the rows that were read in memory.
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
-                self.logger.error("%s", error_message(error))  # noqa: TRY400 - a user's line, not a traceback
+                self.logger.info(
+                    "%s failed, the others go on: %s", stream.name, error_message(error)
+                )
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()
-        return failed
 
     @override
     def run_discovery(self) -> str:
@@ -226,6 +250,7 @@ class IsolatingTap(Tap):
             if now - self._signalled_at > IMPATIENT_SECONDS:
                 if isinstance(self._syncing, BatchStream):
                     self._syncing.unlink_files()
+                self.abandon()
                 os._exit(terminated.code)
             return
         self._signalled_at = now
@@ -233,6 +258,9 @@ class IsolatingTap(Tap):
             writer.interruption = terminated
             return
         raise terminated
+
+    def abandon(self) -> None:
+        """Called in a signal handler before the process ends at once."""
 
     def flush(self) -> None:
         """Write out the buffer."""

@@ -94,6 +94,8 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         self.failure: OutputFailed | None = None
         self._buffer = bytearray()
         self._filled_at = 0.0
+        self._written_for = 0.0
+        self._writing_since: float | None = None
 
     @override
     def serialize_message(self, message: Message) -> bytes:
@@ -151,11 +153,23 @@ class BufferedWriter(GenericSingerWriter[bytes, Message]):
         if self.failure is not None:
             # The last line may be cut: nothing may follow it.
             raise self.failure
+        self._writing_since = began = time.monotonic()
         try:
             write_stdout(data)
         except OutputFailed as error:
             self.failure = error
             raise
+        finally:
+            self._writing_since = None
+            self._written_for += time.monotonic() - began
+
+    def seconds_writing(self) -> float:
+        """Seconds spent in writing so far, the current write included. For any thread.
+
+        Most of it is waiting for a loader that reads more slowly than rows are made.
+        """
+        written_for, since = self._written_for, self._writing_since
+        return written_for + (0.0 if since is None else time.monotonic() - since)
 
 
 def write_stdout(data: bytes | bytearray) -> None:

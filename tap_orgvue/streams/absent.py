@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_orgvue.orgvue.errors import DatasetRefusal, OrgvueError
+from tap_orgvue.exports.headers import NotReached
+from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.errors import RUN_ENDING, DatasetRefusal, OrgvueError
 from tap_orgvue.orgvue.models import is_dataset_id
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def _absent(stream: str, dataset_id: str, reason: str) -> OrgvueError:
         f"Stream '{stream}' of earlier runs has no dataset any more: {dataset_id} is gone, or the "
         f"token's user may no longer read it, and its table stays as it was. {reason} If this is "
         f"intended, add '{stream}' to `retired_streams`; `missing_streams: warn` makes it a "
-        "warning."
+        "warning.",
+        remedy=Remedy.PERSON,
     )
 
 
@@ -125,15 +128,18 @@ def skipped_datasets(
             continue
         try:
             source.headers.read(each.dataset_id)
-        except DatasetRefusal:
+        except (DatasetRefusal, NotReached):
             continue
+        except RUN_ENDING:
+            raise
         except OrgvueError as error:
-            yield each.name, OrgvueError(f"Dataset {each.name!r} could not be read. {error}")
+            yield each.name, error.with_message(f"Dataset {each.name!r} could not be read. {error}")
         else:
             yield (
                 each.name,
                 OrgvueError(
                     f"Dataset {each.name!r} was not sent: discovery skipped it, so that it is in "
-                    f"no catalog. Run again. {each.reason}"
+                    f"no catalog. Run again. {each.reason}",
+                    remedy=Remedy.LATER,
                 ),
             )

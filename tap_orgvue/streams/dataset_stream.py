@@ -10,12 +10,14 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from typing_extensions import override
 
 from tap_orgvue import __version__
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import (
     MalformedResponse,
     Misconfigured,
     Refusal,
 )
 from tap_orgvue.records.report import warnings_of
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.singer.bookmarks import replication_bound
@@ -34,7 +36,7 @@ from tap_orgvue.streams.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk import Tap
 
@@ -75,27 +77,46 @@ class DatasetStream(ExportStream):
 
     def fetch_first(self) -> PrefetchedExport:
         """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
-        self.use_run_names()
-        self._check_owner()
-        self.queries.check()
-        if not self._reload_reasons:
-            self._must_reload(self.columns.selected)
+        self.journal.enter(Stage.WAITING)
+        try:
+            first = self._first_page()
+        except BaseException:
+            # The error, too, waits for the stream's turn.
+            self.journal.enter(Stage.PLANNED)
+            raise
+        self.journal.enter(Stage.FETCHED)
+        return first
+
+    def _first_page(self) -> PrefetchedExport:
+        self.check_request()
         cache_key = None
         if self._settings.skip_unchanged:
             cache_key = self._source.client.metadata(self.dataset_id).cache_key
-            if self._is_unchanged(cache_key):
+            if self.is_unchanged(cache_key):
                 return PrefetchedExport(None, cache_key)
         if self._source.discovery.has_catalog and self.queries.hides_new_properties:
             self.queries.request_new_properties(self._source.headers.read(self.dataset_id))
         server_time = self._source.client.server_time()
         self._server_date = server_time.date if server_time else None
         try:
-            response = self._fetch(self._first_request())
+            response = self._fetch(self.first_request())
         except Refusal as refusal:
             if not self._names_missing_properties(refusal):
                 raise
-            response = self._fetch(self._first_request())
+            response = self._fetch(self.first_request())
         return PrefetchedExport(response, cache_key)
+
+    def check_request(self) -> None:
+        """Check, without a request, that the stream's export can be requested.
+
+        Raises:
+            Misconfigured: The table is another dataset's, or there is no such query.
+        """
+        self.use_run_names()
+        self._check_owner()
+        self.queries.check()
+        if not self._reload_reasons:
+            self._must_reload(self.columns.selected)
 
     @override
     def replication_bound(self) -> datetime:
@@ -119,11 +140,12 @@ class DatasetStream(ExportStream):
         if not self._resolve(first):
             self.logger.info("'%s' is unchanged since its last export.", self.name)
             return False
-        if not self._reload_reasons and self._must_reload(self._resolved.columns):
+        if self.must_begin_again():
             # Only the headers told of a new column: read again, and all of it.
             first.close()
             self._resolve(self.fetch_first())
-        self._report_start()
+        for warning in self.start_warnings():
+            self.logger.warning("%s", warning)
         if self._begins_anew:
             self.stream_state.clear()
         elif self._drops_bookmark:
@@ -142,16 +164,35 @@ class DatasetStream(ExportStream):
         if first.response is None:
             return False
         try:
-            self._headers = self._headers_of(first.response)
-            self._check_keys()
-            self._resolved = reconcile(
-                self.columns.catalog, self._headers, self._source.rules, self.columns.naming
-            )
-            self.queries.replication_column(self._resolved.columns, self._headers)
+            self.resolve(self._headers_of(first.response))
         except BaseException:
             first.close()
             raise
         return True
+
+    def resolve(self, headers: Sequence[Property]) -> Sequence[Column]:
+        """Resolve the columns of the run.
+
+        Args:
+            headers: The export's columns.
+
+        Returns:
+            The columns of every record.
+
+        Raises:
+            OrgvueError: The stream cannot be sent with these columns.
+        """
+        self._headers = headers
+        self._check_keys()
+        self._resolved = reconcile(
+            self.columns.catalog, headers, self._source.rules, self.columns.naming
+        )
+        self.queries.replication_column(self._resolved.columns, headers)
+        return self._resolved.columns
+
+    def must_begin_again(self) -> bool:
+        """True if only the headers told that all rows must be read again; keeps the reasons."""
+        return not self._reload_reasons and self._must_reload(self._resolved.columns)
 
     @property
     def _begins_anew(self) -> bool:
@@ -200,45 +241,38 @@ class DatasetStream(ExportStream):
             hash_key=settings.hash_key,
         )
 
-    def _report_start(self) -> None:
-        """Warn of what the user should know before the first row."""
+    def start_warnings(self) -> Iterator[str]:
+        """What the user should know before the first row, once the columns are resolved."""
         if self._begins_anew:
-            self.logger.warning(
-                "Stream '%s' now has the dataset %s and begins anew; its table still holds the "
-                "rows of the dataset %s.",
-                self.name,
-                self.dataset_id,
-                self._source.earlier.dataset_of(self.name),
+            owner = self._source.earlier.dataset_of(self.name)
+            yield (
+                f"Stream '{self.name}' now has the dataset {self.dataset_id} and begins anew; its "
+                f"table still holds the rows of the dataset {owner}."
             )
         if self._reload_reasons:
-            self.logger.warning(
-                "Stream '%s': all rows are read once more, because %s.",
-                self.name,
-                " and ".join(self._reload_reasons),
-            )
+            reasons = " and ".join(self._reload_reasons)
+            yield f"Stream '{self.name}': all rows are read once more, because {reasons}."
         bookmark, start_date = self.queries.bookmark, self._settings.start_date
         if bookmark is not None and start_date is not None and start_date > bookmark:
-            self.logger.warning(
-                "Stream '%s': `start_date` is later than the bookmark and does not count; rows "
-                "since the bookmark are read.",
-                self.name,
+            yield (
+                f"Stream '{self.name}': `start_date` is later than the bookmark and does not "
+                "count; rows since the bookmark are read."
             )
         if self.replication_method == REPLICATION_INCREMENTAL and not self.primary_keys:
-            self.logger.warning(
-                "Stream '%s' has no key, so rows that are read again would be doubled: the "
-                "bookmark has no margin, and a row that changes during the export may be missed. "
-                "Replicate the full table instead.",
-                self.name,
+            yield (
+                f"Stream '{self.name}' has no key, so rows that are read again would be doubled: "
+                "the bookmark has no margin, and a row that changes during the export may be "
+                "missed. Replicate the full table instead."
             )
-        unknown = self.queries.unknown_filter_keys(self._headers)
-        left = clear_values_left(
+        yield from self._resolved.warnings
+        yield from self.queries.unknown_filter_keys(self._headers)
+        yield from self.columns.warnings()
+        yield from clear_values_left(
             self.name,
             self.columns.naming.owners,
             self.columns.all,
             self._resolved.columns,
         )
-        for warning in (*self._resolved.warnings, *unknown, *self.columns.warnings(), *left):
-            self.logger.warning("%s", warning)
 
     def _headers_of(self, response: ExportResponse) -> Sequence[Property]:
         """The export's columns; requested on their own if the response lacks them."""
@@ -258,7 +292,8 @@ class DatasetStream(ExportStream):
                 raise MalformedResponse(
                     f"Stream '{self.name}': the export's headers lack {column.key!r}, which is its "
                     f"key '{column.name}'. Run `--discover` again, or set another key in the "
-                    "catalog."
+                    "catalog.",
+                    remedy=Remedy.PERSON,
                 )
 
     # -- the end of a run
@@ -340,7 +375,8 @@ class DatasetStream(ExportStream):
         dataset = self._source.discovery.datasets_by_id.get(self.dataset_id.upper())
         return dataset is not None and dataset.is_permissioned_view
 
-    def _is_unchanged(self, cache_key: str | None) -> bool:
+    def is_unchanged(self, cache_key: str | None) -> bool:
+        """True if a new export would deliver the same as the last one."""
         return self._source.earlier.state_of(self.name, self.dataset_id).is_unchanged(
             cache_key,
             self._fingerprint(),

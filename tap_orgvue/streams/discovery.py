@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_orgvue.exports.headers import SkippedDataset
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import DatasetRefusal, Misconfigured
 from tap_orgvue.orgvue.models import ID, is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
@@ -18,7 +20,6 @@ from tap_orgvue.schema.patterns import matches
 from tap_orgvue.streams.state import ORIGINAL, SNAKE_CASE
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.singerlib.catalog import Catalog, CatalogEntry
@@ -55,6 +56,7 @@ class Discovery:
     Attributes:
         skipped: Datasets that could not be discovered.
         bad_entries: What is wrong with entries of the list of datasets, in words.
+        skip_level: The level of the log at which both are told.
     """
 
     def __init__(  # noqa: PLR0913 - what discovery depends on
@@ -88,6 +90,7 @@ class Discovery:
         self._logger = logger
         self.skipped: list[SkippedDataset] = []
         self.bad_entries: list[str] = []
+        self.skip_level = logging.ERROR
 
     @property
     def has_catalog(self) -> bool:
@@ -104,7 +107,7 @@ class Discovery:
         listing = self._client.datasets()
         for entry in listing.bad_entries:
             self.bad_entries.append(str(entry))
-            self._logger.error("%s It is skipped.", entry)
+            self._logger.log(self.skip_level, "%s It is skipped.", entry)
         if not listing.datasets:
             raise Misconfigured(
                 "The tenant's list of datasets is empty. Check `tenant_id`, and that the token's "
@@ -188,9 +191,9 @@ class Discovery:
                 discovered += 1
                 yield self._definition(found)
         if not discovered:
-            raise Misconfigured(
-                f"None of the {len(self.datasets)} datasets can be read. {self.skipped[0].error}"
-            )
+            error = min((s.error for s in self.skipped), key=lambda e: e.remedy is Remedy.PERSON)
+            message = f"None of the {len(self.datasets)} datasets can be read. {error}"
+            raise Misconfigured(message, remedy=error.remedy)
 
     def _skip(self, skipped: SkippedDataset) -> None:
         """Leave a dataset out.
@@ -202,8 +205,8 @@ class Discovery:
         if dataset_id in {pattern.upper() for pattern in self._settings.datasets}:
             raise skipped.error
         self.skipped.append(skipped)
-        log = self._logger.warning if skipped.forbidden else self._logger.error
-        log("Dataset %s is skipped. %s", skipped.dataset, skipped.error)
+        level = logging.WARNING if skipped.forbidden else self.skip_level
+        self._logger.log(level, "Dataset %s is skipped. %s", skipped.dataset, skipped.error)
 
     def _definition(self, found: DatasetHeaders) -> StreamDefinition:
         dataset_id = found.dataset.dataset_id
@@ -392,7 +395,6 @@ def _matches(dataset: Dataset, pattern: str) -> bool:
 
 def _listed(texts: Iterable[str]) -> str:
     """Some texts, and how many more there are."""
-    first, *others = [*texts]
-    shown = [first, *others[: _NAMED_AT_MOST - 1]]
-    more = len(others) + 1 - len(shown)
-    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+    every = [*texts]
+    more = len(every) - _NAMED_AT_MOST
+    return ", ".join([*every[:_NAMED_AT_MOST], *([f"and {more} more"] if more > 0 else [])])

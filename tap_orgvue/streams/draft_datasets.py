@@ -17,6 +17,7 @@ from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
 from tap_orgvue.singer.stream_maps import altered_columns, has_filter
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterable, Mapping, Sequence
 
     from tap_orgvue.orgvue.models import Metadata
@@ -43,6 +44,7 @@ class DraftDatasets:
         source: Source,
         streams: Iterable[DatasetStream],
         *,
+        logger: logging.Logger,
         skipped: Iterable[SkippedInCatalog] = (),
         maps: Mapping[str, Any] | None = None,
     ) -> None:
@@ -51,9 +53,11 @@ class DraftDatasets:
         Args:
             source: The tenant.
             streams: The streams of the run's datasets, deselected ones included.
+            logger: Told of datasets whose properties are not told.
             skipped: The datasets that discovery skipped.
             maps: The setting `stream_maps`.
         """
+        self._logger = logger
         self._maps = maps or {}
         self._skipped = {each.dataset_id: each for each in skipped}
         self.used: dict[str, DatasetRules] = {}
@@ -209,7 +213,7 @@ class DraftDatasets:
         try:
             return self._source.client.metadata(dataset_id)
         except DatasetRefusal as refusal:
-            self._source.client.logger.warning(
+            self._logger.warning(
                 "The properties of dataset %s cannot be read, so that none of their values is sent "
                 "of drafts that are or may be based on it. %s",
                 dataset_id,

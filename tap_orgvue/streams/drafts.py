@@ -11,13 +11,18 @@ from typing_extensions import override
 
 from tap_orgvue.exports.action_jobs import ActionJobs, actions_request
 from tap_orgvue.exports.response import ExportResponse
-from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped
+from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.drafts import list_drafts
+from tap_orgvue.orgvue.errors import OrgvueError, Refusal, RequestLimitReached, Stopped
 from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
+from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
 from tap_orgvue.schema.patterns import matches
+from tap_orgvue.streams.journal_progress import CountedBytes
 from tap_orgvue.streams.prefetch import Prefetcher
 
 if TYPE_CHECKING:
+    import logging
     from concurrent.futures import Future
 
     from tap_orgvue.orgvue.drafts import Draft
@@ -86,10 +91,12 @@ class DraftListUnavailable(OrgvueError):
 
     def __init__(self, stream: str, cause: OrgvueError) -> None:
         """Say which stream is not sent."""
+        refused = isinstance(cause, Refusal) and cause.remedy is not Remedy.LATER
         super().__init__(
             f"Stream '{stream}': the tenant's drafts cannot be listed, so that none is sent and "
             f"its table stays as it is. {cause} If the tenant has no drafts, or the token's user "
-            "may not see them, remove the setting `drafts`."
+            "may not see them, remove the setting `drafts`.",
+            remedy=Remedy.PERSON if refused else cause.remedy,
         )
         self.cause = cause
         self.retryable = cause.retryable
@@ -120,13 +127,15 @@ class Drafts:
         datasets: The datasets that they are based on.
     """
 
-    def __init__(self, source: Source, datasets: DraftDatasets) -> None:
+    def __init__(self, source: Source, datasets: DraftDatasets, logger: logging.Logger) -> None:
         """Request nothing yet.
 
         Args:
             source: The tenant.
             datasets: The datasets that drafts are based on.
+            logger: Told which drafts are not sent.
         """
+        self._logger = logger
         self._source = source
         self.datasets = datasets
         settings = source.settings
@@ -189,7 +198,7 @@ class Drafts:
         return self._selected
 
     def _from_list(self) -> DraftSelection:
-        listing, patterns = self._source.client.drafts(), self._source.settings.drafts
+        listing, patterns = list_drafts(self._source.client), self._source.settings.drafts
         sent, refused, matched = [], [], set()
         faults = list(listing.faults)
         for draft in listing.drafts:
@@ -235,7 +244,7 @@ class Drafts:
         return self.datasets.reason_not_read(dataset_id)
 
     def _report(self, selection: DraftSelection) -> None:
-        logger = self._source.client.logger
+        logger = self._logger
         logger.info("Drafts: %s.", selection)
         for pattern in selection.unmatched:
             logger.warning("drafts: no draft's id or name matches %r.", pattern)
@@ -252,12 +261,20 @@ class Drafts:
         """
         return self._prefetcher.take(_place(draft, key)) or self._fetch(draft, key)
 
+    def rules_of(self, draft: Draft) -> ChangeRules:
+        """What happens to the values of each property of a draft.
+
+        Raises:
+            OrgvueError: It is not known which of them may be sent.
+        """
+        return self.datasets.rules_of(draft.dataset_id, is_named=self._is_named(draft))
+
     def _fetch(self, draft: Draft, key: str) -> DraftExport:
-        client = self._source.client
-        rules = self.datasets.rules_of(draft.dataset_id, is_named=self._is_named(draft))
-        request = actions_request(client, draft.draft_id, key)
+        rules = self.rules_of(draft)
+        request = actions_request(self._source.client, draft.draft_id, key)
         exported_at = datetime.now(timezone.utc)
-        file = self._jobs.fetch(request)
+        progress = CountedBytes(self._source.journal.stream(DRAFT_ACTIONS_STREAM))
+        file = self._jobs.fetch(request, draft.draft_id, progress)
         return DraftExport(ExportResponse(request, file, reads_ahead=False), rules, exported_at)
 
     def close(self) -> None:

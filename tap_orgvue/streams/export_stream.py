@@ -15,14 +15,17 @@ from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.orgvue.client import HEADERS
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
+    Misconfigured,
     OrgvueError,
     Refusal,
 )
 from tap_orgvue.orgvue.models import ID, MODIFIED_AT
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.records.duplicates import DuplicateIds
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.row_layout import can_encode_rows_of
 from tap_orgvue.records.values import Counts
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.evolution import ResolvedColumns
@@ -30,6 +33,7 @@ from tap_orgvue.schema.naming import RESCUED
 from tap_orgvue.schema.page_headers import check_same_headers
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.streams.export_query import ExportQueryBuilder
+from tap_orgvue.streams.journal_progress import JournalProgress
 from tap_orgvue.streams.pagination import ExportPaginator, Link, Page
 from tap_orgvue.streams.session import ExportSession
 from tap_orgvue.streams.stream_columns import StreamColumns
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.exports.response import ExportResponse
     from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.reporting.journal import StreamJournal
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.prefetch import PrefetchedExport
     from tap_orgvue.streams.source import Source
@@ -72,6 +77,7 @@ class ExportStream(BatchStream):
         self.dataset_id = definition.dataset_id
         self._source = source
         self._settings = source.settings
+        source.client.requests.names[self.dataset_id.upper()] = definition.name
         super().__init__(
             tap,
             name=definition.name,
@@ -93,6 +99,11 @@ class ExportStream(BatchStream):
         if self._settings.include_calculations:
             return client.export_url(self.dataset_id)
         return client.items_url(self.dataset_id)
+
+    @property
+    def journal(self) -> StreamJournal:
+        """The stream's part of the journal."""
+        return self._source.journal.stream(self.name)
 
     # -- the catalog
 
@@ -227,7 +238,8 @@ class ExportStream(BatchStream):
             return False
         return self.queries.forget_missing_properties(self._source.headers.read(self.dataset_id))
 
-    def _first_request(self) -> requests.PreparedRequest:
+    def first_request(self) -> requests.PreparedRequest:
+        """The request of the first page, as a synchronous export's."""
         request = self.get_http_request(page=PageContext(stream_context=None, next_page_token=None))
         return self.build_prepared_request(
             method=request.method, url=request.url, headers=request.headers, json=request.data
@@ -244,12 +256,30 @@ class ExportStream(BatchStream):
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
-            return self._source.fetcher.fetch(request, self.name)
+            return self._source.fetcher.fetch(
+                request, self.name, self.export_purpose, JournalProgress(self.journal)
+            )
         except DatasetRefusal as refusal:
-            raise OrgvueError(
-                f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
-                f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
-            ) from refusal
+            raise self.forbidden(refusal) from refusal
+
+    @property
+    def export_purpose(self) -> Purpose:
+        """What the requests of the export are for."""
+        with_calculations = self._settings.include_calculations
+        kind = RequestKind.EXPORT if with_calculations else RequestKind.ITEMS
+        return Purpose(kind, self.dataset_id)
+
+    def forbidden(self, refusal: DatasetRefusal) -> OrgvueError:
+        """The stream's error after a refusal of its dataset."""
+        return refusal.with_message(
+            f"Stream '{self.name}': its dataset {self.dataset_id} is gone, or the token's user "
+            f"may not read it. Deselect the stream, or refresh the catalog. {refusal}"
+        )
+
+    @override
+    def request_counts(self) -> Mapping[str, int]:
+        """The requests about the dataset, discovery's and prefetched ones included."""
+        return self._source.client.requests.totals_of(self.dataset_id).by_kind
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
@@ -268,7 +298,7 @@ class ExportStream(BatchStream):
             return
         self.queries.check_slices()
         if all(column.key != ID for column in self._resolved.columns):
-            raise OrgvueError(
+            raise Misconfigured(
                 f"Stream '{self.name}': the dataset's export is too large for one response, and "
                 f"its rows have no {ID} to request them in slices. Set `export_mode` to `async`."
             )
@@ -309,6 +339,8 @@ class ExportStream(BatchStream):
             return
         if not self._settings.include_calculations:
             rows = ItemRows(export.chunks(), self._headers)
+        journal = self.journal
+        journal.enter(Stage.SENDING)
         self.start_page()
         try:
             self._check_headers(rows.headers)
@@ -326,16 +358,18 @@ class ExportStream(BatchStream):
             )
             if self.yields_row_blocks:
                 for block in rows.blocks(maker.rows):
-                    values = maker.latest(block, self.replication_key or "")
-                    self.note_replication_values(values, len(block))
-                    self._duplicates.add(maker.latest(block, self._id_column))
+                    changes = maker.texts(block, self.replication_key or "")
+                    self.note_replication_values(changes, len(block))
+                    self._duplicates.add(maker.values(block, self._id_column))
                     yield cast("Record", block)
+                    journal.rows += len(block)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
+                    journal.rows += len(records)
         except OrgvueError as error:
-            raise OrgvueError(
+            raise error.with_message(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"
             ) from error
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema import naming
 from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
@@ -42,12 +43,17 @@ class MetadataStream(DeferredVersionStream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         """Request each dataset's metadata; then activate the version, if all of it was there."""
         discovery = self._source.discovery
+        journal = self._source.journal.stream(self.name)
         datasets, rows = 0, 0
+        journal.enter(Stage.WAITING)
         for dataset, stream_name, metadata in discovery.metadata():
             datasets += 1
+            journal.enter(Stage.SENDING)
             for record in self.rows_of(dataset, stream_name, metadata):
                 rows += 1
                 yield record
+            journal.rows = rows
+            journal.enter(Stage.WAITING)
         # A dataset that may not be read today is skipped, but still exists.
         if datasets == len(discovery.datasets):
             percent = self._source.settings.delete_guard_percent

@@ -10,7 +10,7 @@ from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
 from tap_orgvue.exports.jobs import body_of
-from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, OrgvueError
 from tap_orgvue.orgvue.models import ID
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Slice(msgspec.Struct, frozen=True):
         """
         middle = _between(self.low or "", self.high)
         if len(middle) > _MAX_BOUND_LENGTH:
-            raise OrgvueError(
+            raise Misconfigured(
                 "Even a single row of the dataset is too large for a synchronous response. Set "
                 "`export_mode` to `async`, or select fewer columns."
             )

@@ -9,6 +9,7 @@ import msgspec
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.reporting.journal import Journal
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
@@ -39,6 +40,7 @@ class Source(msgspec.Struct, frozen=True):
         earlier: The streams of earlier runs.
         tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
+        journal: What each stream is doing.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Source(msgspec.Struct, frozen=True):
     earlier: EarlierRuns
     tenant: str
     prefetcher: Prefetcher[PrefetchedExport]
+    journal: Journal
 
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
@@ -82,18 +85,21 @@ def make_client(
         max_retries=settings.max_retries if max_retries is None else max_retries,
         max_retry_wait=settings.max_retry_wait,
         max_requests_per_run=settings.max_requests_per_run,
+        max_requests_per_second=settings.max_requests_per_second,
         total_timeout=total_timeout,
     )
     return Client(options, logger=logger)
 
 
-def make_source(
+def make_source(  # noqa: PLR0913 - what the streams share
     settings: Settings,
     *,
     state: Mapping[str, Any],
     catalog: Catalog | None,
     reads_ahead: bool,
     logger: logging.Logger,
+    client: Client | None = None,
+    headers: HeaderReader | None = None,
 ) -> Source:
     """Put together what the streams of a run share; no request is sent.
 
@@ -103,6 +109,8 @@ def make_source(
         catalog: The user's catalog, if there is one.
         reads_ahead: True if a thread decompresses an export while its rows are decoded.
         logger: The tap's.
+        client: The tenant's API; that of the settings by default.
+        headers: Reads the headers of exports; one for this client by default.
 
     Raises:
         SettingsError: The state belongs to another tenant.
@@ -118,8 +126,14 @@ def make_source(
         new_properties=settings.new_properties,
         remembered=earlier.protections,
     )
-    client = make_client(settings, logger)
-    headers = HeaderReader(client, logger, include_calculations=settings.include_calculations)
+    journal = Journal()
+    client = client or make_client(settings, logger)
+    headers = headers or HeaderReader(
+        client,
+        logger,
+        include_calculations=settings.include_calculations,
+        on_read=journal.count_discovered,
+    )
     return Source(
         settings=settings,
         tenant=tenant,
@@ -144,4 +158,5 @@ def make_source(
             reads_ahead=reads_ahead,
         ),
         prefetcher=Prefetcher(settings.max_parallel_requests),
+        journal=journal,
     )

@@ -55,7 +55,7 @@ class Way:
     settings: dict[str, Any] = field(default_factory=dict)
     told: str = ""
     arrange: Callable[[Orgvue, dict[str, Any]], object] = lambda *_: None
-    code: int = 1
+    code: int = 5
 
 
 def maps(**of_people: str) -> dict[str, Any]:
@@ -121,13 +121,13 @@ def grown(orgvue: Orgvue, _: dict[str, Any]) -> None:
 
 WAYS: dict[str, Way] = {
     "all is well": Way(told="(property 'pay'): ", code=0),
-    "misfits are errors": Way({"rescue_data": False}, "does not fit its column"),
+    "misfits are errors": Way({"rescue_data": False}, "does not fit its column", code=3),
     "a key does not fit": Way(told="A value of the key 'born'", arrange=key("born")),
     "answers break off": Way(told="broke off", arrange=broken),
     "results break off": Way({"export_mode": "async"}, "could not be fetched completely", broken),
     "items break off": Way({"include_calculations": False}, "broke off", broken),
     "items do not fit": Way(
-        {"include_calculations": False, "rescue_data": False}, "does not fit its column"
+        {"include_calculations": False, "rescue_data": False}, "does not fit its column", code=3
     ),
     "a filter is refused": Way(
         {"filters": {"people": {"name": NAME, "born": {"$gt": BORN}, "pay": float(PAY)}}},
@@ -141,20 +141,24 @@ WAYS: dict[str, Way] = {
     ),
     "what has changed": Way(told="METRIC", arrange=incremental, code=0),
     "in slices": Way({"export_mode": "paged"}, "METRIC", code=0),
-    "a new property is not wanted": Way({"new_properties": "fail"}, "has new properties", grown),
+    "a new property is not wanted": Way({"new_properties": "fail"}, "has new properties", grown, 3),
     "a new property is rescued": Way({"new_properties": "rescue"}, "`new_properties` is", grown, 0),
     "columns are hashed": Way(
         {"hash_properties": ["name", "pay"], "hash_key": "k" * 16}, "METRIC", code=0
     ),
-    "a map raises": Way(maps(x="int(name)"), "`stream_maps` failed on a record. It raised Value"),
-    "a map looks for a value": Way(maps(x="record[name]"), "It raised KeyError"),
-    "a map cannot": Way(maps(x="name.nothing"), "`stream_maps` failed on a record. Failed to"),
-    "a map is too large": Way(maps(x="pay ** 999999"), "`stream_maps` failed on a record."),
+    "a map raises": Way(
+        maps(x="int(name)"), "`stream_maps` failed on a record. It raised Value", code=3
+    ),
+    "a map looks for a value": Way(maps(x="record[name]"), "It raised KeyError", code=3),
+    "a map cannot": Way(
+        maps(x="name.nothing"), "`stream_maps` failed on a record. Failed to", code=3
+    ),
+    "a map is too large": Way(maps(x="pay ** 999999"), "`stream_maps` failed on a record.", code=3),
     "a map filters": Way(maps(__filter__="name"), "METRIC", code=0),
     "a map raises in a batch": Way(
-        {**maps(x="int(name)"), **batches("file:///{folder}")}, "It raised ValueError"
+        {**maps(x="int(name)"), **batches("file:///{folder}")}, "It raised ValueError", code=3
     ),
-    "a batch has no place": Way(batches("s3://lake", **NOWHERE), "people: "),
+    "a batch has no place": Way(batches("s3://lake", **NOWHERE), "people: ", code=6),
 }
 
 
@@ -199,7 +203,7 @@ def test_nor_where_the_loader_goes_away(tmp_path: Path) -> None:
     """The same where nobody takes what is sent."""
     with Orgvue([marked()]) as orgvue:
         done = into_closed_pipe(orgvue.config, tmp_path, everything_logged(tmp_path, "plain"))
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert "closed the pipe" in done.stderr.splitlines()[-1]
     assert_discreet(done.stderr)
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_orgvue import connection_check
-from tap_orgvue.connection_check import StageFailed, check_connection
-from tap_orgvue.orgvue.client import Client, ClientOptions
-from tap_orgvue.settings import Settings
-from tap_orgvue.settings.settings import SETTINGS_SCHEMA
+from tap_orgvue.checking import check
+from tap_orgvue.checking.check import Check
+from tap_orgvue.checking.report import StageStatus
+from tap_orgvue.checking.summary import CapturedLog
+from tap_orgvue.orgvue.client import Client
+from tap_orgvue.tap import TapOrgvue
 from tests.support.runs import command
 
 if TYPE_CHECKING:
+    from tap_orgvue.checking.report import StageReport
     from tap_orgvue.simulator import Orgvue
     from tests.support.runs import Run
 
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns", "finished exports")
 
 
+def stage_lines(run: Run) -> list[str]:
+    """The lines of the stages, without the plan and the assumptions."""
+    lines = run.stdout.splitlines()
+    return [line for line in lines if line[2:].partition(":")[0] in STAGES and line[0] in "✓✗-"]
+
+
 def failure(run: Run) -> str:
     """The line of the stage that failed; all before it passed, all after it is not checked."""
-    lines = run.stdout.splitlines()
+    lines = stage_lines(run)
     [at] = [i for i, line in enumerate(lines) if line.startswith("✗ ")]
     assert all(line.startswith("✓ ") for line in lines[:at])
     assert all(line.startswith("- ") and line.endswith(": not checked") for line in lines[at + 1 :])
@@ -44,13 +51,13 @@ def test_a_good_set_up(orgvue: Orgvue) -> None:
     """Every stage is ticked, and no dataset is exported whole."""
     run = command(orgvue.config, "--test")
     assert run.code == 0
-    assert [line.partition(":")[0] for line in run.stdout.splitlines()] == [
+    assert [line.partition(":")[0] for line in stage_lines(run)] == [
         f"✓ {stage}" for stage in STAGES
     ]
     for request in orgvue.requests_to("export") + orgvue.requests_to("job"):
         assert isinstance(request.body, dict)
         assert request.body["query"]["output"]["filter"]
-    assert len(orgvue.requests) < 12
+    assert len(orgvue.requests) < 15
     # The first one, which finds out whether anybody is there, shows no token.
     assert orgvue.requests[0].header("Authorization") is None
 
@@ -67,19 +74,20 @@ def test_a_refusal_ends_at_its_stage(orgvue: Orgvue, code: str, stage: str, advi
     """The first stage that is not well is told with Orgvue's code and what to do."""
     orgvue.refuse(code, times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 3
     line = failure(run)
     assert line.startswith(f"✗ {stage}: ")
     assert code in line
     assert advice in line
-    assert run.stdout.splitlines()[-1] == "- finished exports: not checked"
+    assert stage_lines(run)[-1] == "- finished exports: not checked"
+    assert run.stdout.splitlines()[-2:] == ["- plan: not checked", "- assumptions: not checked"]
 
 
 def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     """Where nothing answers, the network's stage says so."""
     config = {**orgvue.config, "api_url": "http://127.0.0.1:9", "max_retries": 0}
     run = command(config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     assert failure(run).startswith("✗ TLS and proxy: ")
 
 
@@ -87,17 +95,17 @@ def test_a_server_that_fails(orgvue: Orgvue) -> None:
     """There are two retries and no more: the check is to take seconds."""
     orgvue.refuse(503, times=None, on="list")
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     assert failure(run).startswith("✗ datasets: ")
     assert len(orgvue.requests_to("list")) == 3
 
 
-@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 1), ("paged", 0)])
+@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 4), ("paged", 0)])
 def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> None:
     """It is told by name, with what to do; where slices will do instead, that is said."""
     orgvue.files_url = "http://127.0.0.1:9"
     run = command({**orgvue.config, "export_mode": mode}, "--test")
-    last = run.stdout.splitlines()[-1]
+    last = stage_lines(run)[-1]
     assert run.code == code
     if mode == "paged":
         # No file is needed, and none is looked for.
@@ -111,7 +119,7 @@ def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> N
 def test_wrong_settings(orgvue: Orgvue) -> None:
     """Settings that describe no run are the first stage, and nothing is asked."""
     run = command({**orgvue.config, "tenant_id": "demo"}, "--test")
-    assert run.code == 1
+    assert run.code == 3
     assert "✗ settings: tenant_id" in run.stderr
     assert orgvue.requests == []
 
@@ -121,10 +129,10 @@ def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:
     orgvue.async_export = False
     run = command(orgvue.config, "--test")
     assert run.code == 0
-    assert "in slices" in run.stdout.splitlines()[-1]
+    assert "in slices" in stage_lines(run)[-1]
     run = command({**orgvue.config, "export_mode": "async"}, "--test")
-    assert run.code == 1
-    assert run.stdout.splitlines()[-1].startswith("✗ finished exports: ")
+    assert run.code == 3
+    assert stage_lines(run)[-1].startswith("✗ finished exports: ")
 
 
 def test_a_dataset_that_may_not_be_read(orgvue: Orgvue) -> None:
@@ -134,16 +142,16 @@ def test_a_dataset_that_may_not_be_read(orgvue: Orgvue) -> None:
     assert failure(run).startswith("✗ columns: ")
 
 
-@pytest.mark.parametrize("on,stage", [("list", "datasets"), ("metadata", "columns")])
+@pytest.mark.parametrize("on,stage", [("list", "datasets"), ("headers", "columns")])
 def test_a_wait_longer_than_the_check(orgvue: Orgvue, on: str, stage: str) -> None:
     """A server that asks for an hour's pause is told at once, with the stages not checked."""
     orgvue.refuse("42901", on=on, retry_after=899, times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 4
     line = failure(run)
-    assert line.startswith(f"✗ {stage}: Orgvue refused GET")
+    assert line.startswith(f"✗ {stage}: Orgvue refused ")
     assert "A retry would follow in 899 seconds, beyond the limit of 55 seconds in all." in line
-    assert len(orgvue.requests_to(on)) == 1
+    assert len(orgvue.requests_of(on)) == 1
 
 
 def test_a_wrong_tenant(orgvue: Orgvue) -> None:
@@ -154,32 +162,40 @@ def test_a_wrong_tenant(orgvue: Orgvue) -> None:
 
 
 def test_an_entry_of_the_list_that_is_bad(orgvue: Orgvue) -> None:
-    """An entry of the list that cannot be read is told, and the check goes on."""
+    """An entry that cannot be read is told; the check goes on, and fails as a run does."""
     entries = [{"datasetId": orgvue.dataset("People").dataset_id, "name": "People"}, {"name": "X"}]
     orgvue.answer(on="list", body=json.dumps(entries).encode(), times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == 0
+    assert run.code == command(orgvue.config).code == 1
     assert "✓ datasets: 1 are listed; 1 cannot be read. Entry 2 of the list of" in run.stdout
+    assert "✗ Entry 2 of the list of datasets, 'X', has no text as its `datasetId`." in run.stdout
 
 
-@pytest.mark.parametrize("method,stage", [("datasets", "datasets"), ("metadata", "columns")])
+@pytest.mark.parametrize("method,stage", [("datasets", "datasets"), ("prepare", "columns")])
 def test_the_check_ends_in_time(
     monkeypatch: pytest.MonkeyPatch, orgvue: Orgvue, method: str, stage: str
 ) -> None:
     """A stage that does not end is abandoned when the time of the whole check is over."""
     ended = threading.Event()
-    monkeypatch.setattr(connection_check, "CHECK_SECONDS", 0.6)
-    monkeypatch.setattr(Client, method, lambda *_: ended.wait(30))
-    options = ClientOptions(
-        api_url=orgvue.api_url, tenant_id=orgvue.tenant_id, api_token=orgvue.token
-    )
-    settings = Settings.from_config(orgvue.config, SETTINGS_SCHEMA)
-    found = []
-    with pytest.raises(StageFailed, match="not done in time: the whole check") as caught:
-        found += list(check_connection(Client(options), settings, logging.getLogger()))
+    monkeypatch.setattr(check, "CHECK_SECONDS", 0.6)
+    monkeypatch.setattr(check, "_GRACE_SECONDS", 0.1)
+    told: list[StageReport] = []
+    with CapturedLog(TapOrgvue.logger) as log:
+        tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
+        checked = Check(tap, log, told.append)
+        if method == "prepare":
+            # The list is prepared as before; what comes after it hangs.
+            _ = tap.source.discovery.listed
+        monkeypatch.setattr(Client, method, lambda *_, **__: ended.wait(30))
+        report = checked.run()
     ended.set()
-    assert caught.value.stage == stage
-    assert caught.value.unchecked[-1] == "finished exports"
+    tap.close()
+    [failed] = [each for each in told if each.status is StageStatus.FAILED]
+    assert failed.stage == stage
+    assert failed.text.startswith("not done in time: the whole check takes 0.6 seconds")
+    assert told[-1].stage == "finished exports"
+    assert told[-1].status is StageStatus.NOT_CHECKED
+    assert report.exit_code == 1
 
 
 def test_schemas_alone(orgvue: Orgvue) -> None:

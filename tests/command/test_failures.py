@@ -37,7 +37,7 @@ def test_the_others_go_on(two: Orgvue) -> None:
     state = sync(two.config, catalog).state
     two.refuse(400, times=None, on="export", dataset="Alpha")
     run = command(two.config, catalog=catalog, state=state)
-    assert run.code == 1
+    assert run.code == 5
     assert len(run.records["beta"]) == 30
     assert "alpha" not in run.records
     assert run.state["bookmarks"]["alpha"] == state["bookmarks"]["alpha"]
@@ -74,18 +74,18 @@ def test_a_failed_stream_activates_nothing(two: Orgvue) -> None:
     catalog = discover(config)
     two.answer(on="export", dataset="Alpha", times=None, body=b'{"headers":[{"key":"_id"}],"rows":')
     run = command({**config, "max_retries": 0}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 5
     assert [message["stream"] for message in run.of_type("ACTIVATE_VERSION")] == ["beta"]
 
 
-@pytest.mark.parametrize("code", ["40302", "42902"])
-def test_what_concerns_the_tenant_stops_at_once(two: Orgvue, code: str) -> None:
+@pytest.mark.parametrize("code,ends_with", [("40302", 3), ("42902", 4)])
+def test_what_concerns_the_tenant_stops_at_once(two: Orgvue, code: str, ends_with: int) -> None:
     """Token and quota errors end the run: nothing else is tried."""
     catalog = discover(two.config)
     two.refuse(code, times=None)
     before = len(two.requests)
     run = command({**two.config, "max_parallel_requests": 1}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == ends_with
     assert run.records == {}
     assert len(two.requests) - before <= 2
     assert code in run.stderr.splitlines()[-1]
@@ -95,7 +95,7 @@ def test_the_users_own_brake(two: Orgvue) -> None:
     """A run ends with an error once it has made as many requests as it may."""
     catalog = discover(two.config)
     run = command({**two.config, "max_requests_per_run": 1}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 4
     assert "`max_requests_per_run`" in run.stderr.splitlines()[-1]
 
 
@@ -106,7 +106,7 @@ def test_every_failure_is_named_at_the_end(serve: Callable[..., Orgvue]) -> None
     orgvue.refuse(400, times=None, on="export", dataset="Alpha")
     orgvue.dataset("Gamma").hidden_because = (403, "403601", "DatasetAccessDenied", "No.")
     run = command(orgvue.config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 5
     assert set(run.records) == {"beta", "delta"}
     summary, alpha, gamma = run.stderr.splitlines()[-3:]
     assert "2 of 4 streams failed" in summary
@@ -137,7 +137,7 @@ def test_a_failed_stream_activates_nothing_after_some_of_its_records(
 
     before, orgvue.sync_limit_bytes, dataset.happen = len(orgvue.requests), 8000, refuse
     failed = command(config, catalog=catalog, state=state)
-    assert failed.code == 1
+    assert failed.code == 5
     versions = {message["version"] for message in failed.of_type("RECORD")}
     assert len(versions) == 1
     assert not failed.of_type("ACTIVATE_VERSION")
@@ -151,7 +151,7 @@ def test_a_stream_that_fails_behind_its_last_record(two: Orgvue) -> None:
     state = sync(config, catalog).state
     two.refuse(500, on="list", times=None)
     run = command(config, catalog=catalog, state=state)
-    assert run.code == 1
+    assert run.code == 5
     assert {stream: len(found) for stream, found in run.records.items()} == {
         "alpha": 20,
         "beta": 30,
@@ -172,7 +172,7 @@ def test_what_stops_a_run_leaves_what_is_delivered(serve: Callable[..., Orgvue])
 
     second.happen = expire
     run = command({**orgvue.config, "max_parallel_requests": 1}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert {stream: len(records) for stream, records in run.records.items()} == {"alpha": 20}
     assert "rows" in run.state["bookmarks"]["alpha"]["orgvue"]
     *_, told, last = run.stderr.splitlines()
@@ -184,6 +184,6 @@ def test_what_stops_a_run_leaves_what_is_delivered(serve: Callable[..., Orgvue])
 def test_a_loader_that_goes_away(orgvue: Orgvue, tmp_path: Path) -> None:
     """A closed pipe is one line and an error, not a traceback."""
     done = into_closed_pipe(orgvue.config, tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert "closed the pipe" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -60,7 +60,7 @@ def test_a_run_ends_at_once(
     config = {**orgvue.config, "max_parallel_requests": 1}
     catalog, before = discover(config), len(orgvue.requests)
     done = into(redirection, config, tmp_path, catalog=catalog)
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
@@ -75,7 +75,7 @@ def test_what_cannot_be_written_is_an_error(
 ) -> None:
     """A catalog or a description that is cut ends with an error as well."""
     done = into(redirection, orgvue.config, tmp_path, option)
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
@@ -87,7 +87,7 @@ def test_every_option_tells_that_nothing_was_written(
 ) -> None:
     """Whoever wrote it."""
     done = into(redirection, orgvue.config, tmp_path, option)
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert done.stderr
     assert "Traceback" not in done.stderr
 
@@ -117,7 +117,7 @@ def test_a_file_that_fills_up_ends_with_its_cut_line(
             timeout=60,
             check=False,
         )
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert "File too large" in done.stderr.splitlines()[-1]
     *lines, cut = out.read_bytes().split(b"\n")
     assert cut.startswith(b'{"type":"RECORD","stream":"beta"')

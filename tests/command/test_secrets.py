@@ -315,7 +315,7 @@ def test_a_run_in_trouble_tells_no_secret(troubled: Orgvue, tmp_path: Path, form
     config = {**troubled.config, "export_mode": "async", "max_retries": 1}
     catalog = discover(config)
     run = command(config, catalog=catalog, env=everything_logged(tmp_path, form))
-    assert run.code == 1
+    assert run.code == 5
     assert list(run.records) == ["well"]
     assert "6 of 7 streams failed" in run.stderr
     assert "urllib3" in run.stderr
@@ -344,7 +344,7 @@ def test_orgvues_own_words_may_hold_the_token(
     """Where Orgvue's message repeats the token, it is told without it."""
     orgvue.refuse((403, "40302", "Expired", f"Bearer {orgvue.token} has expired"), times=None)
     run = command(orgvue.config, *words, env=everything_logged(tmp_path, "plain"))
-    assert run.code == 1
+    assert run.code == 3
     assert "40302 Expired" in run.stderr + run.stdout
     assert_discreet(run, orgvue)
 
@@ -415,7 +415,7 @@ def test_a_config_that_cannot_be_read(orgvue: Orgvue, tmp_path: Path, form: str)
         path.write_text(text.replace("}", ",,}"))
     given = text if form == "inline" else str(path)
     run = command({}, "--config", given, env=everything_logged(tmp_path, "plain"))
-    assert run.code == 1
+    assert run.code == 3
     assert "a-token-of-another-kind" not in run.stderr + run.stdout
     # It says what is wrong.
     assert len(run.stderr.strip().splitlines()[-1]) > 40

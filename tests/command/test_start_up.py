@@ -16,7 +16,7 @@ from tests.support.runs import command
 if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
-NOT_NEEDED = ("joblib", "psutil", "sqlalchemy", "tap_orgvue.simulator")
+NOT_NEEDED = ("joblib", "psutil", "sqlalchemy", "tap_orgvue.checking", "tap_orgvue.simulator")
 """Modules that take time to import and serve no sync."""
 
 

@@ -252,7 +252,7 @@ def test_nothing_is_left_after_an_error(serve: Callable[..., Orgvue], tmp_path: 
     orgvue = serve(broken, people(3, "Cut"), people(3, "Whole"))
     orgvue.hang_up(on="export", dataset="Cut", after=-3, times=None)
     run = command({**orgvue.config, "temp_dir": str(tmp_path), "max_retries": 1})
-    assert run.code == 1
+    assert run.code == 5
     assert len(run.records["whole"]) == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -261,7 +261,7 @@ def test_a_folder_that_fails_is_told(orgvue: Orgvue, tmp_path: Path) -> None:
     """A folder that vanishes is an error that names the setting."""
     gone = tmp_path / "gone"
     run = command({**orgvue.config, "temp_dir": str(gone)})
-    assert run.code == 1
+    assert run.code == 3
     assert "temp_dir: is not a folder" in run.stderr
     assert orgvue.requests == []
 

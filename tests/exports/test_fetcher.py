@@ -24,7 +24,15 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.orgvue.models import ExportMode
 from tap_orgvue.simulator import Orgvue
 from tests.support.datasets import people
-from tests.support.exports import READ, assert_complete, by_mode, get, lines_about, opened
+from tests.support.exports import (
+    EXPORT_OF_PEOPLE,
+    READ,
+    assert_complete,
+    by_mode,
+    get,
+    lines_about,
+    opened,
+)
 from tests.support.mocked_exports import (
     EXPORT,
     ITEMS,
@@ -245,16 +253,49 @@ def test_a_remembered_delivery_still_has_those_after_it() -> None:
 
 
 def test_a_change_of_delivery_is_logged_once() -> None:
-    """One warning has the stream's name, both deliveries, and Orgvue's reason."""
+    """One line at INFO has the stream's name and why, and no advice; the refusal is for DEBUG."""
     logger = create_autospec(logging.Logger, instance=True)
     orgvue = tenant(AUTO, job=COMPLETED, logger=logger)
     for _ in range(2):
         orgvue.rows()
-    (warning,) = logger.warning.call_args_list
-    assert (warning.args[0] % warning.args[1:]).startswith(
-        "'people' is fetched by export job, because the synchronous export failed: "
-        "Orgvue refused GET"
+    (told,) = logger.info.call_args_list
+    assert told.args[0] % told.args[1:] == (
+        "'people' is fetched by export job, because its synchronous export is too large for one "
+        "response (HTTP 413)."
     )
+    (whole,) = logger.debug.call_args_list
+    assert (whole.args[0] % whole.args[1:]).startswith("Orgvue refused GET")
+    logger.warning.assert_not_called()
+
+
+@pytest.mark.parametrize(
+    "response,why",
+    [
+        (refusal(504), "its synchronous export is too large for one response (HTTP 504)"),
+        (refusal(404), "Orgvue accepts no synchronous export of it (HTTP 404)"),
+        ({"exc": requests.ReadTimeout}, "its synchronous export took too long"),
+    ],
+    ids=["504", "404", "a timeout"],
+)
+def test_why_a_delivery_changes(response: dict[str, Any], why: str) -> None:
+    """Each reason that is meant to change the delivery is told in a clause."""
+    logger = create_autospec(logging.Logger, instance=True)
+    orgvue = tenant(AUTO, post=response, job=COMPLETED, logger=logger)
+    assert orgvue.rows(PROJECTION) is not None
+    (told,) = logger.info.call_args_list
+    assert told.args[0] % told.args[1:] == f"'people' is fetched by export job, because {why}."
+
+
+def test_a_file_host_out_of_reach_is_a_warning() -> None:
+    """Slices will do, but somebody can let the host through: that is told with what to do."""
+    logger = create_autospec(logging.Logger, instance=True)
+    orgvue = tenant(AUTO, job=COMPLETED, logger=logger)
+    orgvue.serve("GET", RESULT, {"exc": requests.ConnectionError})
+    assert orgvue.rows() is None
+    (told,) = logger.warning.call_args_list
+    text = told.args[0] % told.args[1:]
+    assert text.startswith("'people' is fetched by synchronous exports in slices. The host of")
+    assert "Allow https to files.test" in text
 
 
 @pytest.mark.parametrize("mode", [AUTO, ASYNC, SYNC, PAGED])
@@ -290,9 +331,9 @@ def test_a_fetcher_hands_its_options_on(tmp_path: Path, *, reads_ahead: bool) ->
     orgvue = tenant(AUTO, get=OK)
     exports = ExportFetcher(orgvue.client, AUTO, temp_dir=str(tmp_path / "gone"))
     with pytest.raises(OrgvueError, match="temp_dir"):
-        exports.fetch(orgvue.request(), "people")
+        exports.fetch(orgvue.request(), "people", EXPORT_OF_PEOPLE)
     exports = ExportFetcher(orgvue.client, AUTO, reads_ahead=reads_ahead)
-    with exports.fetch(orgvue.request(), "people") as response:
+    with exports.fetch(orgvue.request(), "people", EXPORT_OF_PEOPLE) as response:
         chunks = response.chunks()
         assert isinstance(chunks, Generator)
         assert (chunks.gi_code is read_ahead.__code__) is reads_ahead
@@ -463,6 +504,7 @@ def test_what_is_too_large_comes_through_a_job(
     serve: Serve, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A too large answer, however that is told, is fetched through a job; one line says so."""
+    caplog.set_level(logging.INFO)
     orgvue = serve(people(60))
     catalog = discover(orgvue.config)
     orgvue.sync_limit_bytes, orgvue.too_large_status = 3000, status
@@ -503,6 +545,7 @@ def test_what_cannot_come_through_a_job_comes_in_slices(
     serve: Serve, without: Callable[[Orgvue], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Too large for one answer, and no jobs to be had: the export is read in slices."""
+    caplog.set_level(logging.INFO)
     orgvue = serve(people(60))
     catalog = discover(orgvue.config)
     orgvue.sync_limit_bytes = 4000
@@ -520,7 +563,7 @@ def test_what_was_learnt_is_remembered(serve: Serve) -> None:
     client = opened(orgvue)
     exports = ExportFetcher(client)
     for _ in range(2):
-        answer = exports.fetch(get(client, orgvue), "people")
+        answer = exports.fetch(get(client, orgvue), "people", EXPORT_OF_PEOPLE)
         assert answer.rows is not None
         assert len(list(chain(*answer.rows.blocks(READ)))) == 60
         answer.close()

@@ -124,14 +124,15 @@ def test_a_polled_ticket_needs_no_link_to_itself() -> None:
 
 
 def test_a_failed_job_is_requested_again() -> None:
-    """A failed job costs a new job and a warning in Orgvue's words, then its export comes."""
+    """A failed job costs a new job and a line in Orgvue's words, then its export comes."""
     failed = ticket("failed", errors=[{"code": "500601", "name": "ExportFailed", "message": "x"}])
     logger = create_autospec(logging.Logger, instance=True)
     orgvue = jobs(failed, ticket("completed"), logger=logger)
     assert orgvue.rows() == ROWS
     assert jobs_of(orgvue) == 2
-    (warning,) = logger.warning.call_args_list
-    assert "500601 ExportFailed: x. Trace id: Root=1-abc" in warning.args[0] % warning.args[1:]
+    (told,) = logger.info.call_args_list
+    assert "500601 ExportFailed: x. Trace id: Root=1-abc" in told.args[0] % told.args[1:]
+    logger.warning.assert_not_called()
 
 
 def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:

@@ -97,7 +97,7 @@ def test_the_connection_check_in_a_project(project: Project, orgvue: Orgvue) -> 
     done = project.meltano(orgvue, "invoke", "tap-orgvue", "--test")
     assert done.returncode == 0, done.stdout + done.stderr
     stages = [line for line in done.stdout.splitlines() if line.startswith("✓")]
-    assert len(stages) == 7
+    assert len(stages) == 9
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:
@@ -153,6 +153,25 @@ def test_what_cannot_be_read_runs_nothing(
     )
     assert done.returncode != 0
     assert orgvue.requests == []
+
+
+def test_the_taps_exit_code_is_in_meltanos_log(
+    project: Project, orgvue: Orgvue, tmp_path: Path
+) -> None:
+    """`meltano run` ends with 1; its log as JSON has the tap's own code, also of a discovery."""
+    project.configure(select=["people.*"])
+    run = ("--log-format=json", "run", "tap-orgvue", "target-jsonl")
+    env = {"TARGET_JSONL_DESTINATION_PATH": str(tmp_path), "TAP_ORGVUE_MAX_RETRIES": "0"}
+    orgvue.refuse(500, on="export", times=None)
+    done = project.meltano(orgvue, *run, **env)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    [ended] = [line for line in lines if line.get("event") == "Block run completed"]
+    assert ended["exit_codes"] == {"extractors": 5}
+    orgvue.refuse("42902", times=None)
+    done = project.meltano(orgvue, *run, **env)
+    assert done.returncode == 1
+    assert "returned 4 with stderr" in done.stderr
 
 
 @pytest.mark.parametrize("value", ["false", False])

@@ -131,7 +131,7 @@ def test_a_token_outside_its_dates_ends_a_run(
     """A run with such a token ends before its first request; the message hides the token."""
     text = token(**claims)
     run = command({**orgvue.config, "api_token": text}, "--discover")
-    assert run.code == 1
+    assert run.code == 3
     assert words in run.stderr.splitlines()[-1]
     assert text not in run.stderr
     assert orgvue.requests == []

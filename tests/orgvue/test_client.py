@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import logging
 import socketserver
 import tracemalloc
 from datetime import datetime, timedelta, timezone
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tap_orgvue.orgvue.client import ClientOptions, ServerTime
+from tap_orgvue.orgvue.client import ClientOptions
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
     DeadlineExceeded,
@@ -30,9 +31,10 @@ from tap_orgvue.orgvue.errors import (
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import BadEntry, Dataset, DatasetList
+from tap_orgvue.orgvue.server_time import ServerTime
 from tap_orgvue.settings import Settings
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA
-from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
+from tests.support.mocked_orgvue import API, PROBE, TENANT, TOKEN, MockedOrgvue
 from tests.support.runs import discover, sync
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def test_every_request_has_the_documented_headers() -> None:
     orgvue.client.datasets()
     orgvue.client.metadata(IDS[0])
     orgvue.client.json(
-        orgvue.client.prepare("POST", orgvue.client.export_url(IDS[0]), json={"query": {}})
+        orgvue.client.prepare("POST", orgvue.client.export_url(IDS[0]), json={"query": {}}), PROBE
     )
     requests = orgvue.adapter.request_history
     assert len(requests) == 5
@@ -113,7 +115,7 @@ def test_the_file_host_gets_no_credentials() -> None:
     orgvue = MockedOrgvue()
     for url in ("https://files.test/x", f"{API}/x"):
         orgvue.serve("GET", url, {"json": {}})
-        with orgvue.client.files.open(orgvue.client.files.prepare("GET", url)):
+        with orgvue.client.open_file(orgvue.client.files.prepare("GET", url), PROBE):
             pass
     assert ["Authorization" in r.headers for r in orgvue.adapter.request_history] == [False, False]
 
@@ -220,7 +222,7 @@ def test_the_request_limit_counts_every_attempt(limit: int) -> None:
     orgvue.serve("GET", LIST, {"status_code": 500})
     with pytest.raises(RequestLimitReached, match=f"the limit of {limit} requests"):
         orgvue.client.datasets()
-    assert len(orgvue.urls) == orgvue.client.request_count == limit
+    assert len(orgvue.urls) == orgvue.client.requests.totals().count == limit
 
 
 @pytest.mark.parametrize("retries", [0, 2])
@@ -233,11 +235,11 @@ def test_the_maximum_of_retries(retries: int) -> None:
     assert len(orgvue.urls) == retries + 1
 
     def attempt() -> None:
-        with orgvue.client.open(orgvue.client.prepare("GET", LIST)):
+        with orgvue.client.open(orgvue.client.prepare("GET", LIST), PROBE):
             pass
 
     with pytest.raises(Refusal):
-        orgvue.client.retrying(attempt, tries=2)
+        orgvue.client.retrying(attempt, PROBE, tries=2)
     assert len(orgvue.urls) == retries + 3
 
 
@@ -275,13 +277,14 @@ def test_no_request_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_throttle_pauses_every_request_of_the_client(caplog: pytest.LogCaptureFixture) -> None:
     """After a throttle the next request of any thread waits as long as the retry does."""
+    caplog.set_level(logging.INFO)
     orgvue = MockedOrgvue(max_retries=0)
     orgvue.serve("GET", LIST, {"status_code": 429, "headers": {"Retry-After": "40"}}, {"json": []})
     orgvue.stop.ends_after = 1
     with pytest.raises(Refusal):
-        orgvue.client.retrying(orgvue.client.datasets, tries=2)
+        orgvue.client.retrying(orgvue.client.datasets, PROBE, tries=2)
     assert orgvue.stop.waits == [40]
-    assert "Retrying in 40.0 seconds (attempt 2 of 2)" in caplog.text
+    assert "probe: throttled by Orgvue, waiting 40 s" in caplog.text
 
 
 def test_no_request_after_the_deadline() -> None:
@@ -304,11 +307,11 @@ def test_no_retry_beyond_a_deadline(limits: dict[str, Any]) -> None:
     deadline = orgvue.client.deadline(100 if limits else 50, "`job_timeout`")
 
     def attempt() -> None:
-        with orgvue.client.open(orgvue.client.prepare("GET", LIST)):
+        with orgvue.client.open(orgvue.client.prepare("GET", LIST), PROBE):
             pass
 
     with pytest.raises(DeadlineExceeded, match="50 seconds in all" if limits else "`job_timeout`"):
-        orgvue.client.retrying(attempt, deadline=deadline)
+        orgvue.client.retrying(attempt, PROBE, deadline=deadline)
     assert len(orgvue.urls) == 1
 
 
@@ -355,7 +358,7 @@ def test_a_response_without_a_date() -> None:
     orgvue.serve(
         "GET", "https://files.test/", {"headers": {"Date": "Thu, 1 Jan 2026 00:00:00 GMT"}}
     )
-    with orgvue.client.files.open(orgvue.client.files.prepare("GET", "https://files.test/")):
+    with orgvue.client.open_file(orgvue.client.files.prepare("GET", "https://files.test/"), PROBE):
         pass
     assert orgvue.client.server_time() == before is not None
 

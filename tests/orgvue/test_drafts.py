@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_orgvue.orgvue.drafts import Draft, DraftList
+from tap_orgvue.orgvue.drafts import Draft, DraftList, list_drafts
 from tap_orgvue.orgvue.errors import DatasetRefusal, MalformedResponse
 from tests.support.mocked_orgvue import TENANT, MockedOrgvue
 
@@ -134,14 +134,14 @@ def test_pages_and_words_of_the_list() -> None:
     link = {"next": {"url": f"{TENANT}/drafts?offset=1"}}
     orgvue.serve("GET", f"{TENANT}/drafts", {"json": {"items": [ID], "_links": link}})
     orgvue.serve("GET", f"{TENANT}/drafts?offset=1", {"json": [{"draftId": OTHER}]})
-    assert [draft.draft_id for draft in orgvue.client.drafts().drafts] == [ID, OTHER]
+    assert [draft.draft_id for draft in list_drafts(orgvue.client).drafts] == [ID, OTHER]
     orgvue.serve("GET", f"{TENANT}/drafts", {"json": {"a": [], "b": []}})
     with pytest.raises(MalformedResponse, match="list of drafts is not a list"):
-        orgvue.client.drafts()
+        list_drafts(orgvue.client)
     orgvue.serve("GET", f"{TENANT}/drafts?offset=1", {"json": {"items": [], "_links": link}})
     orgvue.serve("GET", f"{TENANT}/drafts", {"json": {"items": [ID], "_links": link}})
     with pytest.raises(MalformedResponse, match="list of drafts lead in a circle"):
-        orgvue.client.drafts()
+        list_drafts(orgvue.client)
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -150,4 +150,4 @@ def test_a_refusal_of_the_list_is_none_of_the_tenant(status: int) -> None:
     orgvue = MockedOrgvue(max_retries=0)
     orgvue.serve("GET", f"{TENANT}/drafts", {"status_code": status, "json": {}})
     with pytest.raises(DatasetRefusal):
-        orgvue.client.drafts()
+        list_drafts(orgvue.client)

@@ -319,7 +319,7 @@ def test_the_cause_is_the_last_line(orgvue: Orgvue) -> None:
     """The command ends with the cause as the last line on stderr, and without a traceback."""
     orgvue.refuse("40302", times=None)
     run = command(orgvue.config)
-    assert run.code == 1
+    assert run.code == 3
     assert "40302 ApiTokenExpired" in run.stderr.strip().splitlines()[-1]
     assert "Traceback" not in run.stderr
 
@@ -330,7 +330,7 @@ def test_a_failed_stream_is_the_last_line(orgvue: Orgvue) -> None:
     catalog = discover(config)
     orgvue.refuse("400603", on="export", times=None)
     run = command(config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 5
     last = run.stderr.strip().splitlines()[-1]
     assert "people: " in last
     assert "400603 PathParameterMustBeUUIDString" in last

@@ -10,8 +10,9 @@ import pytest
 from typing_extensions import override
 
 from tap_orgvue.orgvue.rate_limit import RateLimiter
+from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
-from tests.support.mocked_orgvue import FastForward
+from tests.support.mocked_orgvue import TENANT, FastForward, MockedOrgvue
 from tests.support.runs import discover
 
 if TYPE_CHECKING:
@@ -43,6 +44,23 @@ def test_no_second_has_more_than_orgvue_allows() -> None:
         sent.append(time.now)
     seconds = [later - one for one, later in zip(sent, sent[100:], strict=False)]
     assert all(1 < each < 1.25 for each in seconds)
+
+
+@pytest.mark.parametrize("most", [1, 4, 100])
+def test_a_client_keeps_to_its_requests_a_second(most: int) -> None:
+    """`max_requests_per_second` spaces the requests of a client, retries included."""
+    orgvue = MockedOrgvue(max_requests_per_second=most, max_retries=0)
+    orgvue.serve("GET", f"{TENANT}/datasets", {"json": []})
+    for _ in range(4):
+        orgvue.client.datasets()
+    assert orgvue.stop.waits == pytest.approx([1 / most] * 3)
+
+
+def test_the_setting_reaches_the_client(orgvue: Orgvue) -> None:
+    """A run is told by `max_requests_per_second`, without which it takes 90."""
+    for given, taken in (({}, 90), ({"max_requests_per_second": 7}, 7)):
+        tap = TapOrgvue(config={**orgvue.config, **given}, setup_mapper=False)
+        assert tap.source.client.options.max_requests_per_second == taken
 
 
 def test_unused_time_is_not_saved_up() -> None:

@@ -23,6 +23,7 @@ from tap_orgvue.orgvue.errors import (
     refusal_of,
 )
 from tap_orgvue.orgvue.rate_limit import RateLimiter
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind, RequestLog
 from tap_orgvue.orgvue.retrying import LONGEST_RETRY_AFTER, Retrier, parse_retry_after
 from tests.support.datasets import people
 from tests.support.mocked_orgvue import FastForward
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 
     Break = Callable[[Orgvue, str], None]
 
-WAITS = re.compile(r"Retrying in ([\d.]+) seconds \(attempt (\d+) of (\d+)\): (.*)")
+WAITS = re.compile(r".+: retrying in ([\d.]+) s \(attempt (\d+) of (\d+)\): (.*)")
+
+THROTTLE = re.compile(r".+: throttled by Orgvue, waiting ([\d.]+) s")
+
+ID = "00000000-0000-0000-0000-00000000000a"
+PEOPLE = Purpose(RequestKind.EXPORT, ID)
 
 GET = RequestInfo("GET", "https://orgvue.test/api/v1/ACME/datasets")
 
@@ -45,9 +51,21 @@ def waits(caplog: pytest.LogCaptureFixture) -> list[tuple[float, int, int, str]]
     found = [
         WAITS.match(record.getMessage())
         for record in caplog.records
-        if record.levelno == logging.WARNING
+        if record.levelno == logging.INFO
     ]
     return [(float(m[1]), int(m[2]), int(m[3]), m[4]) for m in found if m]
+
+
+def throttles(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """The seconds of each logged wait after a throttle."""
+    found = [THROTTLE.fullmatch(record.getMessage()) for record in caplog.records]
+    return [float(match[1]) for match in found if match]
+
+
+@pytest.fixture(autouse=True)
+def _log_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    """Retries are told at INFO."""
+    caplog.set_level(logging.INFO)
 
 
 # --- the retrier alone
@@ -60,6 +78,7 @@ class Retried:
         calls: The number of attempts so far.
         time: The waits.
         limiter: Paused by throttles.
+        requests: Counts the retries.
     """
 
     def __init__(self, *errors: Exception, ends_after: int | None = None) -> None:
@@ -68,7 +87,14 @@ class Retried:
         self.calls = 0
         self.time = FastForward(ends_after)
         self.limiter = RateLimiter(clock=self.time.clock)
-        self.retrier = Retrier(self.time, self.limiter, logging.getLogger("retried"), max_wait=1000)
+        self.requests = RequestLog()
+        self.requests.names[ID.upper()] = "People"
+        self.retrier = self.patient(1000)
+
+    def patient(self, max_wait: float) -> Retrier:
+        """A retrier with a longest `Retry-After`."""
+        logger = logging.getLogger("retried")
+        return Retrier(self.time, self.limiter, self.requests, logger, max_wait=max_wait)
 
     def attempt(self) -> str:
         """Fail or succeed."""
@@ -80,7 +106,7 @@ class Retried:
     def call(self, tries: int = 3, seconds: float | None = None) -> str:
         """Run the attempts, until a deadline after some seconds."""
         deadline = seconds and Deadline(seconds, "`a_limit`", clock=self.time.clock)
-        return self.retrier.call(self.attempt, tries=tries, deadline=deadline or None)
+        return self.retrier.call(self.attempt, PEOPLE, tries=tries, deadline=deadline or None)
 
 
 def refused(status: int, *codes: str, retry_after: str | None = None) -> Refusal:
@@ -173,15 +199,41 @@ def test_waits_grow_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bounds == [(0, wait) for wait in retried.time.waits]
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_the_shortest_wait(caplog: pytest.LogCaptureFixture, status: int) -> None:
+def test_retry_after_is_the_shortest_wait(caplog: pytest.LogCaptureFixture) -> None:
     """A wait is no shorter than `Retry-After`, and the log says how long it is."""
-    retried = Retried(refused(status, retry_after="123.4"))
+    retried = Retried(refused(503, retry_after="123.4"))
     retried.call()
     assert retried.time.waits == [123.4]
     [(seconds, *_, cause)] = waits(caplog)
     assert seconds == 123.4
-    assert cause.startswith(f"Orgvue refused GET /api/v1/ACME/datasets with HTTP {status}")
+    assert cause.startswith("Orgvue refused GET /api/v1/ACME/datasets with HTTP 503")
+
+
+@pytest.mark.parametrize("header,told", [("123.4", "123.4"), ("2", "2"), ("999", "999")])
+def test_a_throttle_is_told_briefly(
+    caplog: pytest.LogCaptureFixture, header: str, told: str
+) -> None:
+    """It says whose request waits and how long; Orgvue's own words are for DEBUG."""
+    caplog.set_level(logging.DEBUG, logger="retried")
+    retried = Retried(refused(429, "42901", retry_after=header))
+    retried.call()
+    brief, whole = caplog.records
+    assert brief.levelno == logging.INFO
+    assert brief.getMessage() == f"People: throttled by Orgvue, waiting {told} s"
+    assert whole.levelno == logging.DEBUG
+    assert "42901" in whole.getMessage()
+
+
+def test_retries_are_counted() -> None:
+    """A failure that ends the run, or that no attempt follows, is no retry."""
+    retried = Retried(refused(503), refused(500), refused(500))
+    with pytest.raises(Refusal):
+        retried.call(3)
+    assert retried.requests.totals_of(ID).retries == 2
+    ended = Retried(refused(503), ends_after=1)
+    with pytest.raises(Refusal):
+        ended.call(3)
+    assert ended.requests.totals_of(ID).retries == 0
 
 
 @pytest.mark.usefixtures("real_waits")
@@ -245,7 +297,7 @@ def test_the_longest_wait_bounds_no_wait_of_the_taps_own(monkeypatch: pytest.Mon
     """Waits without a `Retry-After` are a minute at most, however short the longest wait is."""
     monkeypatch.setattr("random.uniform", max)
     retried = Retried(*[refused(500)] * 9)
-    retried.retrier = Retrier(retried.time, retried.limiter, logging.getLogger("x"), max_wait=1)
+    retried.retrier = retried.patient(1)
     assert retried.call(10) == "done"
     assert max(retried.time.waits) == 60
 
@@ -323,9 +375,13 @@ def test_transient_failures_are_retried(
     run = sync(config, catalog)
     assert len(run.records["people"]) == 5
     assert len(orgvue.requests_to(on)) > before + 1
-    [(_, following, tries, cause)] = waits(caplog)
-    assert (following, tries) == (2, 3)
-    assert cause
+    if kind == "throttled":
+        assert len(throttles(caplog)) == 1
+        assert waits(caplog) == []
+    else:
+        [(_, following, tries, cause)] = waits(caplog)
+        assert (following, tries) == (2, 3)
+        assert cause
 
 
 @pytest.mark.parametrize("code", ["40302", "400603", "42902", "405601", "413601"])
@@ -354,8 +410,7 @@ def test_retry_after_over_http(orgvue: Orgvue, caplog: pytest.LogCaptureFixture)
     """A request is repeated no sooner than `Retry-After` says."""
     orgvue.refuse("42901", on="list", retry_after="0.6")
     discover(orgvue.config)
-    [(seconds, *_)] = waits(caplog)
-    assert seconds == 0.6
+    assert throttles(caplog) == [0.6]
     first, second = orgvue.requests_to("list")
     assert first.ended is not None
     assert second.started - first.ended >= 0.5
@@ -375,7 +430,7 @@ def test_a_throttle_pauses_all_threads(
     # What was on its way already, one request a thread, is not called back.
     assert len([r for r in orgvue.requests if throttled.ended < r.started < resumed]) <= 3
     assert len([r for r in orgvue.requests if r.started >= resumed]) >= 4
-    assert len(waits(caplog)) == 1
+    assert len(throttles(caplog)) == 1
 
 
 def test_a_late_response_is_retried(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
@@ -444,7 +499,7 @@ def test_a_longer_wait_than_allowed_ends_a_run(serve: Callable[..., Orgvue]) -> 
     before = len(orgvue.requests)
     orgvue.refuse(503, on="export", retry_after=101, times=None)
     run = command({**config, "max_parallel_requests": 1}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 4
     assert "longer than `max_retry_wait` (100 seconds): run again after 20" in run.stderr
     assert not run.records
     assert len(orgvue.requests) - before == 1

@@ -21,7 +21,7 @@ from tap_orgvue.orgvue.timed_http import (
     timed,
 )
 from tap_orgvue.orgvue.transport import iter_raw, read_start
-from tests.support.mocked_orgvue import FastForward
+from tests.support.mocked_orgvue import PROBE, FastForward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,7 +228,7 @@ def test_a_client_whose_time_is_over(dripping: Dripping) -> None:
     request = client.files.prepare("GET", client.base_url)
     with (
         pytest.raises(OrgvueError, match=r"0\.6 seconds in all"),
-        client.files.open(request) as response,
+        client.open_file(request, PROBE) as response,
     ):
         list(iter_raw(response, 4096))
 
@@ -241,7 +241,7 @@ def test_a_large_response_begins_in_time(dripping: Dripping) -> None:
     client = dripping.client(request_timeout=LIMIT)
     with (
         pytest.raises(ConnectionFailed, match="`request_timeout`"),
-        client.open(client.prepare("GET", client.base_url)),
+        client.open(client.prepare("GET", client.base_url), PROBE),
     ):
         pass
 
@@ -250,7 +250,7 @@ def test_a_large_response_begins_in_time(dripping: Dripping) -> None:
 def test_a_large_response_may_take_long(dripping: Dripping) -> None:
     """A large response is read beyond `request_timeout`, as long as bytes arrive in time."""
     client = dripping.client(request_timeout=LIMIT)
-    with client.open(client.prepare("GET", client.base_url)) as response:
+    with client.open(client.prepare("GET", client.base_url), PROBE) as response:
         chunks = iter_raw(response, 1)
         got = b"".join(next(chunks) for _ in range(36))
     assert len(got) * PAUSE > 2 * LIMIT
@@ -265,10 +265,13 @@ def test_a_deadline_of_the_caller(dripping: Dripping) -> None:
     message = r"`job_timeout` \(0.6 seconds\) is the limit"
     with (
         pytest.raises(ConnectionFailed, match=message),
-        client.open(request, deadline=deadline) as response,
+        client.open(request, PROBE, deadline=deadline) as response,
     ):
         list(iter_raw(response, 4096))
-    with pytest.raises(ConnectionFailed, match=message), client.open(request, deadline=deadline):
+    with (
+        pytest.raises(ConnectionFailed, match=message),
+        client.open(request, PROBE, deadline=deadline),
+    ):
         # The deadline is over before the request is sent.
         pass
 
@@ -289,7 +292,7 @@ def test_a_stalled_body_before_its_deadline(dripping: Dripping) -> None:
     request, deadline = client.prepare("GET", client.base_url), client.deadline(600, "a limit")
     with (
         pytest.raises(ConnectionFailed, match="the response stalled; `request_timeout`"),
-        client.open(request, deadline=deadline) as response,
+        client.open(request, PROBE, deadline=deadline) as response,
     ):
         read_start(response)
 
@@ -333,7 +336,7 @@ def test_a_deadline_of_one_response_is_not_the_next_ones() -> None:
         request = client.prepare("GET", client.base_url)
         for seconds in (SHORT, 600):
             deadline = client.deadline(seconds, "a limit")
-            with client.open(request, deadline=deadline) as response:
+            with client.open(request, PROBE, deadline=deadline) as response:
                 assert read_start(response) == b"[]"
         client.close()
         server.shutdown()

@@ -28,9 +28,11 @@ from tap_orgvue.orgvue.errors import (
     OrgvueError,
     Refusal,
 )
+from tap_orgvue.orgvue.request_log import RequestLog, RequestMeter
 from tap_orgvue.orgvue.transport import Transport, iter_raw, read_start
 from tap_orgvue.simulator import Orgvue
 from tests.support.datasets import people
+from tests.support.mocked_orgvue import PROBE
 from tests.support.proxy import Proxy
 from tests.support.runs import command, discover, sync
 
@@ -303,6 +305,7 @@ def test_a_certificate_that_is_not_accepted(
     network: Network, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """It is told with what to do, asked once, and the token is not sent."""
+    caplog.set_level(logging.INFO)
     known, name, valid, advice = CERTIFICATES[kind]
     orgvue = network.orgvue(name, valid=valid)
     network.says(SSL_CERT_FILE=known)
@@ -313,7 +316,7 @@ def test_a_certificate_that_is_not_accepted(
     )
     assert advice in str(caught.value)
     assert orgvue.requests == []
-    assert "Retrying in" not in caplog.text
+    assert "retrying in" not in caplog.text
 
 
 def test_a_proxy_that_looks_inside_unknown(network: Network) -> None:
@@ -335,6 +338,7 @@ def test_a_file_host_whose_certificate_is_not_accepted(
 ) -> None:
     """It cannot be reached from here: an error, or where there is another way, that is taken."""
     orgvue = network.orgvue("localhost")
+    caplog.set_level(logging.INFO)
     network.says(SSL_CERT_FILE="orgvue")
     catalog = discover(orgvue.config)
     orgvue.files_url = orgvue.files_url.replace("localhost", "127.0.0.1")
@@ -346,7 +350,7 @@ def test_a_file_host_whose_certificate_is_not_accepted(
     else:
         with pytest.raises(FileHostUnreachable, match="made for another address"):
             sync(config, catalog)
-    assert "Retrying in" not in caplog.text
+    assert "retrying in" not in caplog.text
     assert [request for request in orgvue.requests if request.origin == "files"] == []
 
 
@@ -359,7 +363,7 @@ def test_a_ca_file_that_is_none(network: Network, variable: str, file: str, told
     orgvue = network.orgvue()
     network.says(**{variable: file})
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 3
     [line] = [line for line in run.stdout.splitlines() if line.startswith("✗")]
     assert line.startswith(
         f"✗ TLS and proxy: {variable} is set to '{network.pem[file]}', which {told}"
@@ -414,7 +418,7 @@ def test_a_proxy_that_does_not_let_through(
     assert told in sentence
     assert "\n" not in sentence
     assert PASSWORD not in sentence + caplog.text
-    assert caplog.text.count("Retrying in") == tries - 1
+    assert caplog.text.count("retrying in") == tries - 1
     assert orgvue.requests == []
 
 
@@ -427,7 +431,7 @@ def test_a_proxys_password_is_in_no_log(network: Network, kind: str) -> None:
     url = PROXIES[kind][0].format(password=PASSWORD, port=proxy.port)
     network.says(HTTPS_PROXY=url, REQUESTS_CA_BUNDLE="orgvue", LOGLEVEL="DEBUG")
     run = command({**orgvue.config, "max_retries": 1})
-    assert run.code == 1
+    assert run.code == (3 if kind == "407" else 4)
     assert PROXIES[kind][1] in run.stderr
     assert "Traceback" in run.stderr
     assert PASSWORD not in run.stderr
@@ -440,7 +444,7 @@ def test_a_password_is_hidden_where_it_could_be_told(orgvue: Orgvue) -> None:
     env = {"HTTPS_PROXY": f"http://me:{PASSWORD}@localhost:1", "LOGLEVEL": "DEBUG"}
     # The token's own address is refused without its value.
     run = command({**orgvue.config, "api_url": f"https://me:{PASSWORD}@h.test"}, env=env)
-    assert run.code == 1
+    assert run.code == 3
     assert "api_url: must not carry a user name or password." in run.stderr
     assert PASSWORD not in run.stderr
 
@@ -467,7 +471,7 @@ def test_the_check_tells_what_a_network_lacks(
     proxy.refuses = refuses
     network.says(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=bundle)
     run = command(orgvue.config, "--test")
-    assert run.code == 1
+    assert run.code == 3
     [line] = [line for line in run.stdout.splitlines() if line.startswith("✗")]
     assert line.startswith("✗ TLS and proxy: GET / at ")
     assert told in line
@@ -527,12 +531,17 @@ def transport(adapter: BaseAdapter | None, timeout: float = 60) -> Transport:
     )
 
 
+def meter() -> RequestMeter:
+    """Counts into nothing that is looked at."""
+    return RequestLog().meter(PROBE)
+
+
 @pytest.mark.parametrize("timeout,connect", [(300, 30), (5, 5)])
 def test_timeouts(timeout: float, connect: float) -> None:
     """A connection must stand within 30 seconds, or within `request_timeout` if that is less."""
     adapter = Recorder()
     http = transport(adapter, timeout)
-    with http.open(http.prepare("GET", "http://localhost/")):
+    with http.open(http.prepare("GET", "http://localhost/"), meter()):
         pass
     assert adapter.sent[0]["timeout"] == (connect, timeout)
     assert adapter.sent[0]["stream"] is True
@@ -544,7 +553,7 @@ def test_certificates_are_always_verified(network: Network) -> None:
     http = transport(adapter)
     network.says(HTTPS_PROXY="http://proxy.test:1")
     for url in ("http://localhost/", "https://files.test/"):
-        with http.open(http.prepare("GET", url)):
+        with http.open(http.prepare("GET", url), meter()):
             pass
     assert [sent["verify"] for sent in adapter.sent] == [True, True]
     assert adapter.sent[0]["proxies"] == {}
@@ -556,7 +565,7 @@ def test_a_folder_of_certificates(network: Network, tmp_path: Path) -> None:
     network.says(SSL_CERT_FILE=f"{tmp_path}/")
     adapter = Recorder()
     http = transport(adapter)
-    with http.open(http.prepare("GET", "https://files.test/")):
+    with http.open(http.prepare("GET", "https://files.test/"), meter()):
         pass
     assert adapter.sent[0]["verify"] == f"{tmp_path}/"
 
@@ -572,7 +581,7 @@ def test_no_cookies() -> None:
     adapter = Recorder(headers={"Set-Cookie": "a=b; Path=/"})
     http = transport(adapter)
     for _ in range(2):
-        with http.open(http.prepare("GET", "https://files.test/")):
+        with http.open(http.prepare("GET", "https://files.test/"), meter()):
             pass
     assert "Cookie" not in adapter.requests[1].headers
 
@@ -583,10 +592,10 @@ def test_statuses_from_300_are_refusals(status: int, refused: object) -> None:
     http = transport(Recorder(b'{"errors": [{"code": "4711"}]}', status))
     request = http.prepare("GET", "https://files.test/")
     if refused:
-        with pytest.raises(Refusal, match="4711"), http.open(request):
+        with pytest.raises(Refusal, match="4711"), http.open(request, meter()):
             pass
     else:
-        with http.open(request) as response:
+        with http.open(request, meter()) as response:
             assert response.status_code == status
 
 
@@ -597,10 +606,10 @@ def test_errors_while_a_body_is_read(error: Exception) -> None:
     """A network error in the `with` block is a failed connection; any other error passes."""
     http = transport(Recorder())
     request = http.prepare("GET", "https://files.test/x?secret")
-    with pytest.raises(ConnectionFailed, match="GET /x at") as caught, http.open(request):
+    with pytest.raises(ConnectionFailed, match="GET /x at") as caught, http.open(request, meter()):
         raise error
     assert "secret" not in str(caught.value)
-    with pytest.raises(ZeroDivisionError), http.open(request):
+    with pytest.raises(ZeroDivisionError), http.open(request, meter()):
         raise ZeroDivisionError
 
 
@@ -623,7 +632,7 @@ def test_the_start_of_a_body() -> None:
     chunk = 64 * 1024
     http = transport(Recorder(b"x" * 5 * chunk))
     for limit, expected in ((chunk * 9, chunk * 5), (chunk, chunk * 2), (chunk - 1, chunk)):
-        with http.open(http.prepare("GET", "https://files.test/")) as response:
+        with http.open(http.prepare("GET", "https://files.test/"), meter()) as response:
             assert len(read_start(response, limit)) == expected
 
 
@@ -631,7 +640,7 @@ def test_raw_chunks() -> None:
     """A body is given as it was sent, compressed, in chunks of the size that was asked for."""
     body = gzip.compress(b"abc" * 100)
     http = transport(Recorder(body, headers={"Content-Encoding": "gzip"}))
-    with http.open(http.prepare("GET", "https://files.test/")) as response:
+    with http.open(http.prepare("GET", "https://files.test/"), meter()) as response:
         chunks = list(iter_raw(response, 7))
     assert b"".join(chunks) == body
     assert {len(chunk) for chunk in chunks[:-1]} == {7}

@@ -53,7 +53,7 @@ def test_the_check_of_a_server_that_drips(orgvue: Orgvue) -> None:
     """`--test` tells a list that drips by its stage."""
     orgvue.drip(on="list", times=None)
     run = command({**orgvue.config, "request_timeout": 1, "max_retries": 0}, "--test")
-    assert run.code == 1
+    assert run.code == 4
     assert "✗ datasets: GET /api/v1/" in run.stdout
     assert "- finished exports: not checked" in run.stdout
 

@@ -1,6 +1,6 @@
-"""What README.md and meltano.yml should say, from the tap's own tables.
+"""What the documents and meltano.yml should say, from the tap's own tables.
 
-`python -m tests.project.documents` writes the README's tables anew; `test_documents.py` tells when
+`python -m tests.project.documents` writes the tables of docs/ anew; `test_documents.py` tells when
 that is due, and where meltano.yml, which is written by hand, differs.
 """
 
@@ -8,25 +8,36 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
+from tap_orgvue.checking.assumptions import ASSUMPTIONS, Assumption
+from tap_orgvue.checking.report import check_schema
+from tap_orgvue.exit_codes import EXPLAINED
 from tap_orgvue.orgvue.advice import ADVICE
+from tap_orgvue.simulator import Orgvue, demo_tenant
 from tap_orgvue.tap import TapOrgvue
+from tests.project.meltano_definition import DEFINITION, definition
+from tests.support.runs import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 MELTANO_YML = ROOT / "meltano.yml"
+PYPROJECT = ROOT / "pyproject.toml"
 
 PAGES = {
     "tokens": "your server's `/tokens` page",
     "settings": "your server's `/app/configui` page",
 }
-"""How the README names the pages that an error gives as links."""
+"""How the documents name the pages that an error gives as links."""
 
 NO_DEFAULT = "none"
 
@@ -109,11 +120,11 @@ def _kind(declared: dict[str, Any]) -> str:
     return KINDS[kind]
 
 
-# -- README.md
+# -- docs/
 
 
 def settings_table() -> str:
-    """The README's table of the tap's own settings."""
+    """The table of the tap's own settings."""
     rows = [
         (
             f"`{setting.name}`",
@@ -128,7 +139,7 @@ def settings_table() -> str:
 
 
 def sdk_settings_table() -> str:
-    """The README's table of the settings that every SDK tap has."""
+    """The table of the settings that every SDK tap has."""
     rows = [
         (f"`{setting.name}`", setting.kind, _meaning(setting))
         for setting in settings()
@@ -167,7 +178,7 @@ def _quoted(word: str) -> str:
 
 
 def troubleshooting_table() -> str:
-    """The README's table of Orgvue's refusals, from the advice that errors give."""
+    """The table of Orgvue's refusals, from the advice that errors give."""
     rows = [
         (f"`{code}`", _sentence(meaning), todo.format_map(PAGES))
         for code, (meaning, todo) in ADVICE.items()
@@ -175,8 +186,78 @@ def troubleshooting_table() -> str:
     return table(("code", "what it means", "what to do"), rows)
 
 
+def exit_codes_table() -> str:
+    """The table of exit codes of `docs/operating.md`."""
+    rows = [
+        (f"{code:d}", f"`{code.reason}`", meaning, advice)
+        for code, (meaning, advice) in EXPLAINED.items()
+    ]
+    return table(("code", "word", "what happened", "what to do"), rows)
+
+
 def _sentence(clause: str) -> str:
     return f"{clause[0].upper()}{clause[1:]}."
+
+
+def assumptions_table() -> str:
+    """The inferred facts of the API, for docs/api-assumptions.md."""
+    rows = [
+        (
+            f"`{each.name}`",
+            each.fact,
+            each.used,
+            each.otherwise,
+            _when_checked(each),
+        )
+        for each in ASSUMPTIONS
+    ]
+    heading = ("name", "what the tap assumes", "what relies on it", "otherwise", "checked")
+    return table(heading, rows)
+
+
+def _when_checked(each: Assumption) -> str:
+    if not each.unchecked:
+        return "yes"
+    is_setting = each.unchecked.startswith("`")
+    return f"yes, unless {each.unchecked}" if is_setting else f"no, {each.unchecked}"
+
+
+def transcript() -> Part:
+    """What the check says of the simulator's tenant, with the settings of docs/checking.md."""
+    document = DOCS / "checking.md"
+    example = re.findall(r"```json\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)[0]
+    with Orgvue(demo_tenant(300, 120, 2026)) as orgvue:
+        text = command({**orgvue.config, **json.loads(example)}, "--test", fresh=True).stdout
+    return Part(document, "<!-- transcript -->", "<!-- end of it -->", f"\n```text\n{text}```\n\n")
+
+
+def check_members() -> str:
+    """The members of the document of `--test --format json`, a table for each kind of object."""
+    kinds = check_schema()["$defs"]
+    parts = []
+    for name, kind in kinds.items():
+        if "properties" in kind:
+            rows = [
+                (f"`{member}`", _type_in_words(form, kinds), form.get("description", ""))
+                for member, form in kind["properties"].items()
+            ]
+            parts.append(f"**{name}.** {kind['description']}\n\n")
+            parts.append(table(("member", "type", "meaning"), rows) + "\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _type_in_words(form: dict[str, Any], kinds: dict[str, Any]) -> str:
+    if "anyOf" in form:
+        return " or ".join(_type_in_words(each, kinds) for each in form["anyOf"])
+    if "allOf" in form:
+        return _type_in_words(form["allOf"][0], kinds)
+    if "$ref" in form:
+        name = form["$ref"].rpartition("/")[2]
+        options = kinds[name].get("enum")
+        return ", ".join(f"`{option}`" for option in options) if options else name
+    if form["type"] == "array":
+        return f"list of {_type_in_words(form['items'], kinds)}"
+    return str(form["type"])
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -230,15 +311,28 @@ class Part:
 
 
 def parts() -> Iterator[Part]:
-    """The tables of the README that are made."""
-    for name, text in (
-        ("settings", settings_table()),
-        ("settings of every SDK tap", sdk_settings_table()),
-        ("troubleshooting", troubleshooting_table()),
+    """The tables of the documents that are made."""
+    for page, name, text in (
+        ("settings", "settings", settings_table()),
+        ("settings", "settings of every SDK tap", sdk_settings_table()),
+        ("troubleshooting", "troubleshooting", troubleshooting_table()),
+        ("operating", "exit codes", exit_codes_table()),
+        ("api-assumptions", "assumptions", assumptions_table()),
+        ("checking", "members of the check's document", check_members()),
     ):
-        yield Part(README, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
+        path = DOCS / f"{page}.md"
+        yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
+
+
+def plugin_definition() -> str:
+    """The text of `meltano/tap-orgvue.yml`."""
+    project = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
+    (plugin,) = project["plugins"]["extractors"]
+    found = re.findall(r'^(\w+) = "(https://[^"]+)"$', PYPROJECT.read_text("utf-8"), re.MULTILINE)
+    return definition(plugin, dict(found))
 
 
 if __name__ == "__main__":
-    for part in parts():
+    for part in (*parts(), transcript()):
         part.write()
+    DEFINITION.write_text(plugin_definition(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README.md and meltano.yml say what is so: settings, advice, regions, commands, examples."""
+"""The documents and meltano.yml say what is so: settings, advice, regions, commands, examples."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tap_orgvue.settings.regions import REGIONS
 from tap_orgvue.settings.settings import Settings
 from tap_orgvue.tap import TapOrgvue
 from tests.project.documents import (
+    DOCS,
     MELTANO_YML,
     README,
     ROOT,
@@ -25,15 +26,30 @@ from tests.project.documents import (
     Setting,
     meltano_form,
     parts,
+    plugin_definition,
     settings,
 )
+from tests.project.meltano_definition import DEFINITION
+
+EXAMPLES = ["settings.md", "security-and-privacy.md", "streams-and-names.md"]
+"""Pages whose JSON blocks are settings."""
 
 REQUIRED = {"api_token": "t", "tenant_id": "ACME", "region": "eu-west"}
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+"""What users read."""
+
+
+def blocks(language: str, *pages: Path) -> list[str]:
+    """The code blocks in a language of some pages, by default the README's."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages or [README])
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def projects() -> list[str]:
+    """Every `meltano.yml`, and every part of one, that the documents show."""
+    return [text for text in blocks("yaml", *PAGES) if re.search(r"^plugins:", text, re.MULTILINE)]
 
 
 def commands() -> list[str]:
@@ -64,8 +80,28 @@ def in_meltano(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("part", [pytest.param(part, id=part.name) for part in parts()])
 def test_made_parts_are_up_to_date(part: Part) -> None:
-    """The README's tables are those of the tap; else run `python -m tests.project.documents`."""
+    """The made tables are those of the tap; else run `python -m tests.project.documents`."""
     assert part.found == part.text
+
+
+def test_the_plugin_definition_is_up_to_date() -> None:
+    """`meltano/tap-orgvue.yml` is what `python -m tests.project.documents` writes."""
+    assert DEFINITION.read_text(encoding="utf-8") == plugin_definition()
+
+
+def test_the_plugin_definition_has_the_form_of_the_hub() -> None:
+    """Every setting has kind, label and description; a choice has options, all of them texts."""
+    told = YAML(typ="safe").load(DEFINITION.read_text(encoding="utf-8"))
+    assert {"name", "namespace", "variant", "label", "pip_url", "repo", "usage"} <= told.keys()
+    assert told["maintenance_status"] in {"active", "beta", "development", "inactive", "unknown"}
+    assert "structured-logging" in told["capabilities"]
+    for setting in told["settings"]:
+        assert {"name", "kind", "label", "description"} <= setting.keys()
+        options = [option["value"] for option in setting.get("options", ())]
+        assert bool(options) == (setting["kind"] == "options")
+        assert all(isinstance(option, str) for option in options)
+    known = {setting["name"] for setting in told["settings"]}
+    assert all(set(group) <= known for group in told["settings_group_validation"])
 
 
 def test_meltano_knows_every_setting_and_no_other() -> None:
@@ -124,10 +160,10 @@ def test_the_readme_begins_with_demo_and_test() -> None:
 def test_every_make_target_of_the_readme_exists() -> None:
     """What the README has people make is a target of the Makefile."""
     text = README.read_text(encoding="utf-8")
-    named = {*re.findall(r"^make (\w+)$", text, re.MULTILINE), *re.findall(r"`make (\w+)`", text)}
+    named = {*re.findall(r"^make (\w+)", text, re.MULTILINE), *re.findall(r"`make (\w+)[` ]", text)}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert {"demo", "test", "help"} <= named <= targets
+    assert {"demo", "test"} <= named <= targets
 
 
 def test_every_module_that_a_document_runs_exists() -> None:
@@ -165,40 +201,57 @@ def test_meltano_runs_plugins_that_exist() -> None:
     assert plugin("loaders", loader)["executable"] == loader
 
 
-@pytest.mark.parametrize("example", blocks("json"))
+@pytest.mark.parametrize("example", blocks("json", README, *(DOCS / page for page in EXAMPLES)))
 def test_example_settings_are_accepted(example: str) -> None:
-    """The tap takes every JSON example of the README as settings."""
+    """The tap takes every JSON example of the README and of the pages on settings."""
     schema = json.loads(json.dumps(TapOrgvue.config_jsonschema))
     TapOrgvue.append_builtin_config(schema)
     read = Settings.from_config({**REQUIRED, **json.loads(example)}, schema)
     assert read.tenant_id == REQUIRED["tenant_id"]
 
 
-def test_the_readmes_projects_are_some_for_meltano(tmp_path: Path) -> None:
-    """The README's `meltano.yml`, and each part of one, satisfies Meltano's schema as it stands."""
-    projects = [tmp_path / f"{number}.yml" for number, _ in enumerate(blocks("yaml"))]
-    for project, text in zip(projects, blocks("yaml"), strict=True):
-        project.write_text(text, encoding="utf-8")
+def test_every_project_is_one_for_meltano(tmp_path: Path) -> None:
+    """Each `meltano.yml` of the documents satisfies Meltano's schema as it stands."""
+    paths = [tmp_path / f"{number}.yml" for number, _ in enumerate(projects())]
+    for path, text in zip(paths, projects(), strict=True):
+        path.write_text(text, encoding="utf-8")
     checker = Path(sys.executable).with_name("check-jsonschema")
-    arguments = ["--builtin-schema", "vendor.meltano", *map(str, projects)]
+    arguments = ["--builtin-schema", "vendor.meltano", *map(str, paths)]
     done = subprocess.run([str(checker), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["tap-orgvue", "target-postgres"])
-def test_the_recipe_for_large_tenants_uses_settings_that_exist(name: str) -> None:
-    """Every setting of the recipe is one of the plugin's, as `meltano.yml` lists them."""
-    recipe = YAML(typ="safe").load(blocks("yaml")[-1])["plugins"]
-    kind = "extractors" if name.startswith("tap") else "loaders"
-    (config,) = [entry["config"] for entry in recipe[kind] if entry["name"] == name]
-    known = {entry["name"] for entry in plugin(kind, name)["settings"]}
-    assert set(config) <= known
+@pytest.mark.parametrize("text", projects())
+def test_every_project_uses_settings_that_exist(text: str) -> None:
+    """Each `config` of the documents has settings that `meltano.yml` lists for the plugin."""
+    plugins = YAML(typ="safe").load(text)["plugins"]
+    for kind, known in (("extractors", "tap-orgvue"), ("loaders", "target-postgres")):
+        for entry in plugins.get(kind, ()):
+            if known in {entry["name"], entry.get("inherit_from")}:
+                listed = {setting["name"] for setting in plugin(kind, known)["settings"]}
+                assert set(entry.get("config", {})) <= listed
 
 
-def test_extras_of_the_readme_exist() -> None:
-    """The extras that can be installed are in the package's metadata."""
-    text = README.read_text(encoding="utf-8")
+def test_the_readme_has_every_extra() -> None:
+    """The extras that can be installed are those of the package's metadata."""
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for extra in ("s3", "faker"):
-        assert f"`{extra}`" in text
-        assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE)
+    extras = pyproject.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    assert sorted(rows) == sorted(re.findall(r"^([\w-]+) = \[", extras, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_to_files_lead_somewhere(name: str) -> None:
+    """Links that the site does not check: those of the documents outside docs/."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    """The documentation becomes a site, without a broken link or a page that nothing leads to."""
+    words = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-E", "--keep-going"]
+    folders = ["-d", str(tmp_path / "doctrees"), str(DOCS), str(tmp_path / "site")]
+    done = subprocess.run([*words, *folders], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "settings.html").exists()

@@ -139,7 +139,7 @@ def test_the_latest_of_a_column_is_found_as_text(name: str) -> None:
     made = maker()
     day, instant = '"2022-01-02"', '"2022-01-02T10:00:00.000Z"'
     rows = made.rows(block_of([["null", "null", "null", day, instant], ["null"] * 5]))
-    assert list(made.latest(rows, name)) == [json.loads(day if name == "d" else instant)]
+    assert list(made.texts(rows, name)) == [json.loads(day if name == "d" else instant)]
 
 
 def is_blank(key: str, literal: str) -> bool:
@@ -300,7 +300,7 @@ def test_repeated_dates_are_fitted_alike(text: str) -> None:
 def test_the_latest_of_no_column_is_nothing() -> None:
     """A column that the export lacks has no values."""
     made = RecordMaker(HEADERS[:2], COLUMNS, ["_id"])
-    assert list(made.latest(made.rows(b'[["A","x"]]'), "_m")) == []
+    assert list(made.texts(made.rows(b'[["A","x"]]'), "_m")) == []
 
 
 def test_a_block_that_is_cut_is_refused() -> None:

@@ -118,7 +118,7 @@ def test_new_properties_can_fail_their_stream(serve: Serve) -> None:
     orgvue = serve(people())
     catalog = grown(orgvue)
     run = command({**orgvue.config, "new_properties": "fail"}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert not run.of_type("RECORD")
     assert not run.schemas
     assert "'Bonus %'" in run.stderr

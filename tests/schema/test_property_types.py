@@ -241,7 +241,7 @@ def test_what_is_no_state_is_told(orgvue: Orgvue, tmp_path: Path, state: str) ->
     path = tmp_path / "state.json"
     path.write_text(state)
     run = command(orgvue.config, "--state", str(path), catalog={"streams": []})
-    assert run.code == 1
+    assert run.code == 3
     assert "state: " in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
     assert not orgvue.requests

@@ -79,7 +79,7 @@ def test_a_file_that_is_something_else(
     path = tmp_path / "given.json"
     path.write_text(text)
     run = command(orgvue.config, f"--{option}", str(path))
-    assert run.code == 1
+    assert run.code == 3
     assert f"| {option}: " in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
     assert orgvue.requests == []
@@ -88,7 +88,7 @@ def test_a_file_that_is_something_else(
 def test_a_setting_that_is_unknown(orgvue: Orgvue) -> None:
     """A misspelt key ends the run before any request; a key that begins with `_` is a comment."""
     run = command({**orgvue.config, "exclude_property": ["salary"], "_note": "x"}, "--discover")
-    assert run.code == 1
+    assert run.code == 3
     assert "did you mean `exclude_properties`?" in run.stderr.splitlines()[-1]
     assert orgvue.requests == []
     assert command({**orgvue.config, "_note": "x"}, "--discover").code == 0
@@ -102,7 +102,7 @@ def test_variables_are_looked_at(orgvue: Orgvue, words: tuple[str, ...]) -> None
     """
     wrong = {"TAP_ORGVUE_HASH_PROPERTIE": '["salary"]'}
     run = command(orgvue.config, "--discover", *words, env=wrong)
-    assert run.code == 1
+    assert run.code == 3
     assert "did you mean TAP_ORGVUE_HASH_PROPERTIES?" in run.stderr.splitlines()[-1]
     assert orgvue.requests == []
     other = {"TAP_ORGVUE_COLOUR": "red", "TAP_ORGVUE_TEMP_DIR": "", "TAP_ORGVUE__SELECT": "[]"}
@@ -125,7 +125,7 @@ def test_a_boolean_may_be_a_word(orgvue: Orgvue) -> None:
     assert run.code == 0, run.stderr
     assert orgvue.requests_to("items")
     run = command({**orgvue.config, "include_calculations": "maybe"}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert "include_calculations: must be of type boolean." in run.stderr.splitlines()[-1]
 
 
@@ -214,7 +214,7 @@ def test_a_catalog_that_asks_for_the_impossible(
     entry(catalog, "people").update(changed)
     before = len(orgvue.requests)
     run = command(orgvue.config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     last = run.stderr.splitlines()[-1]
     assert f"catalog: stream 'people': {told}" in last
     assert len(orgvue.requests) == before
@@ -235,7 +235,7 @@ def test_a_catalog_that_asks_for_the_impossible(
 def test_batches_that_cannot_be_written(orgvue: Orgvue, batches: dict[str, Any], told: str) -> None:
     """A `batch_config` that no file can be written by is refused before any request."""
     run = command({**orgvue.config, "batch_config": batches})
-    assert run.code == 1
+    assert run.code == 3
     last = run.stderr.splitlines()[-1]
     assert "batch_config: " in last
     assert told in last
@@ -264,7 +264,7 @@ def test_cut_patterns_are_no_mistakes(orgvue: Orgvue) -> None:
 def test_mistakes_in_plain_words(orgvue: Orgvue, given: dict[str, Any], told: str) -> None:
     """Each mistake is told in words of the setting, none in Python's."""
     run = command({**orgvue.config, **given}, "--discover")
-    assert run.code == 1
+    assert run.code == 3
     assert told in run.stderr.splitlines()[-1]
     assert "Error:" not in run.stderr
     assert orgvue.requests == []

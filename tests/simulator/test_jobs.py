@@ -96,6 +96,14 @@ def test_results_with_content_encoding(client: Client) -> None:
     assert len(result.json()["rows"]) == 4
 
 
+def test_results_that_are_not_compressed_as_asked(client: Client) -> None:
+    """With `plain_results` a result is not compressed, though gzip was asked for."""
+    client.orgvue.plain_results = True
+    url = client.completed()["_links"]["result"]["url"]
+    result = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=20)
+    assert result.content.startswith(b'{"headers"')
+
+
 @pytest.mark.parametrize("format_", ["jsonObjects", "jsonColumns", "csv"])
 def test_other_formats(client: Client, format_: str) -> None:
     """Asynchronous exports know all formats, objects by key among them."""

@@ -222,3 +222,20 @@ def test_wrong_asynchronous_projections(client: Client, output: object) -> None:
     """A number below 0 and an unknown mode are refused before a job is made."""
     refused = client.job(body={"query": {"output": output}})
     assert client.error(refused) == (400, "400607")
+
+
+def test_projections_that_are_ignored(client: Client) -> None:
+    """`ignores_projections` answers all columns, as a server that does not know them would."""
+    named = client.export(projection={"id": 1}).json()["headers"]
+    client.orgvue.ignores_projections = True
+    headers = client.export(projection={"id": 1}).json()["headers"]
+    assert [each["key"] for each in named] == ["id"]
+    assert len(headers) == len(client.export().json()["headers"]) > 1
+
+
+def test_properties_that_cannot_be_filtered(client: Client) -> None:
+    """A filter over a property of `unfilterable` is refused; one over another is not."""
+    client.orgvue.unfilterable = ("_modifiedAt",)
+    refused = client.export(filter={"_modifiedAt": {"$gt": "2026-01-01"}})
+    assert client.error(refused) == (400, "400606")
+    assert client.ids(filter={"id": "a"}) == ["a"]

@@ -78,7 +78,7 @@ def test_a_file_that_is_not_whole_is_dropped(
     (tmp_path / "tmp").mkdir()
     files = tmp_path / "files"
     run = command({**tenant.config, **maps, **batch_config(files.as_uri(), size=10_000)})
-    assert run.code == 1
+    assert run.code == 5
     announced = [
         Path(urlsplit(address).path).name
         for message in run.of_type("BATCH")
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     (tmp_path / "taken").write_text("a file")
     tenant = serve(people(10))
     run = command({**tenant.config, **batch_config((tmp_path / "taken" / "x").as_uri())})
-    assert run.code == 1
+    assert run.code == 3
     assert "Traceback" not in run.stderr
     assert "batch_config: storage.root cannot be written to" in run.stderr.splitlines()[-1]
     assert tenant.requests == []

@@ -41,7 +41,11 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 
 def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    """A stream that fails is returned with its error, is logged, and keeps its old state."""
+    """A stream that fails is returned with its error, is told, and keeps its old state.
+
+    It is no error of the log yet: the caller tells it at the end, where it is the last word.
+    """
+    caplog.set_level("INFO")
     tap = small_tap(state=STATE)
     tap.first.happen = lambda: (
         tap.first.stream_state.update(own="new"),
@@ -53,7 +57,8 @@ def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
     assert list(failed) == ["first"]
     assert len(run.records["second"]) == 3
     assert run.state["bookmarks"] == {"first": {"own": 1}, "second": {"own": "new"}}
-    assert "ValueError: No luck." in caplog.messages
+    assert "first failed, the others go on: ValueError: No luck." in caplog.messages
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_an_error_holds_on_to_nothing() -> None:
@@ -78,6 +83,17 @@ def test_some_errors_end_the_run(error: Exception, caplog: pytest.LogCaptureFixt
         tap.run()
     assert tap.state == STATE
     assert "The run ends. Not sent: first, second." in caplog.messages
+
+
+def test_an_earlier_failure_is_told_when_the_run_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, as an error: nobody else will tell it."""
+    tap = small_tap()
+    tap.first.happen = raising(ValueError("No luck."))
+    tap.second.happen = raising(LookupError("No token."))
+    with standard_output(), pytest.raises(LookupError):
+        tap.run()
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert errors == ["The run ends. Not sent: first, second.", "first: ValueError: No luck."]
 
 
 def test_streams_that_were_sent_are_not_named(caplog: pytest.LogCaptureFixture) -> None:

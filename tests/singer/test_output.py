@@ -79,18 +79,47 @@ def test_an_old_buffer_is_written(patient: BufferedWriter, monkeypatch: pytest.M
 
 def test_a_buffer_is_as_old_as_its_first_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time that a buffer was empty does not count."""
-    clock = iter([100.0, 100.0, 500.0, 500.9, 501.0, 501.0])
+    clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(output, "FLUSH_SECONDS", 1.0)
-    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: clock.now))
     writer = BufferedWriter()
     with standard_output() as written:
         writer.write_lines(b"1\n")
         writer.flush()
         assert written().stdout == "1\n"
+        clock.now = 500.0
         writer.write_lines(b"2\n")
-        assert written().stdout == "1\n"
+        clock.now = 500.9
         writer.write_lines(b"3\n")
-        assert written().stdout == "1\n2\n3\n"
+        assert written().stdout == "1\n"
+        clock.now = 501.0
+        writer.write_lines(b"4\n")
+        assert written().stdout == "1\n2\n3\n4\n"
+
+
+def test_seconds_of_writing_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a write takes is told afterwards, after a failure too, and while it lasts."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    writer, told = BufferedWriter(), []
+
+    def write(_: bytes) -> None:
+        clock.now += 2
+        told.append(writer.seconds_writing())
+        clock.now += 3
+        if len(told) == 2:
+            raise OutputFailed("No.")
+
+    monkeypatch.setattr(output, "write_stdout", write)
+    writer.write_lines(b"1\n")
+    assert writer.seconds_writing() == 0
+    writer.flush()
+    writer.write_lines(b"2\n")
+    with pytest.raises(OutputFailed):
+        writer.flush()
+    clock.now += 50
+    assert told == [2, 7]
+    assert writer.seconds_writing() == 10
 
 
 def test_the_last_state_is_repeated(patient: BufferedWriter) -> None:

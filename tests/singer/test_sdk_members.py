@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from singer_sdk import Tap
 from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.metrics import Counter, Timer
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.streams import RESTStream
 from typing_extensions import override
@@ -50,6 +51,9 @@ ATTRIBUTES = {
 }
 """Attributes of a stream that are read or set."""
 
+CLASS_ATTRIBUTES = {"_LOG_REQUEST_METRICS": True}
+"""Attributes of a stream's class that are set, with the SDK's value."""
+
 CLASS_PROPERTIES = {"_env_var_config"}
 """Properties of the tap's class that are overridden."""
 
@@ -64,10 +68,17 @@ NAMES = {
 """Names that are imported from private modules."""
 
 PUBLIC_METHODS: dict[tuple[type, str], tuple[str, ...]] = {
+    (RESTStream, "get_batch_counter"): ("self",),
     (RESTStream, "get_batches"): ("self", "batch_config", "context"),
+    (RESTStream, "get_http_request_counter"): ("self",),
+    (RESTStream, "get_record_counter"): ("self", "endpoint", "log_interval"),
     (RESTStream, "get_records"): ("self", "context"),
     (RESTStream, "get_replication_key_signpost"): ("self", "context"),
+    (RESTStream, "get_sync_timer"): ("self",),
+    (RESTStream, "log"): ("self", "message", "args", "level", "kwargs"),
     (RESTStream, "sync"): ("self", "context"),
+    (Counter, "exit"): ("self",),
+    (Timer, "elapsed"): ("self",),
     (GenericSingerWriter, "serialize_message"): ("self", "message"),
     (GenericSingerWriter, "write_message"): ("self", "message"),
 }
@@ -102,9 +113,15 @@ def private_names() -> Iterator[str]:
     """Private members that the folder's code uses or defines, its own among them."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(node, "attr", None) or getattr(node, "name", None) or ""
+            name = getattr(node, "attr", None) or getattr(node, "name", None) or _set_in(node)
             if name.startswith("_") and not name.endswith("__"):
                 yield name
+
+
+def _set_in(node: ast.AST) -> str:
+    """The name that a class or a module sets."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def private_imports() -> Iterator[str]:
@@ -126,6 +143,7 @@ def test_every_private_member_is_listed(tap: PlainTap) -> None:
     """A member of the SDK that is used here stands in one of the tables, and no other does."""
     of_sdk = {*dir(tap), *dir(tap.streams["plain"])}
     listed = {name for _, name in METHODS} | ATTRIBUTES | CLASS_PROPERTIES
+    listed |= CLASS_ATTRIBUTES.keys()
     assert of_sdk.intersection(private_names()) == listed
     assert set(private_imports()) == NAMES
 
@@ -142,6 +160,11 @@ def test_methods_take_what_they_took(owner: type, name: str, parameters: tuple[s
 def test_the_attributes_of_a_stream_are_there(tap: PlainTap) -> None:
     """Each is set when a stream is made."""
     assert vars(tap.streams["plain"]).keys() >= ATTRIBUTES
+
+
+def test_the_attributes_of_the_class_are_there() -> None:
+    """Each has the value that the tap changes."""
+    assert {name: getattr(RESTStream, name) for name in CLASS_ATTRIBUTES} == CLASS_ATTRIBUTES
 
 
 @pytest.mark.parametrize("name", sorted(CLASS_PROPERTIES))

@@ -362,7 +362,7 @@ def test_nothing_is_sent_or_requested(
     """An error that names both, before the first request."""
     catalog, before = discover(tenant.config), len(tenant.requests)
     run = command({**tenant.config, "stream_maps": maps}, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert run.stdout == ""
     assert len(tenant.requests) == before
     last = run.stderr.splitlines()[-1]
@@ -394,6 +394,6 @@ def test_two_datasets_in_one_table(tenant: Orgvue) -> None:
     maps = {"posts": {"__alias__": "people"}}
     config = {**tenant.config, "stream_maps": maps, "emit_activate_version_messages": True}
     run = command(config)
-    assert run.code == 1
+    assert run.code == 3
     assert run.stdout == ""
     assert "'people' and 'posts'" in run.stderr.splitlines()[-1]

@@ -45,7 +45,7 @@ def test_a_dataset_that_fails_in_discovery_stops_no_other(serve: Serve) -> None:
     broken(orgvue, "Staff")
     run = command({**orgvue.config, **QUICK})
     assert len(run.records["people"]) == 3
-    assert run.code == 1
+    assert run.code == 5
     assert "'Staff'" in run.stderr.splitlines()[-1]
     assert "500601" in run.stderr
 
@@ -76,7 +76,7 @@ def test_a_run_with_such_a_catalog_fails(serve: Serve, *, healed: bool) -> None:
         orgvue.calm()
     run = command(config, catalog=catalog)
     assert len(run.records["people"]) == 3
-    assert run.code == 1
+    assert run.code == 5
     assert "'Staff'" in run.stderr.splitlines()[-1]
     assert ("Run again" in run.stderr) is healed
 
@@ -87,7 +87,7 @@ def test_a_bad_entry_of_the_list_stops_no_dataset(serve: Serve) -> None:
     orgvue.amend(on="list", entry="Staff", remove=["datasetId"], times=None)
     run = command(orgvue.config)
     assert len(run.records["people"]) == 3
-    assert run.code == 1
+    assert run.code == 5
     assert "Staff" in run.stderr.splitlines()[-1]
 
 

@@ -217,17 +217,17 @@ def test_a_list_in_pages(orgvue: Orgvue) -> None:
     assert len(run.records[DRAFTS]) == 3
 
 
-def test_thousands_of_drafts() -> None:
+def test_hundreds_of_drafts() -> None:
     """Each is requested, several at once, and their rows stand in the order of the list."""
     base = staff()
     drafts = [
         Draft(f"D{number}", [{"_action": "update", "_id": ITEM, "team": f"T{number}"}], base=base)
-        for number in range(600)
+        for number in range(200)
     ]
     with tenant([base], *drafts) as orgvue:
         orgvue.draft_answer = "completed"
         run = sync(with_drafts(orgvue, max_parallel_requests=8))
-        assert changes(run) == [{"team": f"T{number}"} for number in range(600)]
+        assert changes(run) == [{"team": f"T{number}"} for number in range(200)]
         assert orgvue.most_at_once > 1
         assert orgvue.most_at_once <= 8
 
@@ -239,13 +239,12 @@ def test_actions_are_fetched_before_their_turn(orgvue: Orgvue) -> None:
     assert orgvue.most_at_once >= 4
 
 
-def test_a_hundred_thousand_actions() -> None:
-    """Each action of a huge draft is a row, in order."""
+def test_a_huge_draft() -> None:
+    """Each action is a row, in order, over many blocks."""
     base = people(20)
-    with tenant([base], Draft("Huge", many_actions(100_000, base), base=base)) as orgvue:
-        run = command(with_drafts(orgvue))
-        assert run.code == 0, run.stderr
-        assert [row["position"] for row in run.records[ACTIONS]] == [*range(1, 100_001)]
+    with tenant([base], Draft("Huge", many_actions(20_000, base), base=base)) as orgvue:
+        run = sync(with_drafts(orgvue))
+        assert [row["position"] for row in run.records[ACTIONS]] == [*range(1, 20_001)]
 
 
 def test_memory_does_not_grow_with_the_actions() -> None:
@@ -301,7 +300,7 @@ def test_an_action_that_is_no_object_fails_the_stream(orgvue: Orgvue) -> None:
     orgvue.draft("Reorganisation").actions = strange
     config = with_drafts(orgvue, emit_activate_version_messages=True)
     run = command(config)
-    assert run.code == 1
+    assert run.code == 5
     wanted = orgvue.draft("Reorganisation").draft_id
     rows = [row for row in run.records[ACTIONS] if row["draft_id"] == wanted]
     assert [row["position"] for row in rows] == [1, 6]
@@ -352,7 +351,7 @@ def test_an_answer_that_is_neither_ticket_nor_array(orgvue: Orgvue, body: bytes)
     """The draft is told as unreadable; the others are sent."""
     orgvue.answer(body=body, on="draft_actions", draft="Reorganisation", times=None)
     run = command(with_drafts(orgvue, max_retries=0))
-    assert run.code == 1
+    assert run.code == 5
     assert len(run.records[ACTIONS]) == 7
     assert "'Reorganisation'" in run.stderr.splitlines()[-1]
     assert len(run.records["staff"]) == 1
@@ -391,7 +390,7 @@ def test_entries_without_an_id_fail_both_streams_at_their_end(orgvue: Orgvue) ->
     """What can be read is sent, and no row is removed."""
     orgvue.amend(on="drafts", entry="Moves", to={"name": "lost"}, times=None)
     run = command(with_drafts(orgvue, emit_activate_version_messages=True))
-    assert run.code == 1
+    assert run.code == 5
     assert "2 of 5 streams failed" in run.stderr
     assert (len(run.records[DRAFTS]), len(run.records[ACTIONS])) == (2, 5)
     activated = {message["stream"] for message in run.of_type("ACTIVATE_VERSION")}
@@ -403,7 +402,7 @@ def test_layers_in_an_unknown_form(orgvue: Orgvue, layers: object) -> None:
     """The layer that every draft has is sent; the stream fails, since others may exist."""
     orgvue.amend(on="drafts", entry="Hiring plan", put={"layers": layers}, times=None)
     run = command(with_drafts(orgvue, "Hiring plan"))
-    assert run.code == 1
+    assert run.code == 5
     assert [row["layer_key"] for row in run.records[ACTIONS]] == ["default"] * 3
     assert "layer" in run.stderr.splitlines()[-1]
     assert len(run.records[DRAFTS]) == 1
@@ -413,13 +412,19 @@ def test_layers_in_an_unknown_form(orgvue: Orgvue, layers: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["403602", 404, "500601", "40303", "40302", "42902", 401, 301, "400602"]
+    "reason,code",
+    [
+        *((reason, 3) for reason in ("403602", 404, "40303", "40302", 401, 301, "400602")),
+        *((reason, 5) for reason in ("500601", "42902")),
+    ],
 )
-def test_a_list_that_cannot_be_read_fails_both_streams_alone(orgvue: Orgvue, reason: Any) -> None:
-    """Whatever Orgvue's reason, all datasets are sent, and the failure says which streams."""
+def test_a_list_that_cannot_be_read_fails_both_streams_alone(
+    orgvue: Orgvue, reason: Any, code: int
+) -> None:
+    """Whatever Orgvue's reason, all datasets are sent; the exit code says if a retry may help."""
     orgvue.refuse(reason, on="drafts", times=None)
     run = command(with_drafts(orgvue, max_retries=1))
-    assert run.code == 1
+    assert run.code == code
     assert [len(run.records[name]) for name in ("staff", "posts", "staff_to_posts")] == [1, 1, 1]
     assert "2 of 5 streams failed" in run.stderr
     assert run.records[DRAFTS] == run.records[ACTIONS] == []
@@ -431,16 +436,18 @@ def test_a_server_without_drafts(orgvue: Orgvue) -> None:
     """The words say that the setting can be removed."""
     orgvue.drafts = False
     run = command(with_drafts(orgvue))
-    assert run.code == 1
+    assert run.code == 3
     assert "remove the setting `drafts`" in run.stderr
 
 
-@pytest.mark.parametrize("reason", ["403602", "500601", "40303"])
-def test_a_draft_that_cannot_be_read_fails_its_stream(orgvue: Orgvue, reason: Any) -> None:
+@pytest.mark.parametrize("reason,code", [("403602", 3), ("500601", 5), ("40303", 3)])
+def test_a_draft_that_cannot_be_read_fails_its_stream(
+    orgvue: Orgvue, reason: str, code: int
+) -> None:
     """The other drafts are sent, and no row is removed from the table."""
     orgvue.refuse(reason, on="draft_actions", draft="Moves", times=None)
     run = command(with_drafts(orgvue, max_retries=0, emit_activate_version_messages=True))
-    assert run.code == 1
+    assert run.code == code
     assert len(run.records[ACTIONS]) == 5
     assert len(run.records[DRAFTS]) == 3
     last = run.stderr.splitlines()[-1]
@@ -457,7 +464,7 @@ def test_drafts_that_fail_alike_are_not_all_requested() -> None:
     with tenant([base], *drafts) as orgvue:
         orgvue.refuse("403602", on="draft_actions", times=None)
         run = command(with_drafts(orgvue, max_parallel_requests=2))
-        assert run.code == 1
+        assert run.code == 3
         assert "No other draft was requested" in run.stderr
         assert draft_requests(orgvue).count("draft_actions") < 20
 
@@ -614,7 +621,7 @@ def test_incremental_replication_is_refused(orgvue: Orgvue) -> None:
         replication_key="exported_at",
     )
     run = command(config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert f"stream '{ACTIONS}': it is always read whole" in run.stderr
     assert run.stdout == ""
 

@@ -192,7 +192,7 @@ def test_a_range_of_ids_is_an_error_in_the_mode_paged(orgvue: Orgvue, condition:
     before = len(orgvue.requests)
     config = {**orgvue.config, "export_mode": "paged", "filters": {"people": {"_id": condition}}}
     run = command(config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     last = run.stderr.splitlines()[-1]
     for word in ("'people'", "'_id'", "`filters`", "`export_mode`"):
         assert word in last
@@ -212,7 +212,7 @@ def test_a_range_of_ids_is_an_error_where_slices_turn_out_to_be_needed(
     assert sync(config, catalog).records["people"]
     orgvue.sync_limit_bytes, orgvue.async_export = 50, False
     run = command(config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     assert "'_id'" in run.stderr.splitlines()[-1]
     assert not run.of_type("RECORD")
 
@@ -334,7 +334,7 @@ def test_a_misconfigured_stream_does_not_stop_the_others(serve: Serve) -> None:
     orgvue = serve(people(), people(3, "Leavers"))
     config = {**orgvue.config, "export_mode": "paged", "filters": {"people": {"_id": "A"}}}
     run = command(config, catalog=discover(orgvue.config))
-    assert run.code == 1
+    assert run.code == 3
     assert len(run.records["leavers"]) == 3
     with pytest.raises(Misconfigured):
         sync(config, discover(orgvue.config))

@@ -236,7 +236,7 @@ def test_a_dataset_that_is_gone_fails_the_run(serve: Serve) -> None:
     orgvue.tenant.remove("Staff")
     run = command(orgvue.config, catalog=discover(orgvue.config, state), state=state)
     assert len(run.records["people"]) == 3
-    assert run.code == 1
+    assert run.code == 3
     assert "'staff'" in run.stderr
     assert "retired_streams" in run.stderr
 
@@ -251,7 +251,7 @@ def test_a_dataset_that_is_forbidden_now_fails_the_run(serve: Serve) -> None:
     for made in (catalog, None):
         run = command(orgvue.config, catalog=made, state=state)
         assert len(run.records["people"]) == 3
-        assert run.code == 1
+        assert run.code == 3
         assert "403601" in run.stderr
 
 
@@ -307,7 +307,7 @@ def test_another_tenants_state_is_refused(serve: Serve) -> None:
     before = len(orgvue.requests)
     for words in ((), ("--discover",)):
         run = command(orgvue.config, *words, state=state)
-        assert run.code == 1
+        assert run.code == 3
         assert not run.stdout
         for word in (OTHER_TENANT, "--state-id-suffix", "meltano state clear", "overwrite"):
             assert word in run.stderr.splitlines()[-1]

@@ -267,7 +267,7 @@ def test_a_failed_stream_keeps_its_bookmark(serve: Serve, tmp_path: Path, *, bat
     config = {**orgvue.config, "export_mode": "paged"}
     more = in_batches(tmp_path, batch_size=10) if batches else {}
     failed = command({**config, **more}, catalog=catalog, state=state)
-    assert failed.code == 1
+    assert failed.code == 5
     assert "400606" in failed.stderr.splitlines()[-1]
     if batches:
         # What was not told of is not left behind.
@@ -329,7 +329,7 @@ def test_a_key_that_cannot_be_asked_by_is_told_before_any_request(
     catalog = incremental(orgvue, key)
     before = len(orgvue.requests)
     run = command(orgvue.config, catalog=catalog)
-    assert run.code == 1
+    assert run.code == 3
     last = run.stderr.splitlines()[-1]
     assert told in last
     assert "_modifiedAt" in last
@@ -371,7 +371,7 @@ def test_a_key_that_orgvue_does_not_filter_by_is_told(orgvue: Orgvue) -> None:
     state = sync(orgvue.config, catalog).state
     orgvue.refuse("400606", on=("export", "job"), times=None)
     run = command(orgvue.config, catalog=catalog, state=state)
-    assert run.code == 1
+    assert run.code == 5
     assert "400606" in run.stderr.splitlines()[-1]
     assert run.state["bookmarks"] == state["bookmarks"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_orgvue.exports.fetcher import ExportFetcher
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.tap import TapOrgvue
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 READ = msgspec.json.Decoder(list[list[Any]]).decode
+EXPORT_OF_PEOPLE = Purpose(RequestKind.EXPORT, "people")
 
 
 def assert_complete(orgvue: Orgvue, run: Run, stream: str = "people", name: str = "People") -> None:
@@ -46,7 +48,7 @@ def fetched(
     exports = ExportFetcher(
         client, mode, temp_dir=str(temp_dir) if temp_dir else None, job_timeout=job_timeout
     )
-    return exports.fetch(get(client, orgvue), "people")
+    return exports.fetch(get(client, orgvue), "people", EXPORT_OF_PEOPLE)
 
 
 def get(client: Client, orgvue: Orgvue) -> Any:

@@ -10,6 +10,7 @@ import msgspec
 
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.orgvue.models import ExportMode
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tests.support.mocked_orgvue import TENANT, MockedOrgvue
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class MockedExports(MockedOrgvue):
 
     def fetch(self, body: Any = None, url: str = EXPORT) -> ExportResponse:
         """Fetch the export, with a query as the body of its request."""
-        return self.fetcher.fetch(self.request(body, url), "people")
+        kind = RequestKind.ITEMS if url == ITEMS else RequestKind.EXPORT
+        return self.fetcher.fetch(self.request(body, url), "people", Purpose(kind, DATASET_ID))
 
     def rows(self, body: Any = None) -> list[Any] | None:
         """The rows of the export; None if it must be requested in slices."""

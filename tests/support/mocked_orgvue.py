@@ -9,6 +9,7 @@ import requests_mock
 from typing_extensions import override
 
 from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 
 if TYPE_CHECKING:
     import logging
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 API = "https://orgvue.test"
 TENANT = f"{API}/api/v1/ACME"
 TOKEN = "the-token-of-the-tests"
+PROBE = Purpose(RequestKind.PROBE)
+"""The purpose of a request that asks for nothing of the tenant."""
 
 
 class FastForward(threading.Event):

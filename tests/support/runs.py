@@ -21,6 +21,9 @@ from tests.support.files import written
 from tests.support.warm_start import WarmStart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_orgvue.orgvue.request_log import RequestLog
     from tap_orgvue.simulator import Orgvue
 
 WARM_START = WarmStart()
@@ -102,6 +105,17 @@ def sync(
     return Run(out.read())
 
 
+def sync_and_count(config: dict[str, Any], catalog: dict[str, Any] | None = None) -> RequestLog:
+    """Sync in this process, by default with discovery in the same run; its counts of requests."""
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+        tap = TapOrgvue(config=copy.deepcopy(config), catalog=catalog)
+        try:
+            assert not tap.run()
+        finally:
+            tap.close()
+    return tap.source.client.requests
+
+
 def command(
     config: dict[str, Any],
     *arguments: str,
@@ -140,7 +154,10 @@ def command(
 
 
 def into_closed_pipe(
-    config: dict[str, Any], folder: Path, env: dict[str, str] | None = None
+    config: dict[str, Any],
+    folder: Path,
+    env: dict[str, str] | None = None,
+    words: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run the real command where nobody takes what it sends.
 
@@ -148,12 +165,13 @@ def into_closed_pipe(
         config: The settings.
         folder: A temporary one, for the config file.
         env: Variables beside those of this process.
+        words: What is on the command line beside the config file.
     """
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
         return subprocess.run(
-            [sys.executable, "-m", "tap_orgvue", *written(folder, config=config)],
+            [sys.executable, "-m", "tap_orgvue", *words, *written(folder, config=config)],
             stdout=write_end,
             stderr=subprocess.PIPE,
             text=True,

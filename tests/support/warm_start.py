@@ -19,7 +19,7 @@ from threading import Lock, Timer
 from typing import IO, TYPE_CHECKING
 
 from tap_orgvue.__main__ import main
-from tap_orgvue.tuning import quick_imports
+from tap_orgvue.tuning import DeferredModule, quick_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-IMPORTED_LATER = ("asyncio", "email.policy")
-"""Modules of Python's own that almost every run imports once it is started."""
+IMPORTED_LATER = ("asyncio", "backoff", "email.policy", "encodings.utf_8_sig")
+"""Modules that almost every run imports once it is started."""
 
 
 class WarmStart:
@@ -39,8 +39,15 @@ class WarmStart:
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
 
-    def run(
-        self, words: Sequence[str], env: Mapping[str, str], folder: Path, timeout: float
+    def run(  # noqa: PLR0913 - what a process is started with
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        timeout: float,
+        *,
+        stdout: Path | None = None,
+        stderr: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run the command.
 
@@ -49,8 +56,10 @@ class WarmStart:
             env: Its whole environment.
             folder: Where it runs, and where its output is kept.
             timeout: Seconds after which it is killed.
+            stdout: Where it writes to instead, as to a terminal; that is not read.
+            stderr: The same for standard error.
         """
-        out, err = folder / "stdout", folder / "stderr"
+        out, err = stdout or folder / "stdout", stderr or folder / "stderr"
         request = [list(words), dict(env), str(folder), str(out), str(err)]
         with self._lock:
             process = self._started()
@@ -63,7 +72,10 @@ class WarmStart:
             code = int(process.stdout.readline())
             killer.cancel()
         # Line ends stay as they were written.
-        told = [path.read_bytes().decode() for path in (out, err)]
+        told = [
+            "" if path else (folder / name).read_bytes().decode()
+            for path, name in ((stdout, "stdout"), (stderr, "stderr"))
+        ]
         return subprocess.CompletedProcess(list(words), code, *told)
 
     def _started(self) -> subprocess.Popen[str]:
@@ -93,8 +105,14 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     """
     # As `main` does it.
     with quick_imports():
-        for name in ("tap_orgvue.cli", *IMPORTED_LATER):
+        tap = importlib.import_module("tap_orgvue.cli").TapOrgvue
+        for name in IMPORTED_LATER:
+            if isinstance(sys.modules.get(name), DeferredModule):
+                del sys.modules[name]
             importlib.import_module(name)
+        # Every run logs its versions, which Python looks for in each installed package once.
+        assert tap.plugin_version
+        assert tap.sdk_version
     importlib.import_module("tests.support.waits").shorten()
     for line in requests:
         words, env, folder, out, err = json.loads(line)

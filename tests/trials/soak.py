@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -263,7 +264,7 @@ def _read_all(size: Size, config: dict[str, Any], folder: Path) -> Outcome:
     outcome.rows, outcome.wrong, outcome.missing = check.rows, check.wrong, sum(missing.values())
     outcome.streams = list(missing.values()).count(0), size.datasets
     outcome.log = log.read_text()
-    outcome.retries = outcome.log.count("Retrying in")
+    outcome.retries = len(re.findall(": retrying in |: throttled by ", outcome.log))
     return outcome
 
 

@@ -1,0 +1,49 @@
+"""Where pages are written to: whole or not at all, readable for their owner only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST = 80
+"""Characters: a file's name may have 255 bytes."""
+
+
+def file_name_part(text: str) -> str:
+    """A text as a part of a file's name; different texts stay different."""
+    safe = _UNSAFE.sub("_", text)
+    if safe == text and len(safe) <= _LONGEST:
+        return safe
+    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{safe[:_LONGEST]}-{digest[:8]}"
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page in place of the one before, with the mode 0600.
+
+    Args:
+        path: The page's file; its folder is made if it has to be.
+        html: The page.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: It cannot be written; a page from before is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Has the mode 0600 from the start.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}-", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(html)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,81 @@
+"""Charts say what their numbers say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_orgvue.pages.charts import (
+    HEIGHT,
+    SPARK_HEIGHT,
+    SPARK_WIDTH,
+    Value,
+    bar_chart,
+    rounded_up,
+    sparkline,
+)
+
+numbers = st.floats(0, 1e12, allow_nan=False)
+
+
+def plain(*numbers: float) -> list[Value]:
+    """Bars of one part."""
+    return [Value([("plain", number)], str(number)) for number in numbers]
+
+
+@given(st.lists(numbers, min_size=1, max_size=200))
+def test_bars_stay_inside_and_keep_their_order(values: list[float]) -> None:
+    """A larger number never has a lower bar, and none leaves the chart."""
+    chart = bar_chart(plain(*values), str)
+    heights = [sum(part.height for part in bar.parts) for bar in chart.bars]
+    assert all(0 <= height <= HEIGHT + 0.01 for height in heights)
+    assert all(0 <= bar.x < chart.width for bar in chart.bars)
+    ranked = [height for _, height in sorted(zip(values, heights, strict=True))]
+    assert ranked == sorted(ranked)
+
+
+def test_a_small_number_is_seen_and_none_is_not() -> None:
+    """One row beside a million is a line, no rows are nothing."""
+    chart = bar_chart(plain(1_000_000, 1, 0), str)
+    assert [bool(bar.parts) for bar in chart.bars] == [True, True, False]
+
+
+@pytest.mark.parametrize("highest, drawn", [(49_000, False), (60_000, True), (700_000, True)])
+def test_the_limit_is_drawn_when_bars_come_near(highest: int, drawn: bool) -> None:  # noqa: FBT001
+    """The day's limit would make usual bars invisible; from a tenth of it on it is drawn."""
+    chart = bar_chart(plain(highest), str, limit=500_000)
+    assert (chart.limit is not None) is drawn
+    if chart.limit is not None:
+        [bar] = chart.bars
+        assert (bar.parts[0].y < chart.limit) is (highest > 500_000)
+
+
+@given(numbers)
+def test_the_axis_ends_at_a_round_number(value: float) -> None:
+    """It holds the highest bar, and is not much higher."""
+    top = rounded_up(value)
+    assert value <= top
+    assert top <= max(2.5 * value, 2)
+
+
+@given(st.lists(st.none() | st.integers(0, 10**9), max_size=120))
+def test_a_line_stays_inside_and_shows_every_value(values: list[int | None]) -> None:
+    """Each value is a point of a line, or a dot where its neighbours are unknown."""
+    line = sparkline(values)
+    points = [point.split() for point in line.path.replace("M", "L").split("L")[1:]]
+    places = {(float(x), float(y)) for x, y in points} | set(line.dots)
+    assert all(0 <= x <= SPARK_WIDTH and 0 <= y <= SPARK_HEIGHT for x, y in places)
+    assert len({x for x, _ in places}) == sum(value is not None for value in values)
+
+
+def test_a_line_has_gaps() -> None:
+    """A run that failed parts the line; it is no fall to zero."""
+    assert sparkline([5, 5, None, 5, 5]).path.count("M") == 2
+
+
+def test_small_changes_look_small() -> None:
+    """One row more of three thousand does not fill the height of the line."""
+    line = sparkline([3000, 3001])
+    heights = [float(point.split()[1]) for point in line.path.replace("M", "L").split("L")[1:]]
+    assert abs(heights[0] - heights[1]) < 1

@@ -1,0 +1,179 @@
+"""The data dictionary says what a run does."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_orgvue.pages.dictionary import Dictionary, Treatment, read_dictionary
+from tap_orgvue.simulator import Orgvue, Property, demo_tenant
+from tap_orgvue.tap import TapOrgvue
+from tests.support.datasets import people
+from tests.support.runs import discover, select, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTECTED = {
+    "exclude_properties": ["*salary*", "people.startDate"],
+    "hash_properties": ["email", "Full Name"],
+    "hash_key": "a key of sixteen characters",
+    "unmatched_patterns": "warn",
+}
+
+
+def dictionary(
+    config: dict[str, Any],
+    catalog: dict[str, Any] | None = None,
+    state: dict[str, Any] | None = None,
+) -> Dictionary:
+    """The dictionary of a tenant, as the command reads it."""
+    tap = TapOrgvue(config=copy.deepcopy(config), catalog=catalog, state=state, setup_mapper=False)
+    try:
+        return read_dictionary(tap.source, tap.input_catalog)
+    finally:
+        tap.close()
+
+
+def told(found: Dictionary, stream: str) -> dict[str, tuple[str, list[str]]]:
+    """Property key to treatment and patterns."""
+    [entry] = [each for each in found.datasets if each.stream == stream]
+    return {each.key: (each.treatment.value, list(each.patterns)) for each in entry.properties}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        PROTECTED,
+        {"column_names": "original"},
+        {"include_calculations": False},
+        {"property_types": {"people.salary": "text", "*": "text"}},
+    ],
+    ids=["plain", "protected", "original", "stored", "typed"],
+)
+def test_columns_are_those_of_a_run(settings: dict[str, Any]) -> None:
+    """Column names, types and what is left out are those of the SCHEMA messages of a run."""
+    with Orgvue(demo_tenant(5, 3)) as orgvue:
+        config = {**orgvue.config, **settings}
+        found = dictionary(config)
+        schemas = sync(config).schemas
+    for entry in found.datasets:
+        schema = schemas[entry.stream]["schema"]["properties"]
+        columns = {each.column: each.json_type for each in entry.properties if each.column}
+        assert columns.keys() == schema.keys() - {"_rescued_data"}
+        for name, words in columns.items():
+            declared = schema[name]
+            assert declared["type"] == words.replace(f" ({declared.get('format')})", "").split(
+                " or "
+            )
+            assert declared.get("format", "") in words
+
+
+def test_a_pattern_that_protects_is_named(orgvue: Orgvue) -> None:
+    """Excluded and hashed properties tell by which patterns; excluded ones have no column."""
+    found = dictionary({**orgvue.config, **PROTECTED})
+    properties = told(found, "people")
+    assert properties["salary"] == ("excluded", ["*salary*"])
+    assert properties["startDate"] == ("excluded", ["people.startDate"])
+    assert properties["Full Name"] == ("hashed", ["Full Name"])
+    assert properties["onLeave"] == ("read", [])
+    assert found.unmatched == [("hash_properties", "email")]
+
+
+def test_hashed_values_are_hashed_in_a_run(orgvue: Orgvue) -> None:
+    """What the page calls hashed or read is so in the records."""
+    config = {**orgvue.config, **PROTECTED}
+    properties = told(dictionary(config), "people")
+    [record, *_] = sync(config).records["people"]
+    assert properties["Full Name"][0] == "hashed"
+    assert len(record["full_name"]) == 64
+    assert "salary" not in record
+    assert record["id"] == "P0"
+
+
+def test_the_catalogs_selection_counts(orgvue: Orgvue) -> None:
+    """A column that the catalog deselects is not read; a stream likewise."""
+    catalog = discover(orgvue.config)
+    select(catalog, "people", "salary", selected=False)
+    assert told(dictionary(orgvue.config, catalog), "people")["salary"][0] == "not selected"
+    select(catalog, "people", selected=False)
+    [entry] = dictionary(orgvue.config, catalog).datasets
+    assert not entry.properties
+    assert "does not select" in entry.reason
+
+
+@pytest.mark.parametrize(
+    "new_properties, treatment", [("add", "read"), ("rescue", "rescued"), ("ignore", "ignored")]
+)
+def test_a_property_that_the_catalog_lacks(
+    orgvue: Orgvue, new_properties: str, treatment: str
+) -> None:
+    """It is treated as `new_properties` says."""
+    catalog = discover(orgvue.config)
+    dataset = orgvue.dataset("People")
+    dataset.add_property(Property("bonus", "number"))
+    config = {**orgvue.config, "new_properties": new_properties}
+    assert told(dictionary(config, catalog), "people")["bonus"][0] == treatment
+
+
+def test_a_new_property_that_fails_a_run_is_told(orgvue: Orgvue) -> None:
+    """With `new_properties` fail the dataset is not read, and the page says why."""
+    catalog = discover(orgvue.config)
+    dataset = orgvue.dataset("People")
+    dataset.add_property(Property("bonus", "number"))
+    [entry] = dictionary({**orgvue.config, "new_properties": "fail"}, catalog).datasets
+    assert "new properties" in entry.reason
+
+
+def test_a_property_that_is_gone_is_told(orgvue: Orgvue) -> None:
+    """It keeps its column, which a run leaves null, and has no declared type."""
+    catalog = discover(orgvue.config)
+    dataset = orgvue.dataset("People")
+    dataset.remove_property("salary")
+    [entry] = dictionary(orgvue.config, catalog).datasets
+    [gone] = [each for each in entry.properties if each.key == "salary"]
+    assert (gone.declared, gone.column, gone.treatment) == ("", "salary", Treatment.READ)
+
+
+def test_a_pattern_protects_after_a_rename(orgvue: Orgvue) -> None:
+    """With the state, a pattern that matched in an earlier run protects, and is named."""
+    config = {**orgvue.config, **PROTECTED, "hash_properties": ["Pay"]}
+    dataset = orgvue.dataset("People")
+    dataset.change_property("onLeave", name="Pay")
+    state = sync(config).state
+    dataset.change_property("onLeave", name="Wages")
+    assert told(dictionary(config, state=state), "people")["onLeave"] == ("hashed", ["Pay"])
+    assert told(dictionary(config), "people")["onLeave"] == ("read", [])
+
+
+def test_datasets_that_are_not_read_say_why(serve: Callable[..., Orgvue]) -> None:
+    """A dataset that may not be read, or that `datasets` leaves out, is on the page too."""
+    orgvue = serve(people(), people(name="Secret"), people(name="Other"))
+    orgvue.dataset("Secret").hidden_because = "403601"
+    found = dictionary({**orgvue.config, "datasets": ["People", "Secret"]})
+    reasons = {each.dataset.name: each.reason for each in found.datasets}
+    assert not reasons["People"]
+    assert "403601" in reasons["Secret"]
+    assert "`datasets` leaves it out" in reasons["Other"]
+
+
+def test_an_entry_of_the_list_that_names_no_dataset_is_told(
+    serve: Callable[..., Orgvue],
+) -> None:
+    """The page has it too: something of the tenant cannot be read."""
+    orgvue = serve(people(), people(name="Nameless"))
+    orgvue.amend(on="list", entry="Nameless", remove=["datasetId"])
+    [told_of] = dictionary(orgvue.config).bad_entries
+    assert "'Nameless', has no" in told_of
+
+
+def test_no_row_is_requested(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+    """The list, and for each dataset its metadata and its header: nothing else is asked."""
+    caplog.set_level(logging.WARNING)
+    dictionary(orgvue.config)
+    assert orgvue.counts() == {"list": 1, "metadata": 1, "headers": 1}
+    assert not caplog.records

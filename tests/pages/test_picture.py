@@ -1,0 +1,84 @@
+"""The picture of datasets can be read, whatever hangs together with what."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_orgvue.pages.picture import BOX_WIDTH, Edge, Node, Picture, draw
+
+NODES = 40
+
+edges = st.lists(
+    st.tuples(st.integers(0, NODES - 1), st.integers(0, NODES - 1))
+    .filter(lambda ends: ends[0] != ends[1])
+    .map(lambda ends: Edge(*ends)),
+    max_size=60,
+)
+
+
+def drawn(edges: list[Edge]) -> Picture:
+    """A picture of boxes of one to four lines."""
+    return draw([Node(i % 4 + 1) for i in range(NODES)], edges)
+
+
+@given(edges)
+def test_boxes_do_not_overlap_and_stay_inside(edges: list[Edge]) -> None:
+    """Each dataset that a line joins has a box of its own, in the picture."""
+    picture = drawn(edges)
+    assert sorted(box.node for box in picture.boxes) == sorted(
+        {end for edge in edges for end in (edge.first, edge.second)}
+    )
+    for box in picture.boxes:
+        assert box.x >= 0
+        assert box.x + BOX_WIDTH <= picture.width
+        assert box.y >= 0
+        assert box.y + box.height <= picture.height
+    for one, other in combinations(picture.boxes, 2):
+        assert one.x != other.x or one.y + one.height <= other.y or other.y + other.height <= one.y
+
+
+@given(edges)
+def test_each_line_joins_its_boxes(edges: list[Edge]) -> None:
+    """A line begins and ends at the edges of the two boxes that it joins."""
+    picture = drawn(edges)
+    boxes = {box.node: box for box in picture.boxes}
+    assert sorted(line.edge for line in picture.lines) == list(range(len(edges)))
+    for line in picture.lines:
+        numbers = [
+            float(n)
+            for n in line.path.replace("M", " ").replace("C", " ").replace("H", " ").split()
+        ]
+        x1, y1 = numbers[:2]
+        x2, y2 = (numbers[-1], numbers[-2]) if "H" in line.path else numbers[-2:]
+        ends = {edges[line.edge].first, edges[line.edge].second}
+        met = {
+            node
+            for node in ends
+            for x, y in ((x1, y1), (x2, y2))
+            if boxes[node].x <= x <= boxes[node].x + BOX_WIDTH
+            and boxes[node].y <= y <= boxes[node].y + boxes[node].height
+        }
+        assert met == ends
+
+
+@given(edges)
+def test_names_of_lines_do_not_meet(edges: list[Edge]) -> None:
+    """Two lines that end at one box have their names on different heights."""
+    places = [(line.x, line.y) for line in drawn(edges).lines]
+    assert len(set(places)) == len(places)
+
+
+def test_without_lines_nothing_is_drawn() -> None:
+    """Datasets that no line joins stand beside the drawing."""
+    assert not drawn([]).boxes
+
+
+def test_the_dataset_with_most_lines_is_in_the_middle() -> None:
+    """A star has as many datasets left as right of its hub."""
+    picture = drawn([Edge(0, other) for other in range(1, 9)])
+    [hub] = [box for box in picture.boxes if box.node == 0]
+    assert sum(box.x < hub.x for box in picture.boxes) == 4
+    assert sum(box.x > hub.x for box in picture.boxes) == 4

@@ -1,0 +1,98 @@
+"""Run reports are read from a folder, whatever else is in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tap_orgvue.pages.run_reports import MOST_RUNS, read_reports
+from tests.support.run_reports import LATEST, TENANT, history, report, save, stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_reports_come_in_the_order_of_their_runs(tmp_path: Path) -> None:
+    """The latest run is the last, whatever order the folder has."""
+    save(tmp_path, *reversed(history(3)))
+    read = read_reports(tmp_path)
+    began = [each.began_at[:10] for each in read.tenants[TENANT]]
+    assert began == ["2026-09-28", "2026-09-29", "2026-09-30"]
+    assert not read.unreadable
+
+
+def test_tenants_are_kept_apart(tmp_path: Path) -> None:
+    """Reports are told apart by server and tenant id, not by the id alone."""
+    staging = "orgvue-staging.eu-west-1.concentra.io/ACME"
+    save(tmp_path, report([stream()]), report([stream()], tenant=staging))
+    assert read_reports(tmp_path).tenants.keys() == {TENANT, staging}
+
+
+def test_reports_of_a_newer_version_are_told_and_skipped(tmp_path: Path) -> None:
+    """A report that a newer tap wrote is named, with what to do; the others are read."""
+    save(tmp_path, report([stream()]))
+    newer = {"version": 2, "tenant": TENANT, "unheard_of": []}
+    (tmp_path / "run-20261001T020000Z-ACME-0a0b0c.json").write_text(json.dumps(newer))
+    read = read_reports(tmp_path)
+    assert len(read.tenants[TENANT]) == 1
+    [skipped] = read.unreadable
+    assert skipped.name == "run-20261001T020000Z-ACME-0a0b0c.json"
+    assert "version 2" in skipped.reason
+    assert "update tap-orgvue" in skipped.reason
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"version": 1}',
+        b'{"version": "1", "tenant": "ACME"}',
+        b"\xff\xfe",
+        msgspec.json.encode(report()).replace(b'"rows":0', b'"rows":"many"'),
+    ],
+    ids=["empty", "cut", "list", "bare", "text", "binary", "wrong"],
+)
+def test_what_is_no_report_is_told_and_skipped(tmp_path: Path, content: bytes) -> None:
+    """A file that is named as a report and is none does not hide the others."""
+    save(tmp_path, report([stream()]))
+    (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").write_bytes(content)
+    read = read_reports(tmp_path)
+    assert len(read.tenants[TENANT]) == 1
+    assert [each.name for each in read.unreadable] == ["run-20260101T020000Z-ACME-ffffff.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_only_files_are_read(tmp_path: Path) -> None:
+    """A folder, or a pipe that would never end, is no report."""
+    save(tmp_path, report([stream()]))
+    os.mkfifo(tmp_path / "run-20260101T020000Z-ACME-aaaaaa.json")
+    (tmp_path / "run-20260101T020000Z-ACME-bbbbbb.json").mkdir()
+    (tmp_path / "run-20260101T020000Z-ACME-cccccc.json.part").write_text("{")
+    read = read_reports(tmp_path)
+    assert len(read.tenants[TENANT]) == 1
+    assert not read.unreadable
+
+
+def test_members_that_a_later_tap_adds_are_ignored(tmp_path: Path) -> None:
+    """Within a version members may be added: a report with one more is read."""
+    [path] = save(tmp_path, report([stream()]))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "new_member": {"a": 1}}))
+    assert len(read_reports(tmp_path).tenants[TENANT]) == 1
+
+
+def test_old_runs_are_counted_but_not_read(tmp_path: Path) -> None:
+    """A page tells of the latest runs, and how many older ones the folder has."""
+    runs = [report([], began=LATEST - timedelta(hours=i)) for i in range(MOST_RUNS + 3)]
+    save(tmp_path, *runs)
+    read = read_reports(tmp_path)
+    assert len(read.tenants[TENANT]) == MOST_RUNS
+    assert read.tenants[TENANT][-1].began_at == runs[0].began_at
+    assert read.left_out == {TENANT: 3}

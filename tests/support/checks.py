@@ -1,0 +1,35 @@
+"""Runs the check of the tap as a program does, and reads what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.support.runs import command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def check(
+    config: dict[str, Any],
+    catalog: dict[str, Any] | None = None,
+    state: dict[str, Any] | None = None,
+    env: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """The document that `--test --format json` writes, and nothing else, to standard output."""
+    run = command(config, "--test", "--format=json", catalog=catalog, state=state, env=env)
+    report: dict[str, Any] = json.loads(run.stdout)
+    assert report["exit_code"] == run.code
+    return report
+
+
+def planned(report: Mapping[str, Any], stream: str) -> dict[str, Any]:
+    """A stream's row of the plan."""
+    (row,) = [row for row in report["streams"] if row["stream"] == stream]
+    return dict(row)
+
+
+def results(report: Mapping[str, Any]) -> dict[str, str]:
+    """What each assumption turned out to be."""
+    return {each["name"]: each["result"] for each in report["assumptions"]}
