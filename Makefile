@@ -17,7 +17,8 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	sbom lock clean
 
 help:
-	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres"
+	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
+	@echo "              with KEEP=1 both stay up to look around"
 	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
 	@echo "make docs     the documentation as a site, in output/docs"

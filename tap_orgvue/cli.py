@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
-from tap_orgvue.exit_codes import ExitCode, exit_code_of
+from tap_orgvue.exit_codes import ExitCode, exit_code_of, reason_of
+from tap_orgvue.reporting.error_report import error_report
+from tap_orgvue.reporting.recorder import Ending
+from tap_orgvue.run_recording import clean
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
-from tap_orgvue.singer.isolating_tap import Terminated
+from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import flush_stdout
 from tap_orgvue.singer.signals import ending_signals
 from tap_orgvue.tap import TapOrgvue
@@ -38,25 +42,69 @@ def run() -> None:
         signal.signal(number, _end)
     try:
         _run_command_line()
+    except SystemExit as ended:
+        _conclude(ended)
+        raise
     except OutputFailed as error:
+        _conclude(error)
         TapOrgvue.logger.error("%s", error)
         sys.stderr.flush()
         # What Python still buffers cannot be delivered: at its own end it would try again.
         os._exit(exit_code_of(error))
     except Terminated as terminated:
+        _conclude(terminated)
         TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
         sys.exit(exit_code_of(terminated))
     except SettingsError as error:
+        _conclude(error)
         for mistake in error.mistakes:
             TapOrgvue.logger.error("%s", mistake)
         sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
+        _conclude(error)
         # The last line on stderr is the cause, so the way there comes before it.
         TapOrgvue.logger.debug("The run ends because of an error.", exc_info=True)
         lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
         # A line feed of the format breaks lines; one in a line is escaped.
         TapOrgvue.logger.error("\n".join(["%s"] * len(lines)), *lines)
         sys.exit(exit_code_of(error))
+
+
+def _conclude(error: BaseException) -> None:
+    """Tell of a run, and write its report, before the cause of its end is told.
+
+    Args:
+        error: What ends the process; `SystemExit` if nothing failed.
+    """
+    recorder, TapOrgvue.recorder = TapOrgvue.recorder, None
+    if recorder is None:
+        return
+    ending = ending_of(error)
+    begun = time.monotonic()
+
+    def end_if_impatient(*_: object) -> None:
+        # A signal often comes twice within a second.
+        if time.monotonic() - begun > IMPATIENT_SECONDS:
+            os._exit(ending.exit_code)
+
+    for number in ending_signals():
+        signal.signal(number, end_if_impatient)
+    try:
+        recorder.conclude(ending, TapOrgvue.logger, clean)
+    except Exception as unexpected:  # noqa: BLE001 - a report changes no exit code
+        TapOrgvue.logger.debug("The report of the run failed.", exc_info=True)
+        TapOrgvue.logger.error(
+            "run_report: the report of this run cannot be made: %s.", error_message(unexpected)
+        )
+
+
+def ending_of(error: BaseException) -> Ending:
+    """The exit code of the process and its reason, by what ends it."""
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        return Ending(code, reason_of(code))
+    code = exit_code_of(error)
+    return Ending(code, reason_of(code), error_report(error, error_message(error)))
 
 
 def _run_command_line() -> None:

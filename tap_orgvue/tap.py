@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
+from tap_orgvue.reporting.run_report import Status
+from tap_orgvue.run_recording import report_settings
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
@@ -21,6 +23,7 @@ from tap_orgvue.streams.absent import (
     CATALOG_KEY,
     absent_streams,
     from_catalog,
+    names_in,
     skipped_by,
     skipped_datasets,
     to_catalog,
@@ -36,6 +39,7 @@ from tap_orgvue.streams.draft_datasets import DraftDatasets
 from tap_orgvue.streams.draft_streams import DraftsStream
 from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
+from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
 from tap_orgvue.streams.source import make_source
 from tap_orgvue.tap_command import TapCommand
@@ -93,14 +97,22 @@ class TapOrgvue(TapCommand):
         SCRUBBER.install()
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
+        if self.recorder is not None:
+            self.recorder.settings = report_settings(self.settings)
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
+        self._names_in_catalog = names_in(catalog) if isinstance(catalog, dict) else None
         self.use_source()
         if setup_mapper:
-            # A run tells of them as errors at its end.
-            self.source.discovery.skip_level = logging.WARNING
             self.setup_mapper()
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the streams and their maps, for a run."""
+        # A run tells of skipped datasets as errors at its end.
+        self.source.discovery.skip_level = logging.WARNING
+        super().setup_mapper()
 
     @override
     def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
@@ -112,9 +124,12 @@ class TapOrgvue(TapCommand):
             # A thread compresses BATCH files already; one more would only take turns.
             reads_ahead=not self.config.get("batch_config"),
             logger=self.logger,
+            names_in_catalog=self._names_in_catalog,
             client=client,
             headers=headers,
         )
+        if self.recorder is not None:
+            self.recorder.watch(self.source.journal, self.source.outcomes, self.source.client)
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -217,12 +232,13 @@ class TapOrgvue(TapCommand):
     @override
     def catalog_dict(self) -> dict[str, Any]:
         """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
-        catalog = super().catalog_dict
+        catalog, names = super().catalog_dict, {}
         for entry in catalog["streams"]:
             stream = self.streams[entry["tap_stream_id"]]
             if isinstance(stream, DatasetStream):
                 entry["table_name"] = stream.dataset_id
-        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery))
+                names[stream.dataset_id] = self.source.dataset_names.now(stream.dataset_id)
+        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery), names)
         return catalog
 
     @override
@@ -249,6 +265,7 @@ class TapOrgvue(TapCommand):
             SettingsError: A property that should be protected does not exist.
         """
         selected = self.selected_streams()
+        plan_outcomes(self.source, selected, self._skipped)
         self.check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
@@ -276,14 +293,23 @@ class TapOrgvue(TapCommand):
         """
         discovery = self.source.discovery
         skipped = self._skipped + skipped_by(discovery)
-        yield from skipped_datasets(self.source, skipped)
+        for each, failure in skipped_datasets(self.source, skipped):
+            note_absent(self.source, Status.LEFT_OUT, each.dataset_id, each.name, failure)
+            yield each.name, failure
         streams = [each for each in self.streams.values() if isinstance(each, DatasetStream)]
         present = {stream.dataset_id.upper() for stream in streams}
         for name, error in absent_streams(self.source, skipped, present):
+            owner = self.source.earlier.dataset_of(name) or ""
+            note_absent(self.source, Status.MISSING, owner, name, error)
             if self.settings.missing_streams is FailOrWarn.FAIL:
                 yield name, error
             else:
                 self.logger.warning("%s", error)
+
+    @override
+    def stream_ended(self, stream: Stream, error: BaseException | None) -> None:
+        """Note how a stream ended."""
+        stream_ended(self.source, stream, error, self.logger)
 
     @override
     def close(self) -> None:

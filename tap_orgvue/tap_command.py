@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk.tap_base import CliTestOptionValue
@@ -11,12 +11,16 @@ from typing_extensions import override
 
 from tap_orgvue.exit_codes import exit_code_of_streams
 from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.pages.after_run import after_run
 from tap_orgvue.reporting.live_display import LiveDisplay
+from tap_orgvue.reporting.recorder import RunRecorder
 from tap_orgvue.reporting.watching import watch
+from tap_orgvue.run_recording import given_report_settings
 from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
 from tap_orgvue.settings.loading import read_configs
+from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
 from tap_orgvue.singer.output import BufferedWriter
@@ -73,11 +77,13 @@ class TapCommand(IsolatingTap):
         settings: The run's settings.
         source: The tenant, as the streams read it.
         drafts: The drafts of the run; None without the setting `drafts`.
+        recorder: Records the run of this process; None outside of a run of the command.
     """
 
     settings: Settings
     source: Source
     drafts: Drafts | None = None
+    recorder: ClassVar[RunRecorder | None] = None
 
     _display: LiveDisplay | None = None
 
@@ -108,6 +114,12 @@ class TapCommand(IsolatingTap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
+        cls.recorder = RunRecorder(after_report=after_run)
+        cls.recorder.settings = given_report_settings(
+            config.config if config else None,
+            SETTINGS_SCHEMA,
+            parse_env=bool(config and config.parse_env),
+        )
         tap = cls(
             config=config.config if config else None,
             state=None if state is None else read_last_json_object("state", state),

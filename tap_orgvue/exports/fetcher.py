@@ -114,10 +114,21 @@ class ExportFetcher:
             self._report_change(name, delivery, others[0], error)
         raise AssertionError  # pragma: no cover - the last delivery returns or raises
 
+    def delivery_of(self, url: str) -> str | None:
+        """The delivery that worked for a dataset: `synchronous`, `job` or `slices`.
+
+        Args:
+            url: The URL or path of its synchronous export.
+
+        Returns:
+            None if no export of it was fetched.
+        """
+        known = self._known.get(urlsplit(url).path)
+        return _NAMES[known[0]] if known else None
+
     def planned(self, request: requests.PreparedRequest, purpose: Purpose) -> tuple[str, ...]:
         """The deliveries that `fetch` would try, in their order: synchronous, job, slices."""
-        words = {_Delivery.SYNC: "synchronous", _Delivery.JOB: "job", _Delivery.SLICES: "slices"}
-        return tuple(words[delivery] for delivery in self._deliveries(request, purpose))
+        return tuple(_NAMES[delivery] for delivery in self._deliveries(request, purpose))
 
     def is_final(
         self, request: requests.PreparedRequest, purpose: Purpose, error: OrgvueError
@@ -239,6 +250,14 @@ class _Delivery(Enum):
     SYNC = "synchronous export"
     JOB = "export job"
     SLICES = "synchronous exports in slices"
+
+
+_NAMES = {
+    _Delivery.SYNC: "synchronous",
+    _Delivery.JOB: "job",
+    _Delivery.SLICES: "slices",
+}
+"""The deliveries as the run report names them."""
 
 
 class _TryNextDelivery(Exception):

@@ -231,6 +231,7 @@ class Metadata(msgspec.Struct, frozen=True):
         tags: Free text.
         cache_key: Changes with every update of the dataset or of its security rules; or None.
         properties: The stored properties, without generated ones.
+        name: The dataset's name; empty if it is not told.
     """
 
     auto_id: str | None = None
@@ -240,6 +241,7 @@ class Metadata(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     cache_key: str | None = None
     properties: tuple[Property, ...] = ()
+    name: str = ""
 
     @classmethod
     def from_json(cls, body: Any) -> Metadata:
@@ -263,6 +265,7 @@ class Metadata(msgspec.Struct, frozen=True):
             properties=tuple(
                 Property.from_json(entry) for entry in list_member(body, "properties")
             ),
+            name=_text(body.get("name")) or "",
         )
 
 

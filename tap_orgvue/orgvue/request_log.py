@@ -66,7 +66,7 @@ class RequestTotals(msgspec.Struct, frozen=True):
             of the responses included.
     """
 
-    by_kind: dict[str, int]
+    by_kind: dict[str, int] = msgspec.field(default_factory=dict)
     retries: int = 0
     throttles: int = 0
     bytes_received: int = 0

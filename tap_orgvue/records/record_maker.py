@@ -166,6 +166,11 @@ class RecordMaker:
         self.counts.rows += len(rows)
         return rows
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Column name to its struct field, without columns that the export lacks."""
+        return {column.name: field_of(i) for i, column in self._layout.shown()}
+
     def values(self, rows: Sequence[Row], name: str) -> Iterable[Any]:
         """The values of a column, without nulls and empty texts; none where the export lacks it."""
         field = self._layout.field_named(name)

@@ -14,6 +14,31 @@ from msgspec import Meta
 
 REPORT_VERSION = 1
 
+REASONS = [
+    "done",
+    "unexpected",
+    "usage",
+    "person_needed",
+    "later",
+    "streams_failed",
+    "output_failed",
+    "terminated",
+]
+"""The reasons of exit codes."""
+
+CHANGES = [
+    "dataset_renamed",
+    "property_added",
+    "property_gone",
+    "property_renamed",
+    "property_retyped",
+    "column_emptied",
+    "rows_changed",
+]
+"""The kinds of changes."""
+
+Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
+
 
 class Status(str, Enum):
     """How a stream's run ended."""
@@ -50,59 +75,97 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="dataset_renamed, property_added, property_gone, property_renamed, "
-            "property_retyped, column_emptied or rows_changed."
+            "property_retyped, column_emptied or rows_changed.",
+            extra_json_schema={"enum": CHANGES},
         ),
     ]
-    name: Annotated[str, Meta(description="The property's key, the column or the dataset.")]
-    before: Annotated[str | None, Meta(description="What it was: a name, type or number.")] = None
-    now: Annotated[str | None, Meta(description="What it is now.")] = None
+    name: Annotated[
+        str, Meta(description="The property's key, the column, the dataset or the stream.")
+    ]
+    before: Annotated[
+        str | None, Meta(description="What it was: a name, type or number; null if unknown.")
+    ] = None
+    now: Annotated[str | None, Meta(description="What it is now; null if it is gone.")] = None
 
 
 class Replication(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows were requested."""
 
     method: Annotated[str, Meta(description="FULL_TABLE or INCREMENTAL.")]
-    key: Annotated[str | None, Meta(description="The replication key's column.")] = None
-    start: Annotated[str | None, Meta(description="The bookmark before the run.")] = None
-    end: Annotated[str | None, Meta(description="The bookmark after the run.")] = None
+    key: Annotated[
+        str | None, Meta(description="The replication key's column; null for a full table.")
+    ] = None
+    start: Annotated[
+        str | None,
+        Meta(
+            description="Rows changed since then were requested: the bookmark or `start_date`; "
+            "null for all rows."
+        ),
+    ] = None
+    end: Annotated[
+        str | None, Meta(description="The bookmark after the run; null without one.")
+    ] = None
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to one stream."""
 
-    stream: Annotated[str, Meta(description="The stream's name.")]
-    status: Status
-    dataset_id: Annotated[str | None, Meta(description="None for the tap's own streams.")] = None
-    dataset_name: str | None = None
-    rows: Annotated[int, Meta(ge=0, description="Rows sent.")] = 0
+    stream: Annotated[
+        str, Meta(description="The stream's name; of a left out dataset without one its own name.")
+    ]
+    status: Annotated[Status, Meta(description="How its run ended.")]
+    dataset_id: Annotated[
+        str | None, Meta(description="In upper case; null for the tap's own streams.")
+    ] = None
+    dataset_name: Annotated[
+        str | None, Meta(description="The dataset's name in Orgvue; null if unknown.")
+    ] = None
+    rows: Annotated[
+        int, Meta(ge=0, description="Rows read and sent on; a stream map may filter them.")
+    ] = 0
     rows_before: Annotated[
-        int | None, Meta(description="Rows of its last complete export; None if unknown.")
+        int | None, Meta(description="Rows of its last complete export; null if unknown.")
     ] = None
     rescued: Annotated[
         Mapping[str, int], Meta(description="Column to the number of its rescued values.")
     ] = {}
     delivery: Annotated[
         str | None,
-        Meta(description="How the export came: synchronous, job or slices; None without one."),
+        Meta(
+            description="How the export came: synchronous, job or slices; null without one.",
+            extra_json_schema={"enum": ["synchronous", "job", "slices", None]},
+        ),
     ] = None
     requests: Annotated[
         Mapping[str, int], Meta(description="Kind of request to the number sent, retries included.")
     ] = {}
-    retries: int = 0
-    throttles: int = 0
+    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
     bytes_received: Annotated[int, Meta(description="Bytes of its exports, as received.")] = 0
-    waiting_seconds: Annotated[float, Meta(description="Seconds that Orgvue took.")] = 0.0
+    waiting_seconds: Annotated[
+        float, Meta(description="Seconds that Orgvue took, also while other streams were sent.")
+    ] = 0.0
     sending_seconds: Annotated[float, Meta(description="Seconds that sending took.")] = 0.0
-    replication: Replication | None = None
+    replication: Annotated[
+        Replication | None, Meta(description="Which rows were requested; null if none were.")
+    ] = None
     deletions: Annotated[
         str,
         Meta(
-            description="off, sent (the loader was told to remove missing rows), or withheld.",
+            description="off (no removal was due), sent (the loader was told to remove missing "
+            "rows), or withheld.",
+            extra_json_schema={"enum": ["off", "sent", "withheld"]},
         ),
     ] = "off"
-    deletions_withheld: Annotated[str | None, Meta(description="Why they were withheld.")] = None
-    changes: Sequence[Change] = ()
-    error: ErrorReport | None = None
+    deletions_withheld: Annotated[
+        str | None, Meta(description="Why they were withheld; null if they were not.")
+    ] = None
+    changes: Annotated[
+        Sequence[Change], Meta(description="What differs from the stream's last run.")
+    ] = ()
+    error: Annotated[
+        ErrorReport | None, Meta(description="Why it failed, is missing or was left out.")
+    ] = None
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,13 +173,17 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Annotated[int, Meta(description="The version of this form.")] = REPORT_VERSION
     tenant: Annotated[str, Meta(description="Host and tenant id, as the state names them.")]
-    tenant_id: str
-    tap_version: str
+    tenant_id: Annotated[
+        str, Meta(description="The setting `tenant_id`; unknown if it was refused.")
+    ]
+    tap_version: Annotated[str, Meta(description="The version of tap-orgvue.")]
     sdk_version: Annotated[str, Meta(description="The version of singer-sdk.")]
-    python_version: str
-    began_at: Annotated[str, Meta(description="UTC, for example 2026-01-31T02:00:00Z.")]
-    ended_at: str
-    seconds: float
+    python_version: Annotated[str, Meta(description="The version of Python.")]
+    began_at: Annotated[
+        Instant, Meta(description="UTC in whole seconds, for example 2026-01-31T02:00:00Z.")
+    ]
+    ended_at: Annotated[Instant, Meta(description="The same for the end.")]
+    seconds: Annotated[float, Meta(description="Seconds from the begin to the end.")]
     waiting_seconds: Annotated[
         float, Meta(description="Seconds of the run in which nothing was sent, only waited for.")
     ]
@@ -125,13 +192,14 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="done, unexpected, usage, person_needed, later, streams_failed, "
-            "output_failed or terminated."
+            "output_failed or terminated.",
+            extra_json_schema={"enum": REASONS},
         ),
     ]
     error: Annotated[
-        ErrorReport | None, Meta(description="What ended the run; None if nothing did.")
+        ErrorReport | None, Meta(description="The cause of an exit code other than 0.")
     ] = None
-    rows: int = 0
+    rows: Annotated[int, Meta(description="The sum of the streams' rows.")] = 0
     rescued: Annotated[int, Meta(description="Values that were rescued.")] = 0
     requests: Annotated[
         Mapping[str, int],
@@ -140,10 +208,13 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
             "drafts, actions) to the number of requests sent, retries included."
         ),
     ] = {}
-    retries: int = 0
-    throttles: int = 0
-    bytes_received: int = 0
-    streams: Sequence[StreamReport] = ()
+    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
+    bytes_received: Annotated[int, Meta(description="Bytes of all responses, as received.")] = 0
+    streams: Annotated[
+        Sequence[StreamReport],
+        Meta(description="Each selected stream, and each that is missing or was left out."),
+    ] = ()
 
 
 def report_schema() -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Which property owns which column name of a table, from run to run.
 
 The state keeps a digest of every name and key instead of the texts: a few bytes a column. Only a
-name that differs from the key's own fresh name is kept as text.
+name that differs from the key's own fresh name is kept as text. Where the state has the key itself
+(see `known_properties`), its digest is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.naming import RESCUED, column_names, own_column_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_orgvue.schema.columns import Column
 
@@ -24,6 +25,7 @@ _DIGEST_LENGTH = 5
 """Characters of 6 bits: one of a billion for two columns to be mistaken for one another."""
 _RECORD_LENGTH = 1 + 2 * _DIGEST_LENGTH
 _UNKNOWN = "." * _DIGEST_LENGTH
+_NO_COLUMN = "."
 
 _CODES = {
     ColumnType.TEXT: "t",
@@ -87,19 +89,32 @@ class ColumnOwners:
         self.names: dict[str, str] = {}
 
     @classmethod
-    def from_json(cls, columns: object, names: object) -> ColumnOwners:
+    def from_json(
+        cls, columns: object, names: object, owned: object = "", keys: Sequence[str] = ()
+    ) -> ColumnOwners:
         """Read what `to_json` wrote; anything else counts as nothing."""
         owners = cls()
         text = columns if isinstance(columns, str) else ""
         for start in range(0, len(text) - _RECORD_LENGTH + 1, _RECORD_LENGTH):
             record = text[start : start + _RECORD_LENGTH]
-            owned = OwnedColumn.from_code(record[0], record[1 + _DIGEST_LENGTH :])
-            if owned is not None:
-                owners._columns[record[1 : 1 + _DIGEST_LENGTH]] = owned
+            owners._read(record[: 1 + _DIGEST_LENGTH], record[1 + _DIGEST_LENGTH :])
+        text, start = owned if isinstance(owned, str) else "", 0
+        for key in keys:
+            if text[start : start + 1] == _NO_COLUMN:
+                start += 1
+            else:
+                owners._read(text[start : start + 1 + _DIGEST_LENGTH], _digest(key))
+                start += 1 + _DIGEST_LENGTH
         for pair in names if isinstance(names, list) else ():
             if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, str) for x in pair):  # noqa: PLR2004
                 owners.names[pair[0]] = pair[1]
         return owners
+
+    def _read(self, record: str, key_digest: str) -> None:
+        """Read a code and the digest of a name."""
+        column = OwnedColumn.from_code(record[:1], key_digest)
+        if column is not None:
+            self._columns[record[1:]] = column
 
     @classmethod
     def from_types(cls, types: Mapping[str, Any]) -> ColumnOwners:
@@ -111,13 +126,28 @@ class ColumnOwners:
                 owners._columns[_digest(str(name))] = OwnedColumn(_UNKNOWN, column_type)
         return owners
 
-    def to_json(self) -> tuple[str, list[list[str]]]:
-        """One text and one list, which survive the deep merge of `meltano run --full-refresh`."""
-        text = "".join(
-            f"{owned.code}{name_digest}{owned.key_digest}"
+    def to_json(self, keys: Sequence[str] = ()) -> tuple[str, list[list[str]], str]:
+        """Texts and a list, which survive the deep merge of `meltano run --full-refresh`.
+
+        Args:
+            keys: The keys that the state has beside them, in the same order.
+
+        Returns:
+            The columns of other keys, the names, and the column of each of the keys.
+        """
+        rest = {
+            name_digest: f"{owned.code}{name_digest}"
             for name_digest, owned in self._columns.items()
+        }
+        by_key = {owned.key_digest: digest for digest, owned in self._columns.items()}
+        owned = []
+        for key in keys:
+            name_digest = by_key.pop(_digest(key), None)
+            owned.append(_NO_COLUMN if name_digest is None else rest.pop(name_digest))
+        columns = "".join(
+            record + self._columns[name_digest].key_digest for name_digest, record in rest.items()
         )
-        return text, [[key, name] for key, name in self.names.items()]
+        return columns, [[key, name] for key, name in self.names.items()], "".join(owned)
 
     @property
     def is_empty(self) -> bool:

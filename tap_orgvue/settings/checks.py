@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+RUN_REPORT_KEEP = 90
+"""The default of the setting `run_report_keep`."""
+
+
 class SettingsError(ConfigurationError):
     """The settings do not describe a run.
 
@@ -63,6 +67,10 @@ def contradictions(given: Mapping[str, Any], regions: Mapping[str, str]) -> list
         mistakes.append("new_properties: rescue needs rescue_data to be true.")
     if given.get("hash_properties") and not given.get("hash_key"):
         mistakes.append("hash_key: is required with hash_properties.")
+    keep = given.get("run_report_keep")
+    # Meltano passes the default on, too.
+    if keep not in {None, RUN_REPORT_KEEP} and not given.get("run_report"):
+        mistakes.append("run_report_keep: needs run_report.")
     depth = given.get("flattening_max_depth")
     if given.get("flattening_enabled") is True and (
         depth is None or (isinstance(depth, int) and depth < 0)

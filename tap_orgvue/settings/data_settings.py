@@ -13,6 +13,7 @@ from tap_orgvue.orgvue.models import Filter
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.settings import readers
+from tap_orgvue.settings.checks import RUN_REPORT_KEEP
 from tap_orgvue.settings.connection_settings import ConnectionSettings, Positive
 
 CUT_AT_DOTS: Mapping[str, Any] = {"type": ["string", "object"]}
@@ -255,4 +256,4 @@ class DataSettings(ConnectionSettings, frozen=True, kw_only=True):
             description="The number of run reports of a tenant that stay in the folder.",
             le=100_000,
         ),
-    ] = 90
+    ] = RUN_REPORT_KEEP

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.singerlib import CatalogEntry, SelectionMask
 
+STREAM_FAILED = "stream_failed"
+"""The event of the log record about a failed stream."""
+
 IMPATIENT_SECONDS = 1.0
 """A second signal after this time ends the process at once."""
 
@@ -183,7 +186,10 @@ class IsolatingTap(Tap):
                     stream.sync()
                 stream.finalize_state_progress_markers()
                 unfinished.remove(stream.name)
-            except Exception as error:
+            except BaseException as error:
+                self.stream_ended(stream, error)
+                if not isinstance(error, Exception):
+                    raise
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
                 if isinstance(error, (*self.run_ending, OutputFailed)):
@@ -193,11 +199,24 @@ class IsolatingTap(Tap):
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
                 self.logger.info(
-                    "%s failed, the others go on: %s", stream.name, error_message(error)
+                    "%s failed, the others go on: %s",
+                    stream.name,
+                    error_message(error),
+                    extra={"event": STREAM_FAILED, "stream_name": stream.name},
                 )
+            else:
+                self.stream_ended(stream, None)
         for stream in self.streams.values():
             stream.log_sync_costs()
         self.flush()
+
+    def stream_ended(self, stream: Stream, error: BaseException | None) -> None:
+        """Called once a selected stream's turn is over.
+
+        Args:
+            stream: The stream; after a failure its state is still that of the failed sync.
+            error: What ended it early, a signal included; None if it is complete.
+        """
 
     @override
     def run_discovery(self) -> str:

@@ -52,9 +52,30 @@ def skipped_by(discovery: Discovery) -> list[SkippedInCatalog]:
     ]
 
 
-def to_catalog(skipped: Iterable[SkippedInCatalog]) -> dict[str, Any]:
-    """The value of the catalog's top-level key."""
-    return {"skipped": [msgspec.to_builtins(each) for each in skipped]}
+def to_catalog(
+    skipped: Iterable[SkippedInCatalog], names: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """The value of the catalog's top-level key.
+
+    Args:
+        skipped: The datasets that discovery left out.
+        names: Dataset id to its name, of the others.
+    """
+    return {
+        "skipped": [msgspec.to_builtins(each) for each in skipped],
+        "names": {each: name for each, name in names.items() if name is not None},
+    }
+
+
+def names_in(catalog: Mapping[str, Any] | None) -> dict[str, str]:
+    """Dataset id in upper case to its name, as a catalog's top-level key tells them."""
+    own = (catalog or {}).get(CATALOG_KEY)
+    names = own.get("names") if isinstance(own, dict) else None
+    return {
+        dataset_id.upper(): name
+        for dataset_id, name in (names.items() if isinstance(names, dict) else ())
+        if isinstance(name, str)
+    }
 
 
 def from_catalog(catalog: Mapping[str, Any]) -> list[SkippedInCatalog]:
@@ -114,17 +135,17 @@ def _absent(stream: str, dataset_id: str, reason: str) -> OrgvueError:
 
 def skipped_datasets(
     source: Source, skipped: Iterable[SkippedInCatalog]
-) -> Iterator[tuple[str, OrgvueError]]:
+) -> Iterator[tuple[SkippedInCatalog, OrgvueError]]:
     """Datasets that discovery skipped for another reason than a refusal, requested again.
 
     Yields:
-        Dataset name and error: why it still cannot be read, or that it is in no catalog.
+        Dataset and error: why it still cannot be read, or that it is in no catalog.
     """
     for each in skipped:
         if each.forbidden:
             continue
         if not each.dataset_id:
-            yield each.name, OrgvueError(each.reason)
+            yield each, OrgvueError(each.reason)
             continue
         try:
             source.headers.read(each.dataset_id)
@@ -133,10 +154,10 @@ def skipped_datasets(
         except RUN_ENDING:
             raise
         except OrgvueError as error:
-            yield each.name, error.with_message(f"Dataset {each.name!r} could not be read. {error}")
+            yield each, error.with_message(f"Dataset {each.name!r} could not be read. {error}")
         else:
             yield (
-                each.name,
+                each,
                 OrgvueError(
                     f"Dataset {each.name!r} was not sent: discovery skipped it, so that it is in "
                     f"no catalog. Run again. {each.reason}",

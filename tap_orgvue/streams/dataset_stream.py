@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_orgvue import __version__
@@ -18,16 +18,18 @@ from tap_orgvue.orgvue.errors import (
 )
 from tap_orgvue.records.report import warnings_of
 from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.run_report import Status
 from tap_orgvue.schema.columns import stream_schema
 from tap_orgvue.schema.evolution import reconcile
 from tap_orgvue.singer.bookmarks import replication_bound
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
-from tap_orgvue.streams.export_stream import ExportStream
 from tap_orgvue.streams.prefetch import PrefetchedExport
 from tap_orgvue.streams.reload import bookmark_mistakes, clear_values_left, column_changes
+from tap_orgvue.streams.reported_stream import ReportedStream
 from tap_orgvue.streams.state import (
     ORIGINAL,
+    SHAPING_SETTINGS,
     SNAKE_CASE,
     STATE_KEY,
     Question,
@@ -46,18 +48,8 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.discovery import StreamDefinition
     from tap_orgvue.streams.source import Source
 
-_SHAPING_SETTINGS = (
-    "stream_maps",
-    "stream_map_config",
-    "flattening_enabled",
-    "flattening_max_depth",
-    "flattening_max_key_length",
-    "flattening_separator",
-)
-"""The SDK's own settings that change what a loader gets of a row."""
 
-
-class DatasetStream(ExportStream):
+class DatasetStream(ReportedStream):
     """One dataset's run.
 
     Attributes:
@@ -75,27 +67,20 @@ class DatasetStream(ExportStream):
 
     # -- the first page
 
-    def fetch_first(self) -> PrefetchedExport:
-        """Fetch the first page, unless the dataset is unchanged. Runs in any thread."""
-        self.journal.enter(Stage.WAITING)
-        try:
-            first = self._first_page()
-        except BaseException:
-            # The error, too, waits for the stream's turn.
-            self.journal.enter(Stage.PLANNED)
-            raise
-        self.journal.enter(Stage.FETCHED)
-        return first
-
-    def _first_page(self) -> PrefetchedExport:
+    @override
+    def fetch_unless_unchanged(self) -> PrefetchedExport:
+        """Fetch the first page, unless the dataset is unchanged."""
         self.check_request()
         cache_key = None
         if self._settings.skip_unchanged:
-            cache_key = self._source.client.metadata(self.dataset_id).cache_key
+            metadata = self._source.client.metadata(self.dataset_id)
+            self._source.dataset_names.note(self.dataset_id, metadata.name)
+            cache_key = metadata.cache_key
             if self.is_unchanged(cache_key):
                 return PrefetchedExport(None, cache_key)
         if self._source.discovery.has_catalog and self.queries.hides_new_properties:
-            self.queries.request_new_properties(self._source.headers.read(self.dataset_id))
+            self.all_headers = self._source.headers.read(self.dataset_id)
+            self.queries.request_new_properties(self.all_headers)
         server_time = self._source.client.server_time()
         self._server_date = server_time.date if server_time else None
         try:
@@ -138,7 +123,7 @@ class DatasetStream(ExportStream):
         self.state = self._source.earlier.state_of(self.name, self.dataset_id)
         first = self._source.prefetcher.take(self.name) or self.fetch_first()
         if not self._resolve(first):
-            self.logger.info("'%s' is unchanged since its last export.", self.name)
+            self.outcome.status = Status.UNCHANGED
             return False
         if self.must_begin_again():
             # Only the headers told of a new column: read again, and all of it.
@@ -152,6 +137,8 @@ class DatasetStream(ExportStream):
             self.stream_state.pop("replication_key_value")
         columns, rescue = self._resolved.columns, self._settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
+        self.begin_report(self.state, comparable=self._question.sees_as(self.state.question))
+        self.journal.enter(Stage.SENDING)
         return True
 
     def _resolve(self, first: PrefetchedExport) -> bool:
@@ -312,24 +299,20 @@ class DatasetStream(ExportStream):
         self.state.protected = self._protected()
         duplicates = self._duplicates.count if self._id_column else 0
         if duplicates:
-            self.logger.error(
-                "Stream '%s': %d rows have the `_id` of an earlier row, so the export may lack "
-                "others: no rows are removed from the table. Run again, and tell Orgvue's support "
-                "if it stays so.",
-                self.name,
-                duplicates,
-            )
+            self.report_duplicates(duplicates)
             self.state.version = self.version or self.state.version
-        complete = not duplicates
-        full_table = self.replication_method == REPLICATION_FULL_TABLE
-        if complete and full_table and not self._is_filtered:
-            complete = activate_version_if_safe(
+        withheld = None
+        if not duplicates and self.is_full_export:
+            withheld = activate_version_if_safe(
                 self,
                 self.state,
                 self._counts.rows,
                 permissioned=self.version is not None and self._is_permissioned(),
                 guard_percent=self._settings.delete_guard_percent,
             )
+            self.outcome.note_deletions(sent=self.version is not None, withheld=withheld)
+        complete = not duplicates and withheld is None
+        self.finish_report(self.state, complete=not duplicates)
         if self._cache_key is not None and complete:
             self.state.remember_export(self._cache_key, self._fingerprint())
         self.stream_state[STATE_KEY] = self.state.to_json()
@@ -357,7 +340,7 @@ class DatasetStream(ExportStream):
         batches = self.get_batch_config(self.config)
         return (
             self._settings.emit_activate_version_messages
-            and not self._is_filtered
+            and not self.is_filtered
             and (batches is None or batches.encoding.format == "jsonl")
         )
 
@@ -367,7 +350,9 @@ class DatasetStream(ExportStream):
         return self.state.next_version(now)
 
     @property
-    def _is_filtered(self) -> bool:
+    @override
+    def is_filtered(self) -> bool:
+        """True if rows of the dataset are left out, by Orgvue or by a stream map."""
         maps = self.config.get("stream_maps") or {}
         return bool(self.queries.user_filter) or has_filter(maps, self.name)
 
@@ -404,5 +389,5 @@ class DatasetStream(ExportStream):
             self.replication_method,
             settings.start_date,
             self.emit_activate_version_messages,
-            *(self.config.get(name) for name in _SHAPING_SETTINGS),
+            *(self.config.get(name) for name in SHAPING_SETTINGS),
         )

@@ -16,7 +16,7 @@ def activate_version_if_safe(
     *,
     permissioned: bool = False,
     guard_percent: int,
-) -> bool:
+) -> str | None:
     """Activate the version of a stream's records, unless missing rows may still exist.
 
     Args:
@@ -27,25 +27,25 @@ def activate_version_if_safe(
         guard_percent: The setting `delete_guard_percent`.
 
     Returns:
-        False if the message was withheld.
+        Why the message was withheld; None if it was not.
     """
     if stream.version is None:
         # The guard compares a mirrored table with the last export that it mirrors.
         state.rows = rows if state.version is None else state.rows
-        return True
+        return None
     reason = reason_to_withhold(state, rows, permissioned=permissioned, guard_percent=guard_percent)
     state.version = stream.version
     if reason is None:
         stream.activate_version()
         state.rows, state.permissioned = rows, permissioned
-        return True
+        return None
     stream.logger.error(
         "'%s': rows that Orgvue no longer delivers are NOT removed from the table, because %s. If "
         "this is intended, run once with `delete_guard_percent` 0.",
         stream.name,
         reason,
     )
-    return False
+    return reason
 
 
 def reason_to_withhold(

@@ -129,6 +129,7 @@ class DraftActionsStream(DraftStream):
         """The changes of all layers; those that cannot be read are told at the end."""
         selection = self._selection()
         faults, remedies = self._faults(selection), []
+        first: OrgvueError | None = None
         alike: list[OrgvueError] = []
         try:
             for number, (draft, key) in enumerate(selection.layers):
@@ -139,6 +140,7 @@ class DraftActionsStream(DraftStream):
                 except OrgvueError as error:
                     faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}")
                     remedies.append(error.remedy)
+                    first = first or error
                     self.logger.info("%s: %s", self.name, faults[-1])
                     if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
                         alike.append(error)
@@ -149,7 +151,7 @@ class DraftActionsStream(DraftStream):
         finally:
             report_actions(self.logger, self.name, self._counts)
         if faults:
-            raise self._fail(faults, remedies)
+            raise self._fail(faults, remedies) from first
 
     @override
     def check(self) -> None:

@@ -16,6 +16,7 @@ from tap_orgvue.orgvue.errors import (
     OrgvueError,
 )
 from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.run_report import Replication
 from tap_orgvue.schema import naming
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.stream_maps import has_filter
@@ -110,8 +111,9 @@ class DraftStream(BatchStream):
                 self.name,
             )
         rows, percent = self.journal.rows, settings.delete_guard_percent
+        withheld: str | None = None
         if rows or not percent or self.version is None:
-            activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+            withheld = activate_version_if_safe(self, self._state, rows, guard_percent=percent)
         else:
             # A misspelt or renamed entry of `drafts` must not empty a table.
             log = self.logger.error if self._state.rows else self.logger.info
@@ -121,8 +123,17 @@ class DraftStream(BatchStream):
                 self.name,
             )
             self._state.version = self.version
+            withheld = "no draft is sent"
+        outcome = self._source.outcomes.of(self.name)
+        outcome.rows_before, self._state.row_count = self._state.row_count, rows
+        outcome.note_deletions(sent=self.version is not None, withheld=withheld)
         self._state.tenant = self._source.tenant
         self.stream_state[STATE_KEY] = self._state.to_json()
+
+    def complete_outcome(self) -> None:
+        """Complete the outcome, whether the stream succeeded or not."""
+        outcome = self._source.outcomes.of(self.name)
+        outcome.replication = Replication(method=self.replication_method)
 
     @override
     def next_version(self, now: int) -> int:

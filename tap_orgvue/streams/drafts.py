@@ -184,7 +184,7 @@ class Drafts:
             raise selected
         if isinstance(selected, OrgvueError):
             # Other streams may go on, even after an error that would end a run elsewhere.
-            raise DraftListUnavailable(stream, selected)
+            raise DraftListUnavailable(stream, selected) from selected
         return selected
 
     def _select(self) -> DraftSelection | OrgvueError:

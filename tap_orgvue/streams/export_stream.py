@@ -252,7 +252,12 @@ class ExportStream(BatchStream):
             return first.response
         # The wait can take minutes: send what is buffered.
         self.flush()
-        return self._fetch(request)
+        entry = self._source.journal.stream(self.name)
+        entry.enter(Stage.WAITING)
+        try:
+            return self._fetch(request)
+        finally:
+            entry.enter(Stage.SENDING)
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:
@@ -330,6 +335,14 @@ class ExportStream(BatchStream):
                 "'%s': the export changed between its pages: %s.", self.name, changes.describe()
             )
 
+    def look_at(self, records: Sequence[Any], fields: Mapping[str, str] | None = None) -> None:
+        """Called with each block of records once they were sent.
+
+        Args:
+            records: Row structs, or dicts.
+            fields: Column name to the struct field of its values; None for dicts.
+        """
+
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         """The records of a page; none of a page that is too large, which is then split."""
@@ -357,17 +370,18 @@ class ExportStream(BatchStream):
                 decimals=not self.has_custom_map,
             )
             if self.yields_row_blocks:
+                fields = maker.fields
                 for block in rows.blocks(maker.rows):
                     changes = maker.texts(block, self.replication_key or "")
                     self.note_replication_values(changes, len(block))
                     self._duplicates.add(maker.values(block, self._id_column))
                     yield cast("Record", block)
-                    journal.rows += len(block)
+                    self.look_at(block, fields)
             else:
                 for records in rows.blocks(maker.records):
                     self._duplicates.add(record.get(self._id_column) for record in records)
                     yield from records
-                    journal.rows += len(records)
+                    self.look_at(records)
         except OrgvueError as error:
             raise error.with_message(
                 f"Stream '{self.name}' (dataset {self.dataset_id}): {error}"

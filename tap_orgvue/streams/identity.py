@@ -37,6 +37,11 @@ class EarlierRuns(msgspec.Struct, frozen=True):
         }
 
     @property
+    def has_dataset_names(self) -> bool:
+        """True if the name of a dataset can be compared with that of the last run."""
+        return any(state.dataset_name is not None for state in self.states.values())
+
+    @property
     def without_owners(self) -> list[str]:
         """Names of streams whose state an older version wrote, which kept no owners."""
         return [

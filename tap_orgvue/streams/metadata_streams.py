@@ -10,6 +10,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.run_report import Replication
 from tap_orgvue.schema import naming
 from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
@@ -42,24 +43,35 @@ class MetadataStream(DeferredVersionStream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
         """Request each dataset's metadata; then activate the version, if all of it was there."""
-        discovery = self._source.discovery
-        journal = self._source.journal.stream(self.name)
-        datasets, rows = 0, 0
+        discovery, journal = self._source.discovery, self._source.journal.stream(self.name)
+        datasets = 0
         journal.enter(Stage.WAITING)
         for dataset, stream_name, metadata in discovery.metadata():
-            datasets += 1
             journal.enter(Stage.SENDING)
+            datasets += 1
             for record in self.rows_of(dataset, stream_name, metadata):
-                rows += 1
+                journal.rows += 1
                 yield record
-            journal.rows = rows
             journal.enter(Stage.WAITING)
+        journal.enter(Stage.SENDING)
         # A dataset that may not be read today is skipped, but still exists.
         if datasets == len(discovery.datasets):
             percent = self._source.settings.delete_guard_percent
-            activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+            before = self._state.row_count
+            withheld = activate_version_if_safe(
+                self, self._state, journal.rows, guard_percent=percent
+            )
+            outcome = self._source.outcomes.of(self.name)
+            outcome.rows_before, self._state.row_count = before, journal.rows
+            outcome.note_deletions(sent=self.version is not None, withheld=withheld)
             self._state.tenant = self._source.tenant
             self.stream_state[STATE_KEY] = self._state.to_json()
+
+    def complete_outcome(self) -> None:
+        """Complete the outcome, whether the stream succeeded or not."""
+        self._source.outcomes.of(self.name).replication = Replication(
+            method=self.replication_method
+        )
 
     @cached_property
     def _state(self) -> StreamState:

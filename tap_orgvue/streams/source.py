@@ -10,7 +10,9 @@ from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.reporting.journal import Journal
+from tap_orgvue.reporting.outcomes import Outcomes
 from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.streams.dataset_names import DatasetNames
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
 from tap_orgvue.streams.prefetch import Prefetcher
@@ -40,7 +42,9 @@ class Source(msgspec.Struct, frozen=True):
         earlier: The streams of earlier runs.
         tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
-        journal: What each stream is doing.
+        journal: What each stream is doing, and for how long.
+        outcomes: How each stream ended.
+        dataset_names: What the datasets are called.
     """
 
     settings: Settings
@@ -53,11 +57,14 @@ class Source(msgspec.Struct, frozen=True):
     tenant: str
     prefetcher: Prefetcher[PrefetchedExport]
     journal: Journal
+    outcomes: Outcomes
+    dataset_names: DatasetNames
 
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.client.close()
         self.prefetcher.close()
+        self.dataset_names.close()
 
 
 def make_client(
@@ -100,6 +107,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
     logger: logging.Logger,
     client: Client | None = None,
     headers: HeaderReader | None = None,
+    names_in_catalog: Mapping[str, str] | None = None,
 ) -> Source:
     """Put together what the streams of a run share; no request is sent.
 
@@ -111,6 +119,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
         logger: The tap's.
         client: The tenant's API; that of the settings by default.
         headers: Reads the headers of exports; one for this client by default.
+        names_in_catalog: Dataset id in upper case to its name, as the catalog tells them.
 
     Raises:
         SettingsError: The state belongs to another tenant.
@@ -134,6 +143,15 @@ def make_source(  # noqa: PLR0913 - what the streams share
         include_calculations=settings.include_calculations,
         on_read=journal.count_discovered,
     )
+    discovery = Discovery(
+        client,
+        headers,
+        rules=rules,
+        settings=settings,
+        earlier=earlier,
+        catalog=catalog,
+        logger=logger,
+    )
     return Source(
         settings=settings,
         tenant=tenant,
@@ -141,15 +159,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
         rules=rules,
         client=client,
         headers=headers,
-        discovery=Discovery(
-            client,
-            headers,
-            rules=rules,
-            settings=settings,
-            earlier=earlier,
-            catalog=catalog,
-            logger=logger,
-        ),
+        discovery=discovery,
         fetcher=ExportFetcher(
             client,
             settings.export_mode,
@@ -159,4 +169,13 @@ def make_source(  # noqa: PLR0913 - what the streams share
         ),
         prefetcher=Prefetcher(settings.max_parallel_requests),
         journal=journal,
+        outcomes=Outcomes(),
+        dataset_names=DatasetNames(
+            client,
+            discovery,
+            names_in_catalog or {},
+            # With `skip_unchanged`, metadata tells them.
+            wanted=not settings.skip_unchanged
+            and (settings.run_report is not None or earlier.has_dataset_names),
+        ),
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tap_orgvue.orgvue.urls import is_loopback, origin_of
+from tap_orgvue.schema.known_properties import KnownProperties
 from tap_orgvue.schema.ownership import ColumnOwners
 from tap_orgvue.timestamps import format_instant, parse_instant
 
@@ -30,6 +31,16 @@ STATE_KEY = "orgvue"
 """Where it stands in a stream's bookmark."""
 
 SNAKE_CASE, ORIGINAL = "snake_case", "original"
+
+SHAPING_SETTINGS = (
+    "stream_maps",
+    "stream_map_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+)
+"""The SDK's own settings that change what a loader gets of a row."""
 
 _DIGEST_LENGTH = 12
 _HTTPS_PORT = 443
@@ -68,6 +79,10 @@ class Question(msgspec.Struct, frozen=True):
             hash_key=hmac.digest(hash_key, b"tap-orgvue", "sha256").hex()[:8] if hash_key else "",
         )
 
+    def sees_as(self, before: Question | None) -> bool:
+        """True if an earlier question could see the same properties of the dataset."""
+        return before is None or self.calculations == before.calculations
+
     def changes(self, before: Question, *, hashes: bool) -> list[str]:
         """What has changed since an earlier run, in words.
 
@@ -98,7 +113,10 @@ class StreamState(msgspec.Struct):
         protected: Pattern and property key of each property that `exclude_properties` or
             `hash_properties` protects.
         question: The question of the last run; None if an older version wrote the state.
-        rows: Rows of the last complete export; None before the first.
+        properties: The properties of the dataset; empty if an older version wrote the state.
+        dataset_name: What the dataset was called; None if unknown.
+        row_count: Rows of the last complete export; None before the first.
+        rows: Rows of the last complete export that the table mirrors; None before the first.
         version: The last version that records carried; None before the first.
         permissioned: True if the token's user saw only a part of the dataset; None if unknown.
         cache_key: The dataset's cache key at its last complete export.
@@ -112,6 +130,9 @@ class StreamState(msgspec.Struct):
     owners: ColumnOwners = msgspec.field(default_factory=ColumnOwners)
     protected: list[tuple[str, str]] = msgspec.field(default_factory=list)
     question: Question | None = None
+    properties: KnownProperties = msgspec.field(default_factory=KnownProperties)
+    dataset_name: str | None = None
+    row_count: int | None = None
     rows: int | None = None
     version: int | None = None
     permissioned: bool | None = None
@@ -125,8 +146,11 @@ class StreamState(msgspec.Struct):
         own = bookmark.get(STATE_KEY)
         if not isinstance(own, dict):
             return cls()
+        properties = KnownProperties.from_json(own.get("properties"), own.get("details"))
         if "columns" in own:
-            owners = ColumnOwners.from_json(own["columns"], own.get("names"))
+            owners = ColumnOwners.from_json(
+                own["columns"], own.get("names"), own.get("owned"), properties.keys()
+            )
         else:
             owners = ColumnOwners.from_types(_of_type(own.get("types"), dict) or {})
         question = own.get("question")
@@ -138,6 +162,9 @@ class StreamState(msgspec.Struct):
             owners=owners,
             protected=_pairs(protected) if isinstance(protected, list) else [],
             question=_question(question) if isinstance(question, list) else None,
+            properties=properties,
+            dataset_name=_of_type(own.get("dataset_name"), str),
+            row_count=_of_type(own.get("row_count"), int),
             rows=_of_type(own.get("rows"), int),
             version=_of_type(own.get("version"), int),
             permissioned=_of_type(own.get("permissioned"), bool),
@@ -148,7 +175,8 @@ class StreamState(msgspec.Struct):
 
     def to_json(self) -> dict[str, Any]:
         """The bookmark's member; small, since every STATE message repeats it."""
-        columns, names = self.owners.to_json()
+        columns, names, owned = self.owners.to_json(self.properties.keys())
+        keys, details = self.properties.to_json()
         question = self.question and [*msgspec.structs.astuple(self.question)]
         return {
             "tenant": self.tenant,
@@ -156,8 +184,13 @@ class StreamState(msgspec.Struct):
             "naming": self.naming,
             "columns": columns,
             "names": names,
+            "properties": keys,
+            "details": details,
+            "owned": owned,
             "protected": [list(pair) for pair in self.protected],
             "question": question,
+            "dataset_name": self.dataset_name,
+            "row_count": self.row_count,
             "rows": self.rows,
             "version": self.version,
             "permissioned": self.permissioned,

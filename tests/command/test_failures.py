@@ -175,7 +175,7 @@ def test_what_stops_a_run_leaves_what_is_delivered(serve: Callable[..., Orgvue])
     assert run.code == 3
     assert {stream: len(records) for stream, records in run.records.items()} == {"alpha": 20}
     assert "rows" in run.state["bookmarks"]["alpha"]["orgvue"]
-    *_, told, last = run.stderr.splitlines()
+    *_, told, _, last = run.stderr.splitlines()
     assert "beta, gamma" in told
     assert "alpha" not in told
     assert "40302" in last

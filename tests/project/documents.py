@@ -7,6 +7,7 @@ that is due, and where meltano.yml, which is written by hand, differs.
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import re
 from dataclasses import dataclass
@@ -336,3 +337,4 @@ if __name__ == "__main__":
     for part in (*parts(), transcript()):
         part.write()
     DEFINITION.write_text(plugin_definition(), encoding="utf-8")
+    importlib.import_module("tests.project.report_documents").write()

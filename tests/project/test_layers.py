@@ -28,16 +28,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exit_codes": {"settings", "singer", "orgvue"},
     "checking": {"streams", "settings", "exports", "schema", "singer", "orgvue", "scrubbing"}
     | {"exit_codes"},
+    "run_recording": {"reporting", "streams", "settings", "scrubbing"},
     "tap_command": {
         *("checking", "reporting", "streams", "exports", "settings", "singer", "orgvue"),
-        *("exit_codes", "scrubbing"),
+        *("run_recording", "exit_codes", "pages", "scrubbing"),
     },
     "tap": {
         *("tap_command", "reporting", "streams", "settings", "exports", "schema", "singer"),
-        *("orgvue", "exit_codes", "scrubbing"),
+        *("orgvue", "run_recording", "exit_codes", "scrubbing"),
     },
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
-    | {"exit_codes", "tuning"},
+    | {"run_recording", "exit_codes", "tuning"},
     "__main__": {"cli", "singer", "tuning"},
     "report_command": {"pages", "tap", "settings", "orgvue", "scrubbing"},
     "tuning": set(),

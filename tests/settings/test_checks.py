@@ -62,6 +62,7 @@ def test_an_unknown_rule_of_the_schema_is_told_without_the_value() -> None:
             "new_properties: rescue needs rescue_data to be true.",
         ),
         ({"hash_properties": ["a"]}, "hash_key: is required with hash_properties."),
+        ({"run_report_keep": 5}, "run_report_keep: needs run_report."),
         (
             {"flattening_max_depth": -1, "flattening_enabled": True},
             "flattening_max_depth: is required with flattening_enabled, at least 0.",
@@ -71,9 +72,17 @@ def test_an_unknown_rule_of_the_schema_is_told_without_the_value() -> None:
 def test_settings_that_contradict_one_another(given: dict[str, Any], told: str) -> None:
     """Two settings that exclude each other are one line; each of them alone is none."""
     assert contradictions({**GOOD, **given}, REGIONS) == [told]
-    for name in given.keys() - {"hash_properties", "flattening_enabled"}:
+    for name in given.keys() - {"hash_properties", "flattening_enabled", "run_report_keep"}:
         alone = {name: given[name]}
         assert contradictions({**GOOD, **alone}, REGIONS) == []
+
+
+@pytest.mark.parametrize(
+    "more", [{"run_report_keep": 90}, {"run_report_keep": 5, "run_report": "x"}]
+)
+def test_reports_that_are_kept(more: dict[str, Any]) -> None:
+    """Meltano passes the default on, also without a folder; with one, any number has an effect."""
+    assert contradictions({**GOOD, **more}, REGIONS) == []
 
 
 @pytest.mark.parametrize("depth", [0, 1, "many"])

@@ -74,6 +74,36 @@ def test_an_error_holds_on_to_nothing() -> None:
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
+def test_each_end_of_a_stream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A complete stream, a failed one with its causes, and one that a signal or the run ends."""
+    ended: list[tuple[str, str | None, bool]] = []
+
+    def note(_: object, stream: Stream, error: BaseException | None) -> None:
+        caused = error is not None and error.__cause__ is not None
+        ended.append((stream.name, None if error is None else type(error).__name__, caused))
+
+    monkeypatch.setattr(SmallTap, "stream_ended", note)
+
+    def fail() -> object:
+        raise ValueError from KeyError()
+
+    tap = small_tap()
+    tap.first.happen = fail
+    run_of(tap)
+    assert ended == [("first", "ValueError", True), ("second", None, False)]
+    for error in (LookupError(), OutputFailed()):
+        tap = small_tap()
+        tap.first.happen = raising(error)
+        with standard_output(), pytest.raises(type(error)):
+            tap.run()
+    tap = small_tap()
+    tap.first.happen = lambda: signalled(tap)
+    with standard_output(), pytest.raises(Terminated):
+        tap.run()
+    assert [name for name, _, _ in ended[2:]] == ["first"] * 3
+    assert ended[-1][1] == "Terminated"
+
+
 @pytest.mark.parametrize("error", [LookupError("No token."), OutputFailed("No room.")])
 def test_some_errors_end_the_run(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     """What every other stream would meet is raised; the streams that were not sent are named."""

@@ -1,0 +1,51 @@
+"""An error as the run report has it: the kind of its cause, codes, status, trace id."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.errors import OrgvueError, Refusal
+from tap_orgvue.reporting.run_report import ErrorReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_ROW_ID = re.compile(r"\(row (?!\d+ of)[^)]*\)")
+"""A row that a message names by its `_id`, which is the value of a cell."""
+
+
+def error_report(error: BaseException, message: str) -> ErrorReport:
+    """Describe an error.
+
+    Args:
+        error: The error; its explicit causes are looked at, too.
+        message: What the log says of it; ids of rows are left out.
+    """
+    causes = list(_causes(error))
+    refusal = next((each for each in causes if isinstance(each, Refusal)), None)
+    # An error of a stream wraps that of the request: the latter says more.
+    kind = next((each for each in reversed(causes) if type(each) is not OrgvueError), error)
+    return ErrorReport(
+        type=type(kind).__name__,
+        message=_ROW_ID.sub("(a row)", message),
+        codes=tuple(sorted(refusal.codes)) if refusal else (),
+        status=refusal.status if refusal else None,
+        trace_id=refusal.trace_id if refusal else "",
+        retryable=any(map(_may_succeed_later, causes)),
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and its explicit causes, each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
+
+
+def _may_succeed_later(error: BaseException) -> bool:
+    return isinstance(error, OrgvueError) and (error.retryable or error.remedy is Remedy.LATER)

@@ -1,0 +1,102 @@
+"""Run reports as files: one a run, written atomically; older ones of the tenant are removed."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+_NAME = re.compile(r"run-(?P<instant>\d{8}T\d{6}Z)-(?P<tenant>.+)-[0-9a-f]{6}\.json", re.ASCII)
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.]")
+_LONGEST_TENANT = 64
+
+
+class _Owner(msgspec.Struct):
+    """Whose report a file is."""
+
+    tenant: str
+
+
+def report_name(instant: datetime, tenant_id: str) -> str:
+    """A new name of a file: `run-20260131T020000Z-ACME-1f00a2.json`; names sort by time.
+
+    Args:
+        instant: The begin of the run, in UTC.
+        tenant_id: The tenant's id; other characters than letters, digits, `_` and `.` become `_`.
+    """
+    return f"run-{instant:%Y%m%dT%H%M%SZ}-{safe_name(tenant_id)}-{os.urandom(3).hex()}.json"
+
+
+def safe_name(tenant_id: str) -> str:
+    """A tenant's id as a part of a file's name."""
+    return _UNSAFE.sub("_", tenant_id)[:_LONGEST_TENANT] or "_"
+
+
+def write_report(folder: Path, name: str, content: bytes) -> Path:
+    """Write a report that only this user may read; it is there whole or not at all.
+
+    Args:
+        folder: Made if it is not there.
+        name: See `report_name`.
+        content: The report.
+
+    Raises:
+        OSError: It cannot be written; nothing is left of it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, partial = folder / name, folder / f".{name}.part"
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    return path
+
+
+def remove_older(newest: Path, *, tenant: str, tenant_id: str, keep: int) -> None:
+    """Remove older reports of a tenant.
+
+    Args:
+        newest: The report of this run, which stays.
+        tenant: The tenant as reports name it; others may have the same id on another server.
+        tenant_id: The tenant's id.
+        keep: The number of reports that stay, this run's included.
+
+    Raises:
+        OSError: The folder cannot be read, or a file cannot be removed.
+    """
+    others = list(_others(newest, safe_name(tenant_id)))
+    if len(others) < keep:
+        return
+    ours = sorted(each for each in others if _tenant_of(each[-1]) == tenant)
+    for *_, path in ours[: max(0, len(ours) - keep + 1)]:
+        # Another run may have removed it.
+        path.unlink(missing_ok=True)
+
+
+def _others(newest: Path, tenant: str) -> Iterator[tuple[str, int, Path]]:
+    """Instant, time of the last change and path of the other reports whose names have a tenant."""
+    for path in newest.parent.iterdir():
+        found = _NAME.fullmatch(path.name)
+        if found and found["tenant"] == tenant and path != newest:
+            with suppress(FileNotFoundError):
+                yield found["instant"], path.stat().st_mtime_ns, path
+
+
+def _tenant_of(path: Path) -> str | None:
+    """The tenant of a report; None if the file is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Owner).tenant
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,219 @@
+"""What changed in a dataset since the stream's last run, and how the log says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tap_orgvue.reporting.lines import number
+from tap_orgvue.reporting.run_report import Change
+from tap_orgvue.schema.column_types import ColumnType, column_type_of
+from tap_orgvue.schema.known_properties import KnownProperties, KnownProperty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.schema.columns import Column
+
+DATASET_RENAMED = "dataset_renamed"
+PROPERTY_ADDED = "property_added"
+PROPERTY_GONE = "property_gone"
+PROPERTY_RENAMED = "property_renamed"
+PROPERTY_RETYPED = "property_retyped"
+COLUMN_EMPTIED = "column_emptied"
+ROWS_CHANGED = "rows_changed"
+
+_LEAST_ROWS = 100
+"""Rows from which on a change of their number is told."""
+_MAX_NAMED = 10
+"""The most properties or columns that one sentence names."""
+
+
+class SeenProperties(msgspec.Struct, frozen=True):
+    """The properties of a dataset, as far as a run sees them.
+
+    Attributes:
+        headers: The columns of the export.
+        others: Columns of the catalog that the export was not asked for.
+        is_complete: True if a property that is in neither is gone for certain.
+    """
+
+    headers: Sequence[Property]
+    others: Sequence[Column] = ()
+    is_complete: bool = True
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all of them."""
+        return [*(each.key for each in self.headers), *(each.key for each in self.others)]
+
+    def remembered(self, known: KnownProperties, filled: Collection[str] | None) -> KnownProperties:
+        """What the next run is to know.
+
+        Args:
+            known: What earlier runs saw.
+            filled: Keys of the properties whose columns had values; None if nobody looked at all
+                rows.
+        """
+        found: dict[str, KnownProperty] = {}
+        for header in self.headers:
+            before = known.find(header.key) or KnownProperty()
+            found[header.key] = KnownProperty.delivered(
+                column_type_of(header.key, header.type),
+                header.name,
+                filled=before.filled if filled is None else header.key in filled,
+            )
+        for column in self.others:
+            found[column.key] = known.find(column.key) or KnownProperty()
+        if not self.is_complete:
+            left, _ = known.others(found)
+            found |= {key: each for key in left if (each := known.find(key)) is not None}
+        return KnownProperties(found.items())
+
+
+def property_changes(
+    known: KnownProperties, seen: SeenProperties, titles: Mapping[str, str]
+) -> list[Change]:
+    """Compare the properties with those of earlier runs.
+
+    Args:
+        known: What earlier runs saw; of a first run nothing, which no change follows from.
+        seen: What this run sees.
+        titles: Property key to its display name in the catalog, which may be the earlier one.
+    """
+    if not len(known):
+        return []
+    added, renamed, retyped = [], [], []
+    for header in seen.headers:
+        before, now = known.find(header.key), column_type_of(header.key, header.type)
+        if before is None:
+            added.append(Change(kind=PROPERTY_ADDED, name=header.key, now=header.name))
+            continue
+        if before.name_digest and not before.is_called(header.name):
+            title = titles.get(header.key, "")
+            earlier = before.name or (title if before.is_called(title) else None)
+            renamed.append(
+                Change(kind=PROPERTY_RENAMED, name=header.key, before=earlier, now=header.name)
+            )
+        if before.type not in {None, now}:
+            retyped.append(
+                Change(
+                    kind=PROPERTY_RETYPED,
+                    name=header.key,
+                    before=ColumnType(before.type).value,
+                    now=now.value,
+                )
+            )
+    added += [
+        Change(kind=PROPERTY_ADDED, name=column.key, now=column.title or column.key)
+        for column in seen.others
+        if known.find(column.key) is None
+    ]
+    return [*added, *_gone(known, seen, titles), *renamed, *retyped]
+
+
+def _gone(known: KnownProperties, seen: SeenProperties, titles: Mapping[str, str]) -> list[Change]:
+    if not seen.is_complete:
+        return []
+    now = set(seen.keys)
+    keys, count = known.others(now)
+    # Of a dataset with very long keys only the catalog can tell which one is gone.
+    keys = keys or [key for key in titles if key not in now and known.find(key) is not None]
+    unnamed = [""] * (count - len(keys))
+    return [
+        Change(kind=PROPERTY_GONE, name=key, before=_name_of(known, key) or titles.get(key))
+        for key in (*keys, *unnamed)
+    ]
+
+
+def _name_of(known: KnownProperties, key: str) -> str | None:
+    found = known.find(key)
+    return found.name if found else None
+
+
+def rows_change(stream: str, before: int | None, now: int, percent: int) -> list[Change]:
+    """Compare the rows of a complete export with those of the last one.
+
+    Args:
+        stream: The stream's name.
+        before: Rows of the last one; None if unknown.
+        now: Rows of this one.
+        percent: The setting `row_change_warn_percent`; 0 for never.
+    """
+    if before is None or not percent or max(before, now) < _LEAST_ROWS:
+        return []
+    if abs(now - before) * 100 <= percent * before:
+        return []
+    return [Change(kind=ROWS_CHANGED, name=stream, before=str(before), now=str(now))]
+
+
+def describe(
+    stream: str, changes: Iterable[Change], *, new_properties: str, rows_percent: int
+) -> str:
+    """A text for the log, which names each change and the setting that handles it.
+
+    Args:
+        stream: The stream's name.
+        changes: At least one.
+        new_properties: The setting of that name.
+        rows_percent: The setting `row_change_warn_percent`.
+    """
+    found: dict[str, list[Change]] = {kind: [] for kind in _HEADINGS}
+    for change in changes:
+        found[change.kind].append(change)
+    remedies = {
+        PROPERTY_ADDED: f"`new_properties` is {new_properties}",
+        ROWS_CHANGED: f"`row_change_warn_percent` is {rows_percent}",
+        **_REMEDIES,
+    }
+    sentences = [
+        f"{_HEADINGS[kind]}{_listed(map(_PHRASES[kind], some))}; {remedies[kind]}."
+        for kind, some in found.items()
+        if some
+    ]
+    return f"Stream '{stream}': its dataset changed since the last run. {' '.join(sentences)}"
+
+
+_HEADINGS = {
+    DATASET_RENAMED: "It is called ",
+    PROPERTY_ADDED: "New properties: ",
+    PROPERTY_GONE: "Properties gone: ",
+    PROPERTY_RENAMED: "Renamed properties: ",
+    PROPERTY_RETYPED: "Retyped properties: ",
+    COLUMN_EMPTIED: "Columns without any value now: ",
+    ROWS_CHANGED: "It has ",
+}
+"""Kinds of changes, in the order in which they are told."""
+
+_REMEDIES = {
+    DATASET_RENAMED: "the stream keeps its name, `stream_names` sets another",
+    PROPERTY_GONE: "`property_names` gives a column to a successor",
+    PROPERTY_RENAMED: "columns keep their names, `property_names` sets others",
+    PROPERTY_RETYPED: "columns keep their types, `property_types` sets others",
+    COLUMN_EMPTIED: "properties that are calculated through links need `linking_relationships`",
+}
+
+_PHRASES: Mapping[str, Callable[[Change], str]] = {
+    DATASET_RENAMED: lambda change: f"{change.now!r} now, {change.before!r} before",
+    PROPERTY_ADDED: lambda change: repr(change.name),
+    PROPERTY_GONE: lambda change: repr(change.name) if change.name else "one with a long key",
+    PROPERTY_RENAMED: lambda change: (
+        f"{change.name!r} is called {change.now!r} now"
+        + (f", {change.before!r} before" if change.before else "")
+    ),
+    PROPERTY_RETYPED: lambda change: f"{change.name!r} is {change.now} now, {change.before} before",
+    COLUMN_EMPTIED: lambda change: repr(change.name),
+    ROWS_CHANGED: lambda change: (
+        f"{number(int(change.now or 0))} rows now, {number(int(change.before or 0))} before"
+    ),
+}
+
+
+def _listed(texts: Iterable[str]) -> str:
+    every = list(texts)
+    shown = every[:_MAX_NAMED]
+    if more := len(every) - len(shown):
+        shown.append(f"and {number(more)} more")
+    return ", ".join(shown)

@@ -1,0 +1,91 @@
+"""Records how the streams of a run end, and tells of each in the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.reporting.error_report import error_report
+from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.lines import stream_fields, stream_line
+from tap_orgvue.reporting.run_report import Status
+from tap_orgvue.singer.errors import error_message
+from tap_orgvue.streams.draft_streams import DraftStream
+from tap_orgvue.streams.metadata_streams import MetadataStream
+from tap_orgvue.streams.reported_stream import ReportedStream
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable
+
+    from singer_sdk import Stream
+
+    from tap_orgvue.streams.absent import SkippedInCatalog
+    from tap_orgvue.streams.source import Source
+
+
+def plan_outcomes(
+    source: Source, selected: Iterable[Stream], skipped: Iterable[SkippedInCatalog]
+) -> None:
+    """Note which streams the run is to send, and what discovery left out.
+
+    Args:
+        source: The tenant.
+        selected: The selected streams, in their order.
+        skipped: The datasets that discovery skipped.
+    """
+    for stream in selected:
+        outcome = source.outcomes.of(stream.name)
+        if isinstance(stream, ReportedStream):
+            outcome.dataset_id = stream.dataset_id.upper()
+            outcome.dataset_name = source.dataset_names.in_catalog(stream.dataset_id)
+    for each in skipped:
+        note_absent(source, Status.LEFT_OUT, each.dataset_id, each.name, OrgvueError(each.reason))
+    for found in source.discovery.skipped:
+        dataset = found.dataset
+        note_absent(source, Status.LEFT_OUT, dataset.dataset_id.upper(), dataset.name, found.error)
+
+
+def note_absent(
+    source: Source, status: Status, dataset_id: str, name: str, error: Exception
+) -> None:
+    """Note a dataset that could not be sent.
+
+    Args:
+        source: The tenant.
+        status: Missing or left out.
+        dataset_id: In upper case; empty if the list's entry has none.
+        name: Its stream's name, else its own.
+        error: Why it was not sent.
+    """
+    outcome = source.outcomes.absent(dataset_id or name)
+    outcome.stream = source.earlier.stream_owners.get(dataset_id, name)
+    outcome.dataset_id = dataset_id or None
+    if status is Status.LEFT_OUT:
+        outcome.dataset_name = name
+    outcome.status, outcome.error = status, error_report(error, error_message(error))
+
+
+def stream_ended(
+    source: Source, stream: Stream, error: BaseException | None, logger: logging.Logger
+) -> None:
+    """Note how a stream ended; one line in the log if it did not fail.
+
+    Args:
+        source: The tenant.
+        stream: The stream.
+        error: What ended it early; None if it is complete.
+        logger: The tap's.
+    """
+    outcome, entry = source.outcomes.of(stream.name), source.journal.stream(stream.name)
+    entry.enter(Stage.ENDED)
+    if error is not None:
+        outcome.status = Status.FAILED
+        outcome.error = error_report(error, error_message(error))
+    elif outcome.status is Status.NOT_REACHED:
+        outcome.status = Status.SUCCEEDED
+    if isinstance(stream, (ReportedStream, MetadataStream, DraftStream)):
+        stream.complete_outcome()
+    if error is None:
+        report = outcome.report(source.journal, source.client)
+        logger.info("%s", stream_line(report), extra=stream_fields(report))
