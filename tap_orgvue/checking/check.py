@@ -178,6 +178,8 @@ class Check:
         """The later stages, the plan and the assumptions, all of them at once."""
         self._start(PLAN_STAGE, self._plan.make)
         self._start("list", lambda: probes.probe_list(self._client, self._evidence))
+        if self._tap.settings.drafts:
+            self._start("drafts", lambda: probes.probe_drafts(self._client, self._evidence))
         self._start(_BATCHES, self._check_batches)
         self._headers.first.wait(max(0, self._deadline.left()))
         sample = self._sample()
@@ -341,6 +343,7 @@ class Check:
             tenant_id=self._tap.settings.tenant_id,
             stages=self._stages,
             streams=streams,
+            drafts=plan.drafts,
             ended=self._ended or plan.ended,
             failed=[*self._failed, *plan.failed.values()],
             warnings=[*self._log.warnings, *plan.warnings],
@@ -356,5 +359,3 @@ class Check:
             yield f"{len(late)} streams: {', '.join(late)}."
         if self._headers.not_reached:
             yield "Settings that name streams and properties: some of these were not reached."
-        if streams:
-            yield from self._plan.drafts()

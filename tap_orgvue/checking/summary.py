@@ -19,7 +19,7 @@ from tap_orgvue.singer.errors import error_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_orgvue.checking.report import AssumptionReport, StreamPlan
+    from tap_orgvue.checking.report import AssumptionReport, DraftsPlan, StreamPlan
 
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns")
 JOB_STAGE, PLAN_STAGE, ASSUMPTIONS_STAGE = "finished exports", "plan", "assumptions"
@@ -72,6 +72,7 @@ def compose(  # noqa: PLR0913 - what a check finds
     tenant_id: str,
     stages: Sequence[StageReport],
     streams: Sequence[StreamPlan],
+    drafts: DraftsPlan | None,
     ended: Exception | None,
     failed: Sequence[Exception],
     warnings: Sequence[str],
@@ -84,6 +85,7 @@ def compose(  # noqa: PLR0913 - what a check finds
         tenant_id: The tenant.
         stages: The stages that were told already.
         streams: The plan.
+        drafts: The plan's drafts.
         ended: What would end the run, or ended the check; or None.
         failed: What would fail in the run.
         warnings: What the run would warn of.
@@ -96,6 +98,7 @@ def compose(  # noqa: PLR0913 - what a check finds
         tap_version=__version__,
         tenant_id=tenant_id,
         streams=[_scrubbed(stream) for stream in streams],
+        drafts=drafts,
         errors=[line for line in _lines(lines) if line not in told],
         warnings=_lines(warnings),
         not_checked=_lines(not_checked),

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tap_orgvue.simulator import Orgvue
 
-NEVER_CHECKED = {"too-large-status", "wrong-tenant-status"}
-BY_SETTINGS = {"job-linking", "items"}
+NEVER_CHECKED = {"too-large-status", "wrong-tenant-status", "draft-actions"}
+BY_SETTINGS = {"job-linking", "items", "draft-list", "draft-base"}
 
 
 @pytest.fixture(autouse=True)
