@@ -42,6 +42,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.orgvue.models import MODIFIED_AT, ExportMode
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.singer.errors import BatchFileFailed
 from tap_orgvue.streams.source import make_client
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ class Check:
         if batches := self._tap.config.get("batch_config"):
             try:
                 check_batch_root(batches)
-            except OrgvueError as error:
+            except BatchFileFailed as error:
                 self._failed.append(error)
 
     def _check_folders(self) -> None:

@@ -303,7 +303,8 @@ class Plan:
         """Take that no export job comes to a result, which some streams need."""
         for name, row in self._rows.items():
             if row.deliveries == ("job",) and name not in self.failed:
-                self.failed[name] = OrgvueError(f"Stream '{name}' needs an export job. {error}")
+                message = f"Stream '{name}' needs an export job. {error}"
+                self.failed[name] = error.with_message(message)
                 self._rows[name] = _failing(row, error)
 
     # -- the rows

@@ -166,7 +166,7 @@ def test_an_entry_of_the_list_that_is_bad(orgvue: Orgvue) -> None:
     entries = [{"datasetId": orgvue.dataset("People").dataset_id, "name": "People"}, {"name": "X"}]
     orgvue.answer(on="list", body=json.dumps(entries).encode(), times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == command(orgvue.config).code == 1
+    assert run.code == command(orgvue.config).code == 5
     assert "✓ datasets: 1 are listed; 1 cannot be read. Entry 2 of the list of" in run.stdout
     assert "✗ Entry 2 of the list of datasets, 'X', has no text as its `datasetId`." in run.stdout
 
@@ -195,7 +195,7 @@ def test_the_check_ends_in_time(
     assert failed.text.startswith("not done in time: the whole check takes 0.6 seconds")
     assert told[-1].stage == "finished exports"
     assert told[-1].status is StageStatus.NOT_CHECKED
-    assert report.exit_code == 1
+    assert report.exit_code == 4
 
 
 def test_schemas_alone(orgvue: Orgvue) -> None:
