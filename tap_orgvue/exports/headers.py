@@ -8,6 +8,7 @@ import msgspec
 
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import (
     RUN_ENDING,
     ConnectionFailed,
@@ -81,6 +82,8 @@ class SkippedDataset(msgspec.Struct, frozen=True):
 
 class NotReached(DeadlineExceeded):
     """The headers were not read in the time of a check; a run takes the time it needs."""
+
+    remedy = Remedy.LATER
 
 
 class HeaderReader:
