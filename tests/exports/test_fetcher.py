@@ -513,7 +513,7 @@ def test_what_is_too_large_comes_through_a_job(
     assert_complete(orgvue, sync(orgvue.config, catalog))
     routes = [request.route for request in orgvue.requests[before:]]
     assert routes == ["export", "job", "ticket", "result"]
-    said = [r.getMessage() for r in caplog.records if "export job" in r.getMessage()]
+    said = [r.getMessage() for r in caplog.records if "is fetched by export job" in r.getMessage()]
     assert len(said) == 1
     assert "'people'" in said[0]
     assert str(status) in said[0]

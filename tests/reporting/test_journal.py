@@ -133,7 +133,7 @@ def test_streams_made_of_metadata(serve: Serve, stages: Stages) -> None:
     assert list(found) == ["alpha", "beta", "orgvue_properties"]
     assert found["orgvue_properties"].rows == 10
     turns = ["WAITING", "SENDING"] * 2
-    assert stages["orgvue_properties"] == [*turns, "WAITING", "ENDED"]
+    assert stages["orgvue_properties"] == [*turns, "WAITING", "SENDING", "ENDED"]
 
 
 def test_discovery_is_counted(serve: Serve) -> None:
