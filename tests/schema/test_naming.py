@@ -23,7 +23,7 @@ from tap_orgvue.schema.naming import (
     shared_names,
     stream_names,
 )
-from tests.project.documents import README
+from tests.project.documents import DOCS
 
 if TYPE_CHECKING:
     import random
@@ -188,9 +188,10 @@ def test_a_text_becomes_words(text: str, name: str) -> None:
 
 
 def test_the_names_that_the_documentation_shows() -> None:
-    """Each name in README is the one that the tap gives."""
-    section = README.read_text(encoding="utf-8").split("**Stream names**")[1].split("**Types.**")[0]
-    shown = dict(re.findall(r"`([^`]+)` (?:becomes )?`([^`]+)`", section))
+    """Each name in the documentation is the one that the tap gives."""
+    page = (DOCS / "streams-and-names.md").read_text(encoding="utf-8")
+    section = page.split("## Stream names")[1].split("## Names have owners")[0]
+    shown = dict(re.findall(r"`([^`]+)` (?:becomes |\| )?`([^`]+)`", section))
     assert len(shown) == 12
     assert shown == {text: own_column_name(text) for text in shown}
 
