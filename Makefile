@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 # Tests mostly wait, for servers and processes: more workers than cores.
 WORKERS ?= 4
 LOADERS := $(patsubst loaders/%.lock,%,$(sort $(wildcard loaders/*.lock)))
+ENVIRONMENTS := $(patsubst environments/%.lock,%,$(sort $(wildcard environments/*.lock)))
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint types unit loaders docs bench fuzz kills soak mutants dist \
+.PHONY: help setup demo check test lint types unit loaders environments docs bench fuzz kills soak queue mutants dist \
 	sbom lock clean
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo "make fuzz     hostile input for longer than make test does"
 	@echo "make kills    the tap, killed at more points than make test does"
 	@echo "make soak     300 datasets on a bad day: throttled, broken off, late; with figures"
+	@echo "make queue    tenants and shards under Dagster's daemon: who ran when"
 	@echo "make mutants  small changes to the code, and which of them no test notices"
 	@echo "make dist     the wheel and the source archive, in dist/"
 	@echo "make sbom     the software bill of materials of what is released, in output/"
@@ -59,6 +61,14 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
+# What runs beside the tap, neither a part of it nor a loader.
+environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
+
+.venv-loaders/%/.locked: environments/%.lock | $(VENV)/bin/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
 # --- what there is to run -------------------------------------------------------------------
 
 demo: $(VENV)/.project
@@ -84,7 +94,7 @@ lint: $(VENV)/.project
 types: $(VENV)/.project
 	$(BIN)/mypy
 
-unit: $(VENV)/.project loaders
+unit: $(VENV)/.project loaders environments
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
@@ -106,6 +116,10 @@ kills: $(VENV)/.project
 # `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
 	$(BIN)/python -m tests.trials.soak $(SIZE)
+
+# `make queue SIZE="--tenants 4 --at-once 6"` takes more.
+queue: $(VENV)/.project .venv-loaders/target-postgres/.locked .venv-loaders/dagster/.locked
+	$(BIN)/python -m tests.trials.dagster_queue $(SIZE)
 
 # `make mutants SAMPLE="--seed 7 --only tap_orgvue/exports"` runs a chosen sample.
 mutants: $(VENV)/.project
@@ -133,6 +147,11 @@ lock: $(VENV)/.project
 	$(BIN)/uv $(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.lock
 	for name in $(LOADERS); do \
 		$(BIN)/uv $(COMPILE) $(UPGRADE) loaders/$$name.in -o loaders/$$name.lock || exit 1; \
+	done
+	# pip asks for the pin of a requirement with extras by the name with them.
+	for name in $(ENVIRONMENTS); do \
+		$(BIN)/uv $(COMPILE) --no-strip-extras $(UPGRADE) environments/$$name.in \
+			-o environments/$$name.lock || exit 1; \
 	done
 
 clean:
