@@ -54,7 +54,7 @@ def discover(tenant: str, requests_per_second: int) -> int:
     with TemporaryDirectory() as name:
         folder, found = Path(name), Path(name) / "found.json"
         words = _options(tenant, folder, max_requests_per_second=requests_per_second)
-        save(folder / "state.json", {"bookmarks": _bookmarks(tenant)})
+        save(folder / "state.json", {"bookmarks": read_bookmarks(tenant)})
         command = [*TAP, *words, "--state", str(folder / "state.json"), "--discover"]
         with found.open("wb") as out, _started(command, _for_tap(tenant), out) as tap:
             code = tap.wait()
@@ -73,7 +73,7 @@ def run(tenant: str, shard: int, catalog: dict[str, Any], requests_per_second: i
         )
         for option, document in {
             "catalog": catalog,
-            "state": {"bookmarks": _bookmarks(tenant, shard)},
+            "state": {"bookmarks": read_bookmarks(tenant, shard)},
             "loader": TENANTS[tenant]["loader"],
         }.items():
             save(folder / f"{option}.json", document)
@@ -90,7 +90,7 @@ def run(tenant: str, shard: int, catalog: dict[str, Any], requests_per_second: i
                 loader.stdin.close()  # type: ignore[union-attr] - is a pipe
                 codes = tap.wait(), loader.wait()
         finally:
-            _keep_state(tenant, shard, states.read_text(encoding="utf-8"))
+            keep_state(tenant, shard, states.read_text(encoding="utf-8"))
         report = None
         for path in reports.glob("run-*.json"):
             report = json.loads(path.read_bytes())
@@ -149,7 +149,7 @@ def save(path: UPath | Path, document: object) -> None:
         path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _bookmarks(tenant: str, shard: int | None = None) -> dict[str, Any]:
+def read_bookmarks(tenant: str, shard: int | None = None) -> dict[str, Any]:
     """The states of a tenant's streams, or of a shard's: one file for each stream."""
     found = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
@@ -166,13 +166,17 @@ def _shard_of_state(tenant: str, stream: str, bookmark: dict[str, Any]) -> int:
     return shard_of(tenant, bookmark.get("orgvue", {}).get("dataset") or stream)
 
 
-def _keep_state(tenant: str, shard: int, lines: str) -> None:
+def keep_state(tenant: str, shard: int, lines: str) -> None:
     """Keep the state in the last line that the loader wrote, if it is one: one file a stream."""
+    folder = STORE / "states" / tenant
     with suppress(IndexError, KeyError, TypeError, ValueError):
         bookmarks = json.loads(lines.splitlines()[-1])["bookmarks"]
+        # Retired ones: the tap hands on all others, those that it did not load included.
+        for stream in read_bookmarks(tenant, shard).keys() - bookmarks.keys():
+            (folder / f"{stream}.json").unlink()
         for stream, bookmark in bookmarks.items():
             if bookmark and _shard_of_state(tenant, stream, bookmark) == shard:
-                save(STORE / "states" / tenant / f"{stream}.json", bookmark)
+                save(folder / f"{stream}.json", bookmark)
 
 
 def _options(tenant: str, folder: Path, **settings: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -201,6 +202,21 @@ def test_a_loader_that_fails_has_all_of_its_shard_sent_again(
         assert request["config"]["ops"]["orgvue_shard"]["config"] == {"streams": []}
         database.ask("drop view acme.people")
         assert engine.run(**request)["succeeded"]
+
+
+def test_a_retired_stream_is_forgotten(example: Callable[..., Dagster]) -> None:
+    """Its state goes, those of other streams and of the other shard stay."""
+    with serve("ACME", people=0, jobs=1) as acme:
+        engine = example({"acme": acme}, retired_streams=["gone"])
+        engine.run("discovery", "acme")
+        assert engine.run("load", shard("acme", 1))["succeeded"]
+        assert engine.run("load", shard("acme", 0))["succeeded"]
+        states = engine.folder / "store" / "states" / "acme"
+        gone = json.loads((states / "people.json").read_bytes())
+        gone["orgvue"]["dataset"] = id_in(0, "gone")
+        (states / "gone.json").write_text(json.dumps(gone), encoding="utf-8")
+        assert engine.run("load", shard("acme", 0))["succeeded"]
+        assert sorted(engine.state("acme")) == ["jobs", "people"]
 
 
 def test_cancelling_ends_tap_and_loader(example: Callable[..., Dagster]) -> None:
