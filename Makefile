@@ -14,12 +14,13 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 	--custom-compile-command "make lock"
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint types unit loaders environments docs bench fuzz kills soak queue mutants dist \
-	sbom lock clean
+.PHONY: help setup demo answers check test lint types unit loaders environments docs bench fuzz \
+	kills soak queue mutants dist sbom lock clean
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
 	@echo "              with KEEP=1 both stay up to look around"
+	@echo "make answers  the same tenant, loaded, and three questions answered by dbt's models"
 	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
 	@echo "make test     linters, types, tests with coverage, real loaders"
 	@echo "make docs     the documentation as a site, in output/docs"
@@ -61,7 +62,7 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
-# What runs beside the tap, neither a part of it nor a loader.
+# What runs beside the tap, neither a part of it nor a loader: Dagster, dbt.
 environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
 
 .venv-loaders/%/.locked: environments/%.lock | $(VENV)/bin/python
@@ -73,6 +74,9 @@ environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
 
 demo: $(VENV)/.project
 	@$(BIN)/python -m demo
+
+answers: $(VENV)/.project .venv-loaders/target-postgres/.locked .venv-loaders/dbt/.locked
+	@$(BIN)/python -m demo.answers
 
 # Parallel tests start hundreds of processes: each module is compiled once, not in every one.
 check unit: export PYTHONDONTWRITEBYTECODE :=

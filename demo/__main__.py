@@ -29,7 +29,7 @@ OUTPUT = ROOT / "output"
 """Run reports and pages: not removed, so that the runs of several demos are seen over time."""
 SCHEMA = "orgvue"
 LOCKS = (ROOT / "loaders" / "target-postgres.lock", ROOT / "requirements.lock")
-OTHERS = ("MELTANO_", "TAP_ORGVUE_", "TARGET_POSTGRES_")
+OTHERS = ("MELTANO_", "TAP_ORGVUE_", "TARGET_POSTGRES_", "DBT_")
 
 PEOPLE_IN_POSITIONS = """
     select people.name, positions.title, positions.department, people.start_date, people.salary

@@ -11,6 +11,7 @@ from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
 from tap_orgvue.reporting.run_report import Status
 from tap_orgvue.run_recording import report_settings
 from tap_orgvue.schema.columns import columns_in
+from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.settings.data_settings import FailOrWarn
@@ -27,7 +28,17 @@ from tap_orgvue.streams.absent import (
     skipped_datasets,
     to_catalog,
 )
+from tap_orgvue.streams.catalog_facts import add_facts
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.draft_actions_stream import DraftActionsStream
+from tap_orgvue.streams.draft_checks import (
+    mistakes_about_drafts,
+    protect_in_drafts,
+    streams_without_setting,
+)
+from tap_orgvue.streams.draft_datasets import DraftDatasets
+from tap_orgvue.streams.draft_streams import DraftsStream
+from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect
@@ -143,7 +154,22 @@ class TapOrgvue(TapCommand):
             definitions = list(discovery.streams())
         streams = [DatasetStream(self, self.source, definition) for definition in definitions]
         self._check_names(definitions)
-        return [*streams, DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
+        about = [DatasetsStream(self, self.source), PropertiesStream(self, self.source)]
+        return [*streams, *about, *self._draft_streams(streams)]
+
+    def _draft_streams(self, streams: Sequence[DatasetStream]) -> Sequence[Stream]:
+        """Make the streams of drafts, if the setting `drafts` asks for any."""
+        for warning in streams_without_setting(self.settings, self.input_catalog):
+            self.logger.warning("%s", warning)
+        if not self.settings.drafts:
+            return []
+        skipped = self._skipped + skipped_by(self.source.discovery)
+        maps = self.config.get("stream_maps")
+        datasets = DraftDatasets(
+            self.source, streams, logger=self.logger, skipped=skipped, maps=maps
+        )
+        self.drafts = drafts = Drafts(self.source, datasets, self.logger)
+        return [kind(self, self.source, drafts) for kind in (DraftsStream, DraftActionsStream)]
 
     def _check_names(self, definitions: Sequence[StreamDefinition]) -> None:
         """Check the settings that name streams, properties and patterns.
@@ -158,10 +184,14 @@ class TapOrgvue(TapCommand):
         properties = {
             each.name: [column.key for column in columns_in(each.schema)] for each in definitions
         }
-        if mistakes := named_twice(self.settings, streams):
+        mistakes = named_twice(self.settings, streams)
+        mistakes += mistakes_about_drafts(self.settings, definitions)
+        if mistakes:
             raise SettingsError(mistakes)
         for warning in without_effect(self.settings, streams, properties):
             self.logger.warning("%s", warning)
+        if self.settings.drafts:
+            protect_in_drafts(self.source.rules, definitions)
         for setting, pattern, _ in unmatched_patterns(self.source.rules, self.source.earlier):
             self.logger.warning(
                 "%s: the pattern %r matches no property of any stream.", setting, pattern
@@ -202,14 +232,29 @@ class TapOrgvue(TapCommand):
     @property
     @override
     def catalog_dict(self) -> dict[str, Any]:
-        """The catalog, each dataset's stream with the dataset's id as its `table_name`."""
-        catalog, names = super().catalog_dict, {}
-        for entry in catalog["streams"]:
-            stream = self.streams[entry["tap_stream_id"]]
-            if isinstance(stream, DatasetStream):
-                entry["table_name"] = stream.dataset_id
-                names[stream.dataset_id] = self.source.dataset_names.now(stream.dataset_id)
-        catalog[CATALOG_KEY] = to_catalog(skipped_by(self.source.discovery), names)
+        """The catalog, each dataset's stream with the dataset's id as its `table_name`.
+
+        A stream's metadata tells of its dataset: see `schema.dataset_facts`.
+        """
+        discovery, headers = self.source.discovery, self.source.headers
+        # Without effect on streams that are there.
+        headers.reads_metadata = True
+        catalog = super().catalog_dict
+        entries = {
+            stream.dataset_id: entry
+            for entry in catalog["streams"]
+            if isinstance(stream := self.streams[entry["tap_stream_id"]], DatasetStream)
+        }
+        for dataset_id, entry in entries.items():
+            entry["table_name"] = dataset_id
+        if not discovery.has_catalog:
+            add_facts(entries, discovery.datasets, headers.metadata)
+        if headers.metadata_error is not None:
+            self.logger.warning(
+                "The catalog does not tell the keys of all datasets. %s", headers.metadata_error
+            )
+        names = {dataset_id: self.source.dataset_names.now(dataset_id) for dataset_id in entries}
+        catalog[CATALOG_KEY] = to_catalog(skipped_by(discovery), names)
         return catalog
 
     @override
@@ -240,6 +285,9 @@ class TapOrgvue(TapCommand):
         self.check_patterns()
         for warning in self.source.earlier.warnings:
             self.logger.warning("%s", warning)
+        names = {stream.name for stream in selected}
+        if self.drafts is not None and names & {*DRAFT_STREAMS}:
+            self.drafts.start(with_actions=DRAFT_ACTIONS_STREAM in names)
         for stream in selected:
             # Named to the journal in their order, so that it knows how many there are.
             self.source.journal.stream(stream.name)
@@ -283,3 +331,5 @@ class TapOrgvue(TapCommand):
     def close(self) -> None:
         """End what is under way: no further request is sent, and disk is freed."""
         self.source.close()
+        if self.drafts is not None:
+            self.drafts.close()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.settings import Settings
+    from tap_orgvue.streams.drafts import Drafts
     from tap_orgvue.streams.source import Source
 
 _TEST_HELP = (
@@ -75,11 +76,13 @@ class TapCommand(IsolatingTap):
     Attributes:
         settings: The run's settings.
         source: The tenant, as the streams read it.
+        drafts: The drafts of the run; None without the setting `drafts`.
         recorder: Records the run of this process; None outside of a run of the command.
     """
 
     settings: Settings
     source: Source
+    drafts: Drafts | None = None
     recorder: ClassVar[RunRecorder | None] = None
 
     _display: LiveDisplay | None = None
@@ -169,6 +172,7 @@ class TapCommand(IsolatingTap):
             setup_mapper=False,
         )
         try:
+            tap.source.headers.reads_metadata = True
             with tap.watched(sends_records=False):
                 _ = tap.streams
             tap.run_discovery()

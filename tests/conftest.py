@@ -36,7 +36,10 @@ settings.load_profile("tap-orgvue")
 TOGETHER = {
     "tests/exports/test_fetcher.py",
     "tests/exports/test_hostile.py",
+    "tests/loaders/test_batch_readers.py",
+    "tests/loaders/test_cells.py",
     "tests/loaders/test_dagster.py",
+    "tests/loaders/test_dbt.py",
     "tests/loaders/test_deletions_in_sql.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",

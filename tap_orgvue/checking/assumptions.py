@@ -135,6 +135,29 @@ ASSUMPTIONS = (
         "The documented addresses are used all the same.",
     ),
     Assumption(
+        "draft-list",
+        "GET /drafts lists the tenant's drafts: one array of objects with `draftId`.",
+        "`drafts`",
+        "Other forms of the list are read as docs/as-is-and-to-be.md says. Else the two streams of "
+        "drafts fail; all others are sent.",
+        "`drafts` is not set",
+    ),
+    Assumption(
+        "draft-base",
+        "Each draft of the list names its dataset in `datasetId`.",
+        "protection of the values in drafts",
+        "Of a draft without it, only values are sent that may be sent of every dataset.",
+        "`drafts` is not set",
+    ),
+    Assumption(
+        "draft-actions",
+        "The request for a draft's changes is answered by a job ticket, as for an export.",
+        "`drafts`",
+        "The changes themselves and a link to them are taken as well; any other answer fails the "
+        "stream of changes.",
+        "it would take a draft's changes",
+    ),
+    Assumption(
         "server-date",
         "Responses tell the time in `Date`.",
         "bookmarks of incremental streams",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import TimeoutError as StillRunning
 from contextlib import suppress
@@ -38,10 +39,11 @@ from tap_orgvue.checking.summary import (
 )
 from tap_orgvue.orgvue.auth import read_token_dates
 from tap_orgvue.orgvue.deadlines import Deadline
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.orgvue.errors import RUN_ENDING, DeadlineExceeded, OrgvueError
 from tap_orgvue.orgvue.models import MODIFIED_AT, ExportMode
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.scrubbing import SCRUBBER
+from tap_orgvue.singer.errors import BatchFileFailed
 from tap_orgvue.streams.source import make_client
 
 if TYPE_CHECKING:
@@ -65,6 +67,9 @@ _MODES_WITH_JOBS = {ExportMode.AUTO, ExportMode.ASYNC}
 _THREADS = 6
 _DATASETS_TRIED = 5
 _BATCHES = "batch_config"
+
+_ENDING = (*RUN_ENDING, DeadlineExceeded)
+"""Errors of one dataset that end more than its stream: the run, or the check."""
 
 
 class Check:
@@ -100,11 +105,13 @@ class Check:
             include_calculations=settings.include_calculations,
         )
         tap.use_source(self._client, self._headers)
+        # As in a run, which tells of them as errors at its end.
+        tap.source.discovery.skip_level = logging.WARNING
         self._plan = Plan(tap, self._headers)
         self._evidence = Evidence()
         self._stages: list[StageReport] = []
+        self._ended: Exception | None = None
         self._failed: list[Exception] = []
-        self._failed_stages: list[Exception] = []
         self._not_checked: list[str] = []
         self._job: JobOutcome | None = None
         self._pool = DaemonThreadPool(_THREADS)
@@ -116,7 +123,7 @@ class Check:
         try:
             self._connect(stages)
         except StageFailed as failed:
-            self._fail(failed)
+            self._fail(failed, ends=True)
             return self._report(())
         finally:
             stages.close()
@@ -131,9 +138,13 @@ class Check:
     def _pass(self, stage: str, text: str) -> None:
         self._keep(StageReport(stage=stage, status=StageStatus.PASSED, text=SCRUBBER.line(text)))
 
-    def _fail(self, failed: StageFailed) -> None:
-        self._failed_stages.append(failed.error)
-        text = SCRUBBER.line(failed.advice)
+    def _fail(self, failed: StageFailed, *, ends: bool) -> None:
+        """Tell of a stage that failed, and whether a run ends there or only streams fail."""
+        if ends:
+            self._ended = failed.error
+        else:
+            self._failed.append(failed.error)
+        text = SCRUBBER.line(str(failed.error))
         self._keep(StageReport(stage=failed.stage, status=StageStatus.FAILED, text=text))
 
     def _keep(self, report: StageReport) -> None:
@@ -167,6 +178,8 @@ class Check:
         """The later stages, the plan and the assumptions, all of them at once."""
         self._start(PLAN_STAGE, self._plan.make)
         self._start("list", lambda: probes.probe_list(self._client, self._evidence))
+        if self._tap.settings.drafts:
+            self._start("drafts", lambda: probes.probe_drafts(self._client, self._evidence))
         self._start(_BATCHES, self._check_batches)
         self._headers.first.wait(max(0, self._deadline.left()))
         sample = self._sample()
@@ -177,7 +190,7 @@ class Check:
             if sample is not None and self._with_jobs:
                 self._finish_job()
         except StageFailed as failed:
-            self._fail(failed)
+            self._fail(failed, ends=isinstance(failed.error, _ENDING))
         self._finish(PLAN_STAGE)
         if self._job is not None and self._job.error is not None:
             self._plan.without_jobs(self._job.error)
@@ -288,7 +301,7 @@ class Check:
         self._finish(JOB_STAGE)
         if self._job is None:
             raise StageFailed(JOB_STAGE, late(self._deadline))
-        if self._job.fails:
+        if self._job.error is not None and self._job.fails:
             raise StageFailed(JOB_STAGE, self._job.error)
         self._pass(JOB_STAGE, self._job.finding)
 
@@ -304,7 +317,7 @@ class Check:
         if batches := self._tap.config.get("batch_config"):
             try:
                 check_batch_root(batches)
-            except OrgvueError as error:
+            except BatchFileFailed as error:
                 self._failed.append(error)
 
     def _check_folders(self) -> None:
@@ -330,8 +343,8 @@ class Check:
             tenant_id=self._tap.settings.tenant_id,
             stages=self._stages,
             streams=streams,
-            failed_stages=self._failed_stages,
-            ended=plan.ended,
+            drafts=plan.drafts,
+            ended=self._ended or plan.ended,
             failed=[*self._failed, *plan.failed.values()],
             warnings=[*self._log.warnings, *plan.warnings],
             not_checked=[*self._not_checked, *self._late(streams)],
@@ -346,5 +359,3 @@ class Check:
             yield f"{len(late)} streams: {', '.join(late)}."
         if self._headers.not_reached:
             yield "Settings that name streams and properties: some of these were not reached."
-        if streams:
-            yield from self._plan.drafts()

@@ -58,16 +58,14 @@ class StageFailed(Exception):
 
     Attributes:
         stage: The stage's name.
-        advice: What is wrong and what to do.
-        error: Orgvue's error, if it is one; else this.
+        error: What is wrong and what to do.
     """
 
-    def __init__(self, stage: str, advice: object) -> None:
+    def __init__(self, stage: str, error: OrgvueError) -> None:
         """Take both."""
-        super().__init__(f"{stage}: {advice}")
+        super().__init__(f"{stage}: {error}")
         self.stage = stage
-        self.advice = str(advice)
-        self.error: Exception = advice if isinstance(advice, Exception) else self
+        self.error = error
 
 
 class Stages:

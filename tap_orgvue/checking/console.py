@@ -12,7 +12,7 @@ from tap_orgvue.scrubbing import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_orgvue.checking.report import CheckReport, StageReport, StreamPlan
+    from tap_orgvue.checking.report import CheckReport, DraftsPlan, StageReport, StreamPlan
 
 PASSED, FAILED, WARNING, UNKNOWN = "✓", "✗", "⚠", "-"
 
@@ -32,6 +32,8 @@ _RESULT_WORDS = {
     Result.NOT_CHECKED: "not checked",
 }
 _DELIVERY_WORDS = {"synchronous": "response", "job": "job", "slices": "slices"}
+
+_OWN_SOURCES = {"metadata", "drafts"}
 
 _LONGEST_NAME = 40
 _NAMES_SHOWN = 20
@@ -79,6 +81,8 @@ def report_lines(report: CheckReport, encoding: str) -> Iterator[str]:
     for stream in report.streams:
         if notes := list(_notes(stream)):
             yield printable(f"    {escaped(stream.stream)}: {'; '.join(notes)}", encoding)
+    if report.drafts is not None:
+        yield f"    drafts: {_drafts(report.drafts)}"
     for sign, lines in (
         (FAILED, report.errors),
         (WARNING, report.warnings),
@@ -117,8 +121,8 @@ def _delivery(stream: StreamPlan) -> str:
         return ""
     if stream.unchanged:
         return "none, unchanged"
-    if stream.source == "metadata":
-        return "metadata"
+    if stream.source in _OWN_SOURCES:
+        return stream.source
     words = [_DELIVERY_WORDS[each] for each in stream.deliveries]
     prefix = "items: " if words and stream.source == "items" else ""
     return prefix + ", else ".join(words)
@@ -134,6 +138,17 @@ def _notes(stream: StreamPlan) -> Iterator[str]:
             more = len(names) - _NAMES_SHOWN
             shown = ", ".join(map(escaped, names[:_NAMES_SHOWN]))
             yield f"{word} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _drafts(plan: DraftsPlan) -> str:
+    """`3 listed, 2 matched by `drafts`, 1 of them sent in 2 layers, 1 refused`."""
+    sent = [draft for draft in plan.matched if draft.sent]
+    layers = sum(len(draft.layers) for draft in sent)
+    refused = len(plan.matched) - len(sent)
+    return (
+        f"{plan.listed} listed, {len(plan.matched)} matched by `drafts`, {len(sent)} of them sent "
+        f"in {layers} layers, {refused} refused"
+    )
 
 
 def _assumptions(report: CheckReport) -> Iterator[str]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from upath import UPath
 
 from tap_orgvue.exports.download import temporary_file
-from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.singer.errors import BatchFileFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def check_batch_root(batches: Mapping[str, Any]) -> None:
         batches: The setting `batch_config`, checked.
 
     Raises:
-        OrgvueError: They cannot.
+        BatchFileFailed: They cannot.
     """
     storage = batches["storage"]
     root = UPath(storage["root"], **(storage.get("params") or {})).resolve()
@@ -52,7 +52,7 @@ def check_batch_root(batches: Mapping[str, Any]) -> None:
             upload.discard()
     except Exception as error:  # noqa: BLE001 - whatever a kind of storage raises
         why = error.strerror if isinstance(error, OSError) else None
-        raise OrgvueError(
+        raise BatchFileFailed(
             "batch_config: no file can be written below storage.root "
             f"({why or type(error).__name__})."
         ) from None

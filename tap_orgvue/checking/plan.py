@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
-from tap_orgvue.checking.report import Access, StreamPlan
+from tap_orgvue.checking.report import Access, DraftPlan, DraftsPlan, StreamPlan
 from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
@@ -18,18 +20,22 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.draft_streams import DraftStream
+from tap_orgvue.streams.drafts import DraftListUnavailable
+from tap_orgvue.streams.metadata_streams import MetadataStream
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from singer_sdk import Stream
 
     from tap_orgvue.checking.headers import CheckedHeaders
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
+    from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.orgvue.models import Property
     from tap_orgvue.settings import Settings
+    from tap_orgvue.streams.drafts import Drafts, DraftSelection
     from tap_orgvue.streams.source import Source
 
     class CheckedTap(Protocol):
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 
         settings: Settings
         source: Source
+        drafts: Drafts | None
 
         @property
         def logger(self) -> logging.Logger:
@@ -73,6 +80,7 @@ class Plan:
     """The plan of a run. `make` fills it in one thread, others read it at any time.
 
     Attributes:
+        drafts: What it does with drafts; None if it requests none, or they are not listed.
         ended: What would end the run, or None.
         failed: Stream name, or another subject, to what would fail.
         warnings: What the run would warn of, beside what it logs.
@@ -84,6 +92,7 @@ class Plan:
         self._tap = tap
         self._headers = headers
         self._rows: dict[str, StreamPlan] = {}
+        self.drafts: DraftsPlan | None = None
         self.ended: Exception | None = None
         self.failed: dict[str, Exception] = {}
         self.warnings: list[str] = []
@@ -104,6 +113,8 @@ class Plan:
 
     def _make(self) -> None:
         tap = self._tap
+        # As in a run, which tells of skipped datasets as errors at its end.
+        tap.source.discovery.skip_level = logging.WARNING
         streams = tap.streams
         self._check(tap.setup_mapper)
         for name, stream in streams.items():
@@ -119,8 +130,9 @@ class Plan:
                 self._take(stream, outcome)
         finally:
             pool.close()
-        if any(not isinstance(stream, DatasetStream) for stream in selected):
-            self._read_metadata([s for s in selected if not isinstance(s, DatasetStream)])
+        if metadata := [each for each in selected if isinstance(each, MetadataStream)]:
+            self._read_metadata(metadata)
+        self._read_drafts([each for each in selected if isinstance(each, DraftStream)])
         self.failed |= dict(tap.not_sent())
 
     def _check(self, check: Callable[[], None]) -> None:
@@ -140,6 +152,7 @@ class Plan:
         discovery = source.discovery
         discovering = 0 if discovery.has_catalog else 1 + len(discovery.datasets)
         needed = discovering + sum(isinstance(stream, DatasetStream) for stream in selected)
+        needed += any(isinstance(stream, DraftStream) for stream in selected)
         if limit is not None and needed > limit:
             raise RequestLimitReached(
                 f"The run takes {needed} requests at least, and `max_requests_per_run` is {limit}."
@@ -150,7 +163,8 @@ class Plan:
     def _row(self, stream: Stream) -> StreamPlan:
         """What is known of a stream without a request for it."""
         if not isinstance(stream, DatasetStream):
-            return StreamPlan(stream=stream.name, selected=stream.selected, source="metadata")
+            place = "drafts" if isinstance(stream, DraftStream) else "metadata"
+            return StreamPlan(stream=stream.name, selected=stream.selected, source=place)
         source = self._tap.source
         # What was listed already: with a catalog alone a run asks for no list.
         listed = source.discovery.datasets_by_id.get(stream.dataset_id.upper())
@@ -269,11 +283,31 @@ class Plan:
                 self.failed[stream.name] = error
                 self._rows[stream.name] = _failing(row, error)
 
+    def _read_drafts(self, streams: Sequence[DraftStream]) -> None:
+        """List the drafts, and check each stream of drafts that a run would send."""
+        drafts = self._tap.drafts
+        for stream in streams:
+            row = self._rows[stream.name]
+            try:
+                stream.check()
+            except OrgvueError as error:
+                cause = error.cause if isinstance(error, DraftListUnavailable) else error
+                if not self._is_late(cause):
+                    self.failed[stream.name] = error
+                    self._rows[stream.name] = _failing(row, error)
+            else:
+                self._rows[stream.name] = replace(row, readable=Access.YES)
+        if streams and drafts is not None:
+            with suppress(OrgvueError):
+                self.drafts = planned_drafts(drafts.selection(streams[0].name))
+
     def without_jobs(self, error: OrgvueError) -> None:
         """Take that no export job comes to a result, which some streams need."""
         for name, row in self._rows.items():
             if row.deliveries == ("job",) and name not in self.failed:
-                self.failed[name] = OrgvueError(f"Stream '{name}' needs an export job. {error}")
+                self.failed[name] = error.with_message(
+                    f"Stream '{name}' needs an export job. {error}"
+                )
                 self._rows[name] = _failing(row, error)
 
     # -- the rows
@@ -314,14 +348,25 @@ class Plan:
             )
         return [*(found[dataset.dataset_id] for dataset in discovery.datasets), *own]
 
-    def drafts(self) -> Iterator[str]:
-        """What a run would do with the drafts of the setting `drafts`, as far as not checked.
 
-        The one place where drafts join the plan; their streams are rows like those of the tap's
-        own streams.
-        """
-        if self._tap.settings.drafts:
-            yield "drafts: whether the drafts exist and can be read."
+def planned_drafts(selection: DraftSelection) -> DraftsPlan:
+    """The drafts that a run would send, and those that it would not."""
+    told: list[tuple[Draft, str | None]] = [(draft, None) for draft in selection.sent]
+    told += [(refused.draft, refused.reason) for refused in selection.refused]
+    return DraftsPlan(
+        listed=selection.listed,
+        matched=[
+            DraftPlan(
+                draft_id=draft.draft_id,
+                name=draft.name,
+                dataset_id=draft.dataset_id,
+                layers=draft.layers,
+                sent=reason is None,
+                reason=reason,
+            )
+            for draft, reason in told
+        ],
+    )
 
 
 def _failing(row: StreamPlan, error: Exception) -> StreamPlan:

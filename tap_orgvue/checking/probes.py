@@ -20,7 +20,14 @@ from tap_orgvue.orgvue.errors import (
     Refusal,
     TenantRefusal,
 )
-from tap_orgvue.orgvue.models import ID, MODIFIED_AT, Query, link_url, next_link
+from tap_orgvue.orgvue.models import (
+    ID,
+    MODIFIED_AT,
+    Query,
+    entries_of_page,
+    link_url,
+    next_link,
+)
 from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.timestamps import format_bound
@@ -148,6 +155,34 @@ def probe_list(client: Client, evidence: Evidence) -> None:
     _tell_entry_links(client, evidence, page)
     has_date = client.server_time() is not None
     evidence.tell("server-date", held=has_date, otherwise="there is none that can be read")
+
+
+def probe_drafts(client: Client, evidence: Evidence) -> None:
+    """Look at the form of the list of drafts; no change of a draft is requested."""
+    try:
+        request = client.prepare("GET", client.drafts_url)
+        page = client.json(request, Purpose(RequestKind.PROBE))
+        entries = entries_of_page(page, "drafts")
+    except OrgvueError as error:
+        for name in ("draft-list", "draft-base"):
+            tell_failure(evidence, name, error)
+        return
+    if not entries:
+        evidence.tell("draft-list", held=isinstance(page, list), otherwise="it is an object")
+        evidence.unknown("draft-base", "there is no draft")
+        return
+    for name, member in (("draft-list", "draftId"), ("draft-base", "datasetId")):
+        without = sum(
+            not (isinstance(each, dict) and isinstance(each.get(member), str)) for each in entries
+        )
+        evidence.tell(
+            name,
+            held=not without,
+            note=f"in {len(entries)} of {len(entries)} entries",
+            otherwise=f"no `{member}` in {without} of {len(entries)} entries",
+        )
+    if not isinstance(page, list):
+        evidence.failed("draft-list", "it is an object")
 
 
 def _tell_entry_links(client: Client, evidence: Evidence, page: Any) -> None:

@@ -73,9 +73,9 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
     replication_method: Annotated[
         str | None, Meta(description="FULL_TABLE or INCREMENTAL; None for the tap's own streams.")
     ] = None
-    source: Annotated[str, Meta(description="export, items (the stored values) or metadata.")] = (
-        "export"
-    )
+    source: Annotated[
+        str, Meta(description="export, items (the stored values), metadata or drafts.")
+    ] = "export"
     deliveries: Annotated[
         Sequence[str],
         Meta(
@@ -101,6 +101,32 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
 
 
+class DraftPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do with one draft that the setting `drafts` matches."""
+
+    draft_id: Annotated[str, Meta(description="Orgvue's id.")]
+    name: Annotated[str, Meta(description="Empty if Orgvue tells none.")] = ""
+    dataset_id: Annotated[
+        str | None, Meta(description="The dataset it is based on; None if Orgvue does not tell.")
+    ] = None
+    layers: Annotated[Sequence[str], Meta(description="The keys of its layers.")] = ()
+    sent: Annotated[bool, Meta(description="True if the run would send it.")] = True
+    reason: Annotated[str | None, Meta(description="Why it would not be sent, as a clause.")] = None
+
+
+class DraftsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do with drafts; no change of any draft was requested for it."""
+
+    listed: Annotated[int, Meta(ge=0, description="Drafts that the tenant lists.")] = 0
+    matched: Annotated[
+        Sequence[DraftPlan],
+        Meta(
+            description="Those that `drafts` matches, in two parts: "
+            "those that would be sent, then those that would not."
+        ),
+    ] = ()
+
+
 class AssumptionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One inferred fact of the API: no name, id, host or value of the tenant is in it."""
 
@@ -123,6 +149,10 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     streams: Annotated[
         Sequence[StreamPlan], Meta(description="The plan: what a run would do with each stream.")
     ] = ()
+    drafts: Annotated[
+        DraftsPlan | None,
+        Meta(description="None if no draft would be requested, or their list was not read."),
+    ] = None
     errors: Annotated[
         Sequence[str], Meta(description="What would end or fail the run, beside failed stages.")
     ] = ()

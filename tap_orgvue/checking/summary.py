@@ -19,7 +19,7 @@ from tap_orgvue.singer.errors import error_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_orgvue.checking.report import AssumptionReport, StreamPlan
+    from tap_orgvue.checking.report import AssumptionReport, DraftsPlan, StreamPlan
 
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns")
 JOB_STAGE, PLAN_STAGE, ASSUMPTIONS_STAGE = "finished exports", "plan", "assumptions"
@@ -71,8 +71,8 @@ def compose(  # noqa: PLR0913 - what a check finds
     *,
     tenant_id: str,
     stages: Sequence[StageReport],
-    failed_stages: Sequence[Exception],
     streams: Sequence[StreamPlan],
+    drafts: DraftsPlan | None,
     ended: Exception | None,
     failed: Sequence[Exception],
     warnings: Sequence[str],
@@ -84,9 +84,9 @@ def compose(  # noqa: PLR0913 - what a check finds
     Args:
         tenant_id: The tenant.
         stages: The stages that were told already.
-        failed_stages: Their errors.
         streams: The plan.
-        ended: What would end the run, or None.
+        drafts: The plan's drafts.
+        ended: What would end the run, or ended the check; or None.
         failed: What would fail in the run.
         warnings: What the run would warn of.
         not_checked: What there was no time for.
@@ -98,11 +98,12 @@ def compose(  # noqa: PLR0913 - what a check finds
         tap_version=__version__,
         tenant_id=tenant_id,
         streams=[_scrubbed(stream) for stream in streams],
+        drafts=drafts,
         errors=[line for line in _lines(lines) if line not in told],
         warnings=_lines(warnings),
         not_checked=_lines(not_checked),
         assumptions=assumptions,
-        exit_code=exit_code(failed_stages[0] if failed_stages else ended, failed),
+        exit_code=exit_code(ended, failed),
     )
     return replace(report, stages=[*stages, *_summaries(report)])
 

@@ -64,7 +64,7 @@ def download(
         response: A streamed response, its body unread.
         request: The request, for messages.
         temp_dir: Folder for the file; the system's by default.
-        bracket: The first byte of the JSON document.
+        bracket: The first byte of the JSON document; several for either of them.
         progress: Told of the download and its bytes; of a wait where it fails.
 
     Returns:
@@ -135,7 +135,7 @@ def _check_complete(file: BinaryIO, plain: Iterable[bytes], bracket: bytes) -> b
     Args:
         file: The file that has the body once all of it is read.
         plain: The decompressed body.
-        bracket: The first byte of the JSON document.
+        bracket: The first byte of the JSON document; several for either of them.
 
     Returns:
         True if typed decoding might alter a cell.
@@ -149,7 +149,7 @@ def _check_complete(file: BinaryIO, plain: Iterable[bytes], bracket: bytes) -> b
         end.feed(data)
         size += len(data)
         head = head or data.lstrip()[:1]
-    if head != bracket:
+    if not head or head not in bracket:
         message = "The response is not the requested JSON, from its first byte."
         raise TruncatedResponse(message)
     file.seek(0)

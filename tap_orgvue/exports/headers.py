@@ -8,10 +8,12 @@ import msgspec
 
 from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import (
     RUN_ENDING,
     ConnectionFailed,
     DatasetRefusal,
+    DeadlineExceeded,
     MalformedResponse,
     OrgvueError,
     Refusal,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_orgvue.orgvue.client import Client
-    from tap_orgvue.orgvue.models import Dataset
+    from tap_orgvue.orgvue.models import Dataset, Metadata
 
 
 NO_ROWS = Query(filter={ID: NO_NODE})
@@ -78,8 +80,10 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         return type(self.error), refusal and (refusal.status, refusal.codes)
 
 
-class NotReached(OrgvueError):
+class NotReached(DeadlineExceeded):
     """The headers were not read in the time of a check; a run takes the time it needs."""
+
+    remedy = Remedy.LATER
 
 
 class HeaderReader:
@@ -87,6 +91,9 @@ class HeaderReader:
 
     Attributes:
         not_reached: Datasets that a check had no time for; always empty in a run.
+        reads_metadata: True if `read_all` reads each dataset's metadata beside its headers.
+        metadata: Dataset id to its metadata, where it was read.
+        metadata_error: Why it stopped reading metadata that no headers need; None if it did not.
     """
 
     def __init__(
@@ -111,9 +118,15 @@ class HeaderReader:
         self._on_read = on_read
         self._post_accepted = True
         self.not_reached: list[Dataset] = []
+        self.reads_metadata = False
+        self.metadata: dict[str, Metadata] = {}
+        self.metadata_error: OrgvueError | None = None
 
     def read_all(self, datasets: Sequence[Dataset]) -> Iterator[DatasetHeaders | SkippedDataset]:
         """Read the headers of many datasets, several at once.
+
+        With `reads_metadata` the metadata of datasets that can be read as well, as far as it can
+        be: one dataset's metadata is requested while the headers of others are.
 
         Yields:
             The headers, or why there are none, in the order of the datasets.
@@ -142,6 +155,8 @@ class HeaderReader:
         try:
             headers = self.read(dataset.dataset_id)
             found = DatasetHeaders(dataset, headers, self._key(dataset, headers))
+            if self.reads_metadata:
+                self._try_metadata(dataset.dataset_id)
         except RUN_ENDING:
             raise
         except OrgvueError as error:
@@ -153,8 +168,28 @@ class HeaderReader:
         keys = {header.key for header in headers}
         if ID in keys:
             return ID
-        auto_id = self._client.metadata(dataset.dataset_id).auto_id
-        return auto_id if auto_id in keys else None
+        # The columns may come from the metadata already.
+        metadata = self.metadata.get(dataset.dataset_id) or self._request(dataset.dataset_id)
+        return metadata.auto_id if metadata.auto_id in keys else None
+
+    def _request(self, dataset_id: str) -> Metadata:
+        """Request a dataset's metadata, and keep it."""
+        self.metadata[dataset_id] = self._client.metadata(dataset_id)
+        return self.metadata[dataset_id]
+
+    def _try_metadata(self, dataset_id: str) -> None:
+        """Request the metadata of a dataset, whose stream does not depend on it."""
+        if dataset_id in self.metadata or self.metadata_error is not None:
+            # After an error each further request would take its retries as well.
+            return
+        try:
+            self._request(dataset_id)
+        except DatasetRefusal:
+            pass
+        except RUN_ENDING:
+            raise
+        except OrgvueError as error:
+            self.metadata_error = error
 
     def read(self, dataset_id: str) -> tuple[Property, ...]:
         """Read the headers of one dataset's export.
@@ -197,7 +232,7 @@ class HeaderReader:
 
     def _stored(self, dataset_id: str) -> tuple[Property, ...]:
         """The metadata's properties and `_id`."""
-        properties = self._client.metadata(dataset_id).properties
+        properties = self._request(dataset_id).properties
         return (Property(ID, "Id", "text"), *(each for each in properties if each.key != ID))
 
     def _from_export(

@@ -123,6 +123,9 @@ class JobTicket(msgspec.Struct, frozen=True):
 class ExportJobs:
     """Runs export jobs for one tenant. Thread safe."""
 
+    _alternative = ", or set `export_mode` to `paged`"
+    """What helps where the file host cannot be reached, in words."""
+
     def __init__(self, client: Client, *, timeout: float, temp_dir: str | None) -> None:
         """Request nothing yet.
 
@@ -184,16 +187,24 @@ class ExportJobs:
         Returns:
             What was read, and the completed ticket.
         """
+        purpose = Purpose(RequestKind.JOB, dataset_id)
+
+        def run(deadline: Deadline) -> tuple[T, JobTicket]:
+            progress.waiting()
+            ticket = self._new_job(request, purpose, deadline)
+            progress.job_started()
+            ticket = self._completed(ticket, dataset_id, deadline)
+            return self._result(ticket, dataset_id, deadline, read), ticket
+
+        return self._until_complete(run, purpose)
+
+    def _until_complete(self, run: Callable[[Deadline], T], purpose: Purpose) -> T:
+        """Run a job, and again if it is lost."""
         limit = f"`job_timeout` ({self._timeout:g} seconds)"
         deadline = self._client.deadline(self._timeout, limit)
         for tries_left in reversed(range(JOB_TRIES)):
             try:
-                purpose = Purpose(RequestKind.JOB, dataset_id)
-                progress.waiting()
-                ticket = self._new_job(request, purpose, deadline)
-                progress.job_started()
-                ticket = self._completed(ticket, dataset_id, deadline)
-                return self._result(ticket, dataset_id, deadline, read), ticket
+                return run(deadline)
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
                     raise JobFailed(str(error)) from None
@@ -328,7 +339,7 @@ class ExportJobs:
                 raise _JobLost(f"{what} could not be fetched completely: {error}") from None
             raise FileHostUnreachable(
                 f"The host of finished exports, {host}, cannot be reached from here: {error} "
-                f"Allow https to {host}, or set `export_mode` to `paged`.",
+                f"Allow https to {host}{self._alternative}.",
                 remedy=error.remedy,
             ) from None
 

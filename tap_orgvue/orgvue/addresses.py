@@ -40,6 +40,16 @@ class Addresses:
         """The address of a dataset's stored values."""
         return f"{self.dataset_url(dataset_id)}/items"
 
+    @property
+    def drafts_url(self) -> str:
+        """The address of the list of drafts (inferred)."""
+        return f"{self.base_url}/drafts"
+
+    @property
+    def draft_actions_url(self) -> str:
+        """The address that exports the actions of drafts' layers (API guide, "Drafts")."""
+        return f"{self.drafts_url}/actions"
+
     def same_origin(self, link: str | None, page: str) -> str | None:
         """Make a link of a response absolute.
 

@@ -338,7 +338,7 @@ class Client(Addresses):
             Refusal: Orgvue refuses the list for another reason.
         """
         try:
-            found = DatasetList.from_json(self._list_entries())
+            found = DatasetList.from_json(self.list_entries(f"{self.base_url}/datasets"))
         except TenantRefusal:
             raise
         except Refusal as refusal:
@@ -350,19 +350,25 @@ class Client(Addresses):
             self.requests.names.setdefault(dataset.dataset_id.upper(), dataset.name)
         return found
 
-    def _list_entries(self) -> list[Any]:
-        """The entries of all pages of the list."""
+    def list_entries(self, first: str, kind: RequestKind = RequestKind.LIST) -> list[Any]:
+        """The entries of all pages of a list: that of datasets or, for `DRAFTS`, of drafts.
+
+        Raises:
+            MalformedResponse: A page is no list, or its next link leads elsewhere.
+            OrgvueError: Orgvue refuses a page, or no complete response arrives.
+        """
+        what = "drafts" if kind is RequestKind.DRAFTS else "datasets"
         found: list[Any] = []
-        url: str | None = f"{self.base_url}/datasets"
+        url: str | None = first
         seen: set[str] = set()
         while url is not None:
             seen.add(url)
-            page = self._get(url, Purpose(RequestKind.LIST))
-            found += entries_of_page(page)
+            page = self._get(url, Purpose(kind))
+            found += entries_of_page(page, what)
             url = self.same_origin(next_link(page), url)
             if url in seen:
                 raise MalformedResponse(
-                    "The next links of Orgvue's list of datasets lead in a circle."
+                    f"The next links of Orgvue's list of {what} lead in a circle."
                 )
         return found
 

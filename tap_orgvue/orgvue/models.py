@@ -135,8 +135,16 @@ class DatasetList(msgspec.Struct, frozen=True):
         return cls(tuple(datasets.values()), tuple(bad_entries))
 
 
-def entries_of_page(page: Any) -> list[Any]:
-    """The entries of a page: the array, or an object's only array beside `errors` (inferred)."""
+def entries_of_page(page: Any, what: str = "datasets") -> list[Any]:
+    """The entries of a page: the array, or an object's only array beside `errors` (inferred).
+
+    Args:
+        page: Decoded JSON.
+        what: What is listed, for the message.
+
+    Raises:
+        MalformedResponse: There is no such array.
+    """
     if isinstance(page, list):
         return page
     if isinstance(page, dict):
@@ -144,7 +152,7 @@ def entries_of_page(page: Any) -> list[Any]:
         arrays = [value for value in members if isinstance(value, list)]
         if len(arrays) == 1:
             return arrays[0]
-    raise MalformedResponse("Orgvue's list of datasets is not a list.")
+    raise MalformedResponse(f"Orgvue's list of {what} is not a list.")
 
 
 def _fault(entry: Any) -> str:

@@ -32,8 +32,14 @@ class RequestKind(str, Enum):
     ITEMS = "items"
     """A page of stored values."""
     DRAFTS = "drafts"
+    """A page of the list of drafts."""
+    ACTIONS = "actions"
+    """The changes of a draft's layer: a job ticket, or the changes themselves."""
     PROBE = "probe"
     """Whether the server responds at all; sent by `--test` only."""
+
+
+_LISTS = {RequestKind.LIST: "list of datasets", RequestKind.DRAFTS: "list of drafts"}
 
 
 class Purpose(msgspec.Struct, frozen=True):
@@ -41,7 +47,7 @@ class Purpose(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: What it asks for.
-        dataset_id: The dataset, in any case; None for a request about the tenant.
+        dataset_id: The dataset or draft, in any case; None for a request about the tenant.
     """
 
     kind: RequestKind
@@ -75,7 +81,7 @@ class RequestLog:
     """Counts the requests of a client, to both kinds of hosts. Thread safe.
 
     Attributes:
-        names: Dataset id, in upper case, to the name that messages have for it.
+        names: Id of a dataset or draft, in upper case, to the name that messages have for it.
     """
 
     def __init__(self) -> None:
@@ -99,7 +105,7 @@ class RequestLog:
         """Whom a request is about, for a message: a name, an id, or what it asks for."""
         if purpose.dataset_id is not None:
             return self.names.get(purpose.dataset_id.upper(), f"dataset {purpose.dataset_id}")
-        return "list of datasets" if purpose.kind is RequestKind.LIST else purpose.kind.value
+        return _LISTS.get(purpose.kind, purpose.kind.value)
 
     def meter(self, purpose: Purpose) -> RequestMeter:
         """Counts requests of one purpose."""

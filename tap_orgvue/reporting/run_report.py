@@ -205,7 +205,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, int],
         Meta(
             description="Kind (list, headers, metadata, export, job, poll, download, items, "
-            "drafts) to the number of requests sent, retries included."
+            "drafts, actions) to the number of requests sent, retries included."
         ),
     ] = {}
     retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0

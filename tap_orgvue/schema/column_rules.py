@@ -93,6 +93,11 @@ class ColumnRules(msgspec.Struct, frozen=True):
         """The patterns of `excluded` and `hashed` that protect a property."""
         return self._matching((*self.excluded, *self.hashed), stream, described)
 
+    def may_protect(self, key: str) -> bool:
+        """True if a pattern protects a property of this key, in whichever stream."""
+        ends = ((pattern, pattern.rpartition(".")[2]) for pattern in (*self.excluded, *self.hashed))
+        return any(matches(end, [key]) for pair in ends for end in pair)
+
     def _any(self, patterns: Iterable[str], stream: str, described: Sequence[Property]) -> bool:
         return bool(self._matching(patterns, stream, described))
 

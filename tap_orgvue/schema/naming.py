@@ -27,7 +27,10 @@ MAX_BYTES = 62
 
 DATASETS_STREAM = "orgvue_datasets"
 PROPERTIES_STREAM = "orgvue_properties"
-RESERVED_STREAMS = (DATASETS_STREAM, PROPERTIES_STREAM)
+DRAFTS_STREAM = "orgvue_drafts"
+DRAFT_ACTIONS_STREAM = "orgvue_draft_actions"
+DRAFT_STREAMS = (DRAFTS_STREAM, DRAFT_ACTIONS_STREAM)
+RESERVED_STREAMS = (DATASETS_STREAM, PROPERTIES_STREAM, *DRAFT_STREAMS)
 
 RESCUED = "_rescued_data"
 """The column that keeps values which do not fit their own."""

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     # As many positions for each person as there are without the option.
-    tenant = demo_tenant(options.people, options.people * 2 // 5, options.seed)
+    tenant = demo_tenant(options.people, options.people - options.people // 30, options.seed)
     orgvue = Orgvue(tenant, port=options.port, files_port=options.files_port)
     orgvue.seconds = options.latency
     try:

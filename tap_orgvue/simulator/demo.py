@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tap_orgvue.simulator.dataset import Dataset, Property, Row
 from tap_orgvue.simulator.demo_drafts import demo_drafts
 from tap_orgvue.simulator.demo_names import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, LOCATIONS
+from tap_orgvue.simulator.demo_organisation import day, holders, link_rows, position_rows, seats
 from tap_orgvue.simulator.tenant import Tenant
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _LINKS_ID = "5C1A7D52-6F0E-4B7B-9C55-2E8A41D90B13"
 
-_TODAY = date(2026, 6, 30)
+_LEAVERS = 0.08
 _LONG_KEY = "Anteil der variablen Vergütung am Zielgehalt im laufenden Geschäftsjahr (brutto)"
 
 
-def demo_tenant(people: int = 3000, positions: int = 1200, seed: int = 2026) -> Tenant:
+def demo_tenant(people: int = 3000, positions: int = 2900, seed: int = 2026) -> Tenant:
     """Make the tenant.
 
     Args:
@@ -29,19 +29,25 @@ def demo_tenant(people: int = 3000, positions: int = 1200, seed: int = 2026) -> 
         seed: What chance begins with; the same seed makes the same tenant.
 
     Returns:
-        A tenant of five datasets: People, Positions (a tree), the links between the two, an empty
-        one, and one with awkward names and cells; every cell is of its property's declared type.
+        A tenant of five datasets: People, Positions (a tree, see `demo_organisation`), the links
+        between the two, an empty one, and one with awkward names and cells; every cell is of its
+        property's declared type.
         Two drafts change People: a reorganisation of a department, and a hiring plan.
     """
     dice = random.Random(seed)
-    position_rows = _position_rows(dice, positions)
-    people_rows = _people_rows(dice, people, position_rows)
-    link_rows = _link_rows(dice, people_rows, position_rows)
+    rows = position_rows(dice, positions)
+    leavers = {each for each in range(people) if dice.random() < _LEAVERS}
+    held = seats(dice, [each for each in range(people) if each not in leavers], len(rows))
+    first = {person: rows[position] for person, position, _ in reversed(held)}
+    people_rows = [
+        _person(dice, each, first.get(each), leaver=each in leavers) for each in range(people)
+    ]
+    links = link_rows(people_rows, rows, held)
     everybody = _people(people_rows)
     datasets = [
         everybody,
-        _positions(position_rows, link_rows),
-        _links(link_rows),
+        _positions(rows, links),
+        _links(links),
         Dataset(
             "Open Requisitions",
             type="ROLES",
@@ -52,7 +58,7 @@ def demo_tenant(people: int = 3000, positions: int = 1200, seed: int = 2026) -> 
                 Property("budget", "number", name="Budget"),
             ],
         ),
-        _awkward(dice),
+        _awkward(random.Random(seed)),
     ]
     return Tenant(datasets, demo_drafts(everybody, random.Random(seed)))
 
@@ -85,9 +91,7 @@ def _people(rows: Sequence[Row]) -> Dataset:
 
 
 def _positions(rows: Sequence[Row], links: Sequence[Row]) -> Dataset:
-    holders: dict[object, int] = {}
-    for link in links:
-        holders[link["to_id"]] = holders.get(link["to_id"], 0) + 1
+    held = holders(links)
     return Dataset(
         "Positions",
         type="POSITIONS",
@@ -102,8 +106,11 @@ def _positions(rows: Sequence[Row], links: Sequence[Row]) -> Dataset:
             Property("validFrom", "date", name="Valid From"),
             Property("holders", "number", name="Holders", needs_link=_LINKS_ID),
         ],
-        rows=[{**row, "holders": holders.get(row["id"], 0)} for row in rows],
-        generated=("_id", "_modifiedAt", "_depth", "_is_leaf", "_span_of_control", "_change"),
+        rows=[{**row, "holders": held.get(row["id"], 0)} for row in rows],
+        generated=(
+            *("_id", "_modifiedAt", "_depth", "_is_leaf", "_is_orphan", "_span_of_control"),
+            "_change",
+        ),
     )
 
 
@@ -116,107 +123,37 @@ def _links(rows: Sequence[Row]) -> Dataset:
             Property("link_id", "text", name="Link Id", auto_id=True, is_core=True),
             Property("from_id", "text", name="From Id", is_core=True),
             Property("to_id", "text", name="To Id", is_core=True),
-            Property("share", "number", name="Share"),
+            Property("allocation", "number", name="Allocation"),
         ],
         rows=rows,
     )
 
 
-def _position_rows(dice: random.Random, count: int) -> list[Row]:
-    """Make a tree: one head, a head of each department, teams of about seven below."""
-    departments = list(DEPARTMENTS)
-    rows: list[Row] = []
-    for number in range(count):
-        above = max(0, (number - 1) // 7)
-        department = departments[number % len(departments)]
-        if above:
-            department = str(rows[above]["department"])
-        title = dice.choice(DEPARTMENTS[department])
-        grade = 12
-        if number:
-            grade = max(1, 12 - 2 * _level(number) - dice.randrange(2))
-        if 0 < number <= len(departments):
-            title = f"Head of {department}"
-        rows.append(
-            {
-                "id": f"POS{number + 1:05}",
-                "parent_id": f"POS{above + 1:05}" if number else None,
-                "title": title if number else "Chief Executive",
-                "department": department if number else None,
-                "grade": grade,
-                "budgeted": dice.random() < 0.9,  # noqa: PLR2004  # a share
-                "validFrom": _day(dice, 2015, 11),
-            }
-        )
-    return rows
-
-
-def _level(number: int) -> int:
-    """Count the steps from a position up to the head."""
-    level = 0
-    while number:
-        number, level = (number - 1) // 7, level + 1
-    return level
-
-
-def _people_rows(dice: random.Random, count: int, positions: Sequence[Row]) -> list[Row]:
-    rows: list[Row] = []
-    for number in range(count):
-        first, last = dice.choice(FIRST_NAMES), dice.choice(LAST_NAMES)
-        department = dice.choice(list(DEPARTMENTS))
-        if positions:
-            department = str(positions[number % len(positions)]["department"] or department)
-        hours = dice.choice((40, 40, 40, 37.5, 32, 30, 20))
-        salary = dice.randrange(28_000, 140_000, 250)
-        leaver = dice.random() < 0.08  # noqa: PLR2004  # a share
-        fte = round(hours / 40, 4)
-        rows.append(
-            {
-                "id": f"P{number + 1:05}",
-                "name": f"{first} {last}",
-                "first name": first,
-                "last name": last,
-                "email": f"p{number + 1:05}@example.com",
-                "department": department,
-                "jobTitle": dice.choice(DEPARTMENTS[department]),
-                "location": dice.choice(LOCATIONS),
-                "salary": salary + dice.choice((0, 0, 0, 0.5, 0.99)),
-                "currency": dice.choice(("GBP", "EUR", "EUR", "CHF", "USD", "AUD")),
-                "weekly hours": hours,
-                "startDate": _day(dice, 2005, 20),
-                "leaver": leaver,
-                "leaveDate": _day(dice, 2026, 0) if leaver else None,
-                "fte": fte,
-                "annual cost": round(salary * fte * 1.21, 2),
-            }
-        )
-    return rows
-
-
-def _link_rows(dice: random.Random, people: Sequence[Row], positions: Sequence[Row]) -> list[Row]:
-    """Join everybody who has not left to a position."""
-    rows: list[Row] = []
-    for number, person in enumerate(people):
-        if person["leaver"] or not positions:
-            continue
-        position = positions[number % len(positions)]
-        rows.append(
-            {
-                "link_id": f"[{person['id']},{position['id']}]",
-                "from_id": person["id"],
-                "to_id": position["id"],
-                "share": dice.choice((1, 1, 1, 0.5)),
-            }
-        )
-    return rows
-
-
-def _day(dice: random.Random, year: int, years: int) -> str:
-    """Throw a day from the start of a year on, in either of the documented forms."""
-    start = date(year, 1, 1)
-    span = min((date(year + years, 12, 31) - start).days, (_TODAY - start).days)
-    day = (start + timedelta(days=dice.randrange(span))).isoformat()
-    return f"{day}T00:00:00.000Z" if dice.random() < 0.3 else day  # noqa: PLR2004  # a share
+def _person(dice: random.Random, number: int, position: Row | None, *, leaver: bool) -> Row:
+    """Make a person, who works where the position is; `position` is None without one."""
+    first, last = dice.choice(FIRST_NAMES), dice.choice(LAST_NAMES)
+    department = str((position and position["department"]) or dice.choice(list(DEPARTMENTS)))
+    hours = dice.choice((40, 40, 40, 37.5, 32, 30, 20))
+    salary = dice.randrange(28_000, 140_000, 250)
+    fte = round(hours / 40, 4)
+    return {
+        "id": f"P{number + 1:05}",
+        "name": f"{first} {last}",
+        "first name": first,
+        "last name": last,
+        "email": f"p{number + 1:05}@example.com",
+        "department": department,
+        "jobTitle": position["title"] if position else dice.choice(DEPARTMENTS[department]),
+        "location": dice.choice(LOCATIONS),
+        "salary": salary + dice.choice((0, 0, 0, 0.5, 0.99)),
+        "currency": dice.choice(("GBP", "EUR", "EUR", "CHF", "USD", "AUD")),
+        "weekly hours": hours,
+        "startDate": day(dice, 2005, 20),
+        "leaver": leaver,
+        "leaveDate": day(dice, 2026, 0) if leaver else None,
+        "fte": fte,
+        "annual cost": round(salary * fte * 1.21, 2),
+    }
 
 
 def _awkward(dice: random.Random) -> Dataset:

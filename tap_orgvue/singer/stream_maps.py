@@ -68,12 +68,14 @@ class _Map:
         source: The name or pattern of the streams that it is applied to.
         columns: Column to expression, or to null if it is removed.
         options: All members, as `__filter__`.
+        is_kept: False if the stream is removed.
     """
 
     key: str
     source: str
     columns: Mapping[str, Any]
     options: Mapping[str, Any]
+    is_kept: bool = True
 
     @property
     def is_pattern(self) -> bool:
@@ -112,6 +114,26 @@ def has_filter(maps: Mapping[str, Any], stream: str) -> bool:
     return any(
         each.options.get(MAPPER_FILTER_OPTION) and each.applies_to(stream) for each in _read(maps)
     )
+
+
+def altered_columns(maps: Mapping[str, Any], stream: str, columns: Iterable[str]) -> set[str]:
+    """The columns of a stream that a map removes or calculates; all of a removed stream.
+
+    Args:
+        maps: The setting.
+        stream: The stream's name before maps.
+        columns: The stream's columns.
+    """
+    altered: set[str] = set()
+    applied = [each for each in _read(maps) if each.applies_to(stream)]
+    if not applied and MAPPER_ELSE_OPTION in maps:
+        return {*columns}
+    for column in columns:
+        for each in applied:
+            keeps = each.is_kept and MAPPER_ELSE_OPTION not in each.options
+            if each.columns.get(column, column if keeps else None) != column:
+                altered.add(column)
+    return altered
 
 
 def find_mistakes(
@@ -207,7 +229,8 @@ def _read(maps: Mapping[str, Any]) -> Iterator[_Map]:
             continue
         members = value if isinstance(value, dict) else {}
         columns = {name: each for name, each in members.items() if name not in _OPTIONS}
-        yield _Map(key, members.get(MAPPER_SOURCE_OPTION, key), columns, members)
+        source = members.get(MAPPER_SOURCE_OPTION, key)
+        yield _Map(key, source, columns, members, is_kept=isinstance(value, dict))
 
 
 # --- its mistakes

@@ -277,11 +277,11 @@ class Discovery:
             Misconfigured: A selected stream's dataset does not exist.
         """
         for entry in catalog.streams:
-            if entry.tap_stream_id in naming.RESERVED_STREAMS:
-                continue
             known = is_dataset_id(entry.table or "")
+            if entry.tap_stream_id in naming.RESERVED_STREAMS and not known:
+                continue
             dataset_id = entry.table if known else self._id_by_name(entry)
-            if dataset_id is None or not self._is_matched(dataset_id):
+            if dataset_id is None or not self.is_matched(dataset_id):
                 continue
             schema = entry.schema.to_dict()
             for column in columns_in(schema):
@@ -294,7 +294,7 @@ class Discovery:
                 tuple(entry.key_properties or entry.metadata.root.table_key_properties or ()),
             )
 
-    def _is_matched(self, dataset_id: str) -> bool:
+    def is_matched(self, dataset_id: str) -> bool:
         """True if the setting `datasets` lets a dataset of the catalog in."""
         patterns = self._settings.datasets
         if not patterns or dataset_id.upper() in {pattern.upper() for pattern in patterns}:

@@ -64,6 +64,10 @@ class Prefetcher(Generic[T]):
         """Plan a fetch; fetches start in the order of their plans."""
         self._planned.append((name, fetch))
 
+    def start(self) -> None:
+        """Start the first fetches; `take` starts them as well."""
+        self._top_up()
+
     def take(self, name: str) -> T | None:
         """Wait for the fetch that was planned under a name, and hand over its result.
 

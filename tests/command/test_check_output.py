@@ -125,7 +125,7 @@ def test_the_document_is_as_its_schema_says(orgvue: Orgvue) -> None:
     for report in (good, bad, wrong):
         jsonschema.validate(report, check_schema())
         assert report["version"] == 1
-    assert (good["exit_code"], bad["exit_code"], wrong["exit_code"]) == (0, 1, 1)
+    assert (good["exit_code"], bad["exit_code"], wrong["exit_code"]) == (0, 3, 3)
     assert good["warnings"] == [
         "filters: there is no stream and no dataset 'nobody'; what is set for it has no effect."
     ]
@@ -192,9 +192,9 @@ def test_help_says_what_test_is(orgvue: Orgvue) -> None:
 def test_files_that_are_wrong_are_told(orgvue: Orgvue) -> None:
     """A catalog and a state that describe no run fail the stage `settings`."""
     run = command(orgvue.config, "--test", catalog={"no": "streams"})
-    assert run.code == 1
+    assert run.code == 3
     assert "✗ settings: catalog: it has no list of `streams`." in run.stderr
-    assert check(orgvue.config, state={"bookmarks": []})["exit_code"] == 1
+    assert check(orgvue.config, state={"bookmarks": []})["exit_code"] == 3
 
 
 def test_batches_in_an_object_store(orgvue: Orgvue) -> None:

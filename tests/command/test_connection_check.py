@@ -100,13 +100,14 @@ def test_a_server_that_fails(orgvue: Orgvue) -> None:
     assert len(orgvue.requests_to("list")) == 3
 
 
-@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 4), ("paged", 0)])
+@pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 5), ("paged", 0)])
 def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> None:
     """It is told by name, with what to do; where slices will do instead, that is said."""
     orgvue.files_url = "http://127.0.0.1:9"
-    run = command({**orgvue.config, "export_mode": mode}, "--test")
+    config = {**orgvue.config, "export_mode": mode}
+    run = command(config, "--test")
     last = stage_lines(run)[-1]
-    assert run.code == code
+    assert run.code == command(config).code == code
     if mode == "paged":
         # No file is needed, and none is looked for.
         assert last.startswith("✓ columns: ")
@@ -130,9 +131,23 @@ def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:
     run = command(orgvue.config, "--test")
     assert run.code == 0
     assert "in slices" in stage_lines(run)[-1]
-    run = command({**orgvue.config, "export_mode": "async"}, "--test")
-    assert run.code == 3
+    config = {**orgvue.config, "export_mode": "async"}
+    run = command(config, "--test")
+    assert run.code == command(config).code == 3
     assert stage_lines(run)[-1].startswith("✗ finished exports: ")
+
+
+@pytest.mark.parametrize(
+    "on,refusal,code",
+    [("job", 500, 5), ("job", "40302", 3), ("job", "42902", 4), ("download", 500, 5)],
+)
+def test_export_jobs_that_fail(orgvue: Orgvue, on: str, refusal: int | str, code: int) -> None:
+    """Where every export needs a job, the check ends with the run's exit code."""
+    orgvue.refuse(refusal, on=on, times=None)
+    config = {**orgvue.config, "export_mode": "async", "max_retries": 0}
+    run = command(config, "--test")
+    assert stage_lines(run)[-1].startswith("✗ finished exports: ")
+    assert run.code == command(config).code == code
 
 
 def test_a_dataset_that_may_not_be_read(orgvue: Orgvue) -> None:
@@ -166,7 +181,7 @@ def test_an_entry_of_the_list_that_is_bad(orgvue: Orgvue) -> None:
     entries = [{"datasetId": orgvue.dataset("People").dataset_id, "name": "People"}, {"name": "X"}]
     orgvue.answer(on="list", body=json.dumps(entries).encode(), times=None)
     run = command(orgvue.config, "--test")
-    assert run.code == command(orgvue.config).code == 1
+    assert run.code == command(orgvue.config).code == 5
     assert "✓ datasets: 1 are listed; 1 cannot be read. Entry 2 of the list of" in run.stdout
     assert "✗ Entry 2 of the list of datasets, 'X', has no text as its `datasetId`." in run.stdout
 
@@ -195,7 +210,7 @@ def test_the_check_ends_in_time(
     assert failed.text.startswith("not done in time: the whole check takes 0.6 seconds")
     assert told[-1].stage == "finished exports"
     assert told[-1].status is StageStatus.NOT_CHECKED
-    assert report.exit_code == 1
+    assert report.exit_code == 4
 
 
 def test_schemas_alone(orgvue: Orgvue) -> None:

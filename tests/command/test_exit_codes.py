@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.checking.connection import StageFailed
 from tap_orgvue.exit_codes import (
     EXPLAINED,
     ExitCode,
@@ -90,8 +89,6 @@ ENDS: dict[str, tuple[BaseException, int]] = {
     "a full disk": (OutputFailed("x"), 6),
     "SIGTERM": (Terminated(15), 143),
     "SIGINT": (Terminated(2), 130),
-    "a stage of the check": (StageFailed("token", refused(403, "40302")).error, 3),
-    "a stage in words": (StageFailed("token", "x").error, 1),
 }
 
 

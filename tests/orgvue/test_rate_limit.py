@@ -132,12 +132,12 @@ def test_the_end_of_a_run_ends_the_wait() -> None:
 
 def test_no_more_requests_a_second_than_orgvue_allows(serve: Serve) -> None:
     """However many datasets there are, no request is sent too soon, nor too many at once."""
-    orgvue = serve(*(people(1, f"People {i}") for i in range(130)))
+    orgvue = serve(*(people(1, f"People {i}") for i in range(65)))
     # On a busy machine requests that were sent one after another may arrive together.
     orgvue.rate_limit = 1000
     began = monotonic()
     catalog = discover({**orgvue.config, "max_parallel_requests": 50})
     assert monotonic() - began >= 130 / 100
-    assert len(catalog["streams"]) == 132
+    assert len(catalog["streams"]) == 67
     assert orgvue.most_at_once <= 50
-    assert len(orgvue.requests) == 131
+    assert len(orgvue.requests) == 131  # the list, and two for each dataset

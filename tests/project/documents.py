@@ -1,7 +1,8 @@
 """What the documents and meltano.yml should say, from the tap's own tables.
 
-`python -m tests.project.documents` writes the tables of docs/ anew; `test_documents.py` tells when
-that is due, and where meltano.yml, which is written by hand, differs.
+`python -m tests.project.documents` writes the tables of docs/ and CONTRIBUTING.md anew;
+`test_documents.py` tells when that is due, and where meltano.yml, which is written by hand,
+differs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.simulator import Orgvue, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.project.meltano_definition import DEFINITION, definition
+from tests.project.test_layers import MAY_IMPORT
 from tests.support.runs import command
 
 if TYPE_CHECKING:
@@ -269,6 +271,16 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def layers_table() -> str:
+    """Which folder or module of the package may import which."""
+    rows = "".join(
+        f"{name:<{max(map(len, MAY_IMPORT))}} → "
+        f"{', '.join(each for each in MAY_IMPORT if each in below) or 'nothing'}\n"
+        for name, below in MAY_IMPORT.items()
+    )
+    return f"```text\n{rows}```"
+
+
 # -- the places of all of them
 
 
@@ -314,14 +326,15 @@ class Part:
 def parts() -> Iterator[Part]:
     """The tables of the documents that are made."""
     for page, name, text in (
-        ("settings", "settings", settings_table()),
-        ("settings", "settings of every SDK tap", sdk_settings_table()),
-        ("troubleshooting", "troubleshooting", troubleshooting_table()),
-        ("operating", "exit codes", exit_codes_table()),
-        ("api-assumptions", "assumptions", assumptions_table()),
-        ("checking", "members of the check's document", check_members()),
+        ("docs/settings.md", "settings", settings_table()),
+        ("docs/settings.md", "settings of every SDK tap", sdk_settings_table()),
+        ("docs/troubleshooting.md", "troubleshooting", troubleshooting_table()),
+        ("docs/operating.md", "exit codes", exit_codes_table()),
+        ("docs/api-assumptions.md", "assumptions", assumptions_table()),
+        ("docs/checking.md", "members of the check's document", check_members()),
+        ("CONTRIBUTING.md", "who may know whom", layers_table()),
     ):
-        path = DOCS / f"{page}.md"
+        path = ROOT / page
         yield Part(path, f"<!-- made: {name} -->", "<!-- end -->", f"\n{text}\n")
 
 

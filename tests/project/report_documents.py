@@ -24,6 +24,15 @@ _UNITS = {"seconds": "seconds", "bytes": "bytes"}
 """The last or first word of a member's name, and its unit."""
 
 
+HEADINGS = {
+    "ErrorReport": "error",
+    "StreamReport": "a-stream",
+    "Replication": "replication",
+    "Change": "change",
+}
+"""Struct to the heading of its table in docs/run-report.md."""
+
+
 def schema_text() -> str:
     """The schema as it is shipped."""
     return json.dumps(report_schema(), indent=2) + "\n"
@@ -56,7 +65,7 @@ def _type_of(member: dict[str, Any]) -> str:
         return " or ".join(_type_of(each) for each in member["anyOf"])
     if "$ref" in member:
         name = member["$ref"].rpartition("/")[2]
-        return "status" if name == "Status" else f"[{name}](#{name.lower()})"
+        return "status" if name == "Status" else f"[{name}](#{HEADINGS[name]})"
     if member.get("type") == "array":
         return f"list of {_type_of(member['items'])}"
     if member.get("type") == "object":

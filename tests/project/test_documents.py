@@ -31,7 +31,7 @@ from tests.project.documents import (
 )
 from tests.project.meltano_definition import DEFINITION
 
-EXAMPLES = ["settings.md", "security-and-privacy.md", "streams-and-names.md"]
+EXAMPLES = ["settings.md", "security-and-privacy.md", "streams-and-names.md", "loaders.md"]
 """Pages whose JSON blocks are settings."""
 
 REQUIRED = {"api_token": "t", "tenant_id": "ACME", "region": "eu-west"}

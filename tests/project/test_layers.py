@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"tap", "tap_command", "reporting", "settings", "singer", "orgvue", "scrubbing"}
     | {"run_recording", "exit_codes", "tuning"},
     "__main__": {"cli", "singer", "tuning"},
+    "dbt": {"settings", "schema", "orgvue"},
     "report_command": {"pages", "tap", "settings", "orgvue", "scrubbing"},
     "tuning": set(),
     "scrubbing": set(),
@@ -76,6 +77,16 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__in
 def test_every_file_has_its_place() -> None:
     """Each folder and each root module stands in the table, and nothing else does."""
     assert {place(path) for path in FILES} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_every_place_is_on_the_map(name: str) -> None:
+    """CONTRIBUTING.md says what is in each folder and in each root module."""
+    path = Path(__file__).parents[2] / "CONTRIBUTING.md"
+    the_map = path.read_text(encoding="utf-8").partition("## Who may know whom")[0]
+    kind = "/" if (PACKAGE / name).is_dir() else ".py"
+    rows = [line for line in the_map.splitlines() if line.startswith("| `")]
+    assert any(f"`{name}{kind}`" in row.split("|")[1] for row in rows)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

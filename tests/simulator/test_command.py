@@ -68,7 +68,7 @@ def test_serving_something_else() -> None:
     options += ["--trouble", "pages=3"]
     with subprocess.Popen([*COMMAND, *options], stdout=-1, stderr=-1, text=True) as process:
         config = config_of(process)
-        tenant = demo_tenant(10, 4, seed=7)
+        tenant = demo_tenant(10, 10, seed=7)
         listed = asked(config)
         export = "/datasets/{}/export/jsonRows"
         refused = asked(config, export.format(tenant.dataset("People").dataset_id))

@@ -59,7 +59,7 @@ def test_people_are_joined_to_positions() -> None:
     tenant = demo_tenant()
     people, positions = tenant.dataset("People"), tenant.dataset("Positions")
     links = tenant.dataset("People to Positions")
-    assert (len(people.rows), len(positions.rows)) == (3000, 1200)
+    assert (len(people.rows), len(positions.rows)) == (3000, 2900)
     assert links.type == "LINKS"
     assert {*column(links, "from_id")} <= {*column(people, "id")}
     assert {*column(links, "to_id")} <= {*column(positions, "id")}
@@ -70,12 +70,40 @@ def test_people_are_joined_to_positions() -> None:
 
 
 def test_positions_are_a_tree() -> None:
-    """There is one root, and nobody is an orphan."""
+    """There are six layers under one root, and one orphan, which has positions below it."""
     positions = demo_tenant().dataset("Positions")
     assert column(positions, "parent_id").count(None) == 1
-    assert column(positions, "_depth").count(0) == 1
+    assert column(positions, "_is_orphan").count(True) == 1
+    assert column(positions, "_depth").count(0) == 2
+    assert {*column(positions, "_depth")} == {0, 1, 2, 3, 4, 5}
+    orphan = next(row for row in positions.snapshot().rows if row["_is_orphan"])
+    assert orphan["parent_id"] not in column(positions, "id")
+    assert orphan["_span_of_control"]
     assert positions.metadata["treeId"] == "id"
     assert {*column(positions, "_is_leaf")} == {True, False}
+
+
+def test_positions_are_held_as_in_organisations() -> None:
+    """Some are vacant, shared or held twice; all who have not left hold one, but for two."""
+    tenant = demo_tenant()
+    people, positions = tenant.dataset("People"), tenant.dataset("Positions")
+    held, allocated = Counter[object](), Counter[object]()
+    links = tenant.dataset("People to Positions").rows
+    for link in links:
+        part = link["allocation"]
+        assert isinstance(part, (int, float))
+        held.update({link["to_id"]: part})
+        allocated.update({link["from_id"]: part})
+    assert Counter(held.values()) == {1: 2643, 0.5: 130, 2: 1}
+    assert len(positions.rows) - len(held) == column(positions, "holders").count(0) > 100
+    assert {*allocated.values()} == {0.5, 1}
+    both = Counter(link["to_id"] for link in links if link["allocation"] == 0.5)
+    assert {*both.values()} == {1, 2}
+    active = {row["id"] for row in people.rows if not row["leaver"]}
+    assert {*allocated} < active
+    assert len(active - {*allocated}) == 2
+    parents = {*column(positions, "parent_id")}
+    assert parents & {row["id"] for row in positions.rows if row["id"] not in held}
 
 
 def test_there_are_an_empty_and_an_awkward_dataset() -> None:
@@ -101,11 +129,11 @@ def test_its_datasets_stay_what_they_are() -> None:
         for dataset in demo_tenant().datasets
     }
     assert digests == {
-        "People": "4fa564631754b96c",
-        "Positions": "1f54a6f30d3f7d37",
-        "People to Positions": "0798808f4f608669",
+        "People": "7afa618f615bb220",
+        "Positions": "b48c5a7ac19fde7f",
+        "People to Positions": "fe1c332e866e899a",
         "Open Requisitions": "4f53cda18c2baa0c",
-        AWKWARD: "b3e839d2474ac612",
+        AWKWARD: "14da2ca0aa57289b",
     }
 
 

@@ -61,6 +61,11 @@ def root(catalog: dict[str, Any], stream: str) -> dict[str, Any]:
     raise AssertionError
 
 
+def known(catalog: dict[str, Any], stream: str) -> dict[str, Any]:
+    """What a stream's metadata tells of its dataset."""
+    return {k: text for k, text in root(catalog, stream).items() if k.startswith("orgvue-")}
+
+
 # --- the catalog
 
 
@@ -70,6 +75,61 @@ def test_the_catalog_of_a_small_tenant() -> None:
         run = command(orgvue.config, "--discover")
     assert run.code == 0, run.stderr
     assert json.loads(run.stdout) == json.loads(SNAPSHOT.read_text())
+
+
+def test_the_catalog_tells_of_each_dataset(serve: Serve) -> None:
+    """A stream's metadata has its dataset's name, type, own key, label and tree, where known."""
+    orgvue = serve(*small_tenant())
+    told = {name: known(discover(orgvue.config), name) for name in ("org_chart_2026", "loose")}
+    assert told == {
+        "org_chart_2026": {
+            "orgvue-dataset": "Org-Chart 2026",
+            "orgvue-type": "POSITIONS",
+            "orgvue-auto-id": "code",
+            "orgvue-tree-id": "code",
+            "orgvue-tree-parent-id": "reportsTo",
+        },
+        "loose": {"orgvue-dataset": "Loose", "orgvue-type": "PEOPLE"},
+    }
+
+
+@pytest.mark.parametrize("error", ["403601", (500, "500601", "InternalError", "No.")])
+def test_a_catalog_without_a_datasets_keys_is_a_catalog(serve: Serve, error: Any) -> None:
+    """Where metadata is refused the catalog tells name and type, and its streams are all there."""
+    orgvue = serve(*small_tenant())
+    whole = discover(orgvue.config)
+    orgvue.refuse(error, on=["metadata"], times=999)
+    catalog = discover({**orgvue.config, "max_retries": 0})
+    # The key of `links` and `loose`, which have no `_id`, is known from their metadata alone.
+    assert {*streams(catalog)} >= {*streams(whole)} - {"links", "loose"}
+    assert known(catalog, "people") == {"orgvue-dataset": "People", "orgvue-type": "PEOPLE"}
+
+
+def test_metadata_that_fails_for_another_reason_is_told_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a failure that a retry does not help, no further metadata is asked for."""
+    orgvue = serve(*(people(1, f"People {i}") for i in range(9)))
+    orgvue.refuse((500, "500601", "InternalError", "No."), on=["metadata"], times=999)
+    catalog = discover({**orgvue.config, "max_retries": 0, "max_parallel_requests": 1})
+    assert len(streams(catalog)) == 9
+    assert len(orgvue.requests_of("metadata")) == 1
+    (line,) = [r.getMessage() for r in caplog.records if "keys of all datasets" in r.getMessage()]
+    assert "500601" in line
+
+
+def test_a_run_takes_a_catalog_with_and_without_what_is_told(serve: Serve) -> None:
+    """Records are the same with a catalog of before, which told nothing of datasets."""
+    orgvue = serve(*small_tenant())
+    catalog = discover(orgvue.config)
+    new = sync(orgvue.config, catalog)
+    for found in catalog["streams"]:
+        for item in found["metadata"]:
+            for word in [word for word in item["metadata"] if word.startswith("orgvue-")]:
+                del item["metadata"][word]
+    assert known(catalog, "people") == {}
+    old = sync(orgvue.config, catalog)
+    assert (old.schemas, old.records) == (new.schemas, new.records)
 
 
 def test_each_dataset_is_a_stream(serve: Serve) -> None:
@@ -302,17 +362,49 @@ def test_filtering_datasets_renames_no_stream(serve: Serve) -> None:
 # --- what it costs
 
 
-def test_discovery_makes_a_request_for_each_dataset_and_one_more(serve: Serve) -> None:
-    """Datasets with an `_id` cost one cheap request each, besides the list."""
+def test_discovery_makes_two_requests_for_each_dataset_and_one_more(serve: Serve) -> None:
+    """Each dataset costs two cheap requests, for columns and keys, besides the list.
+
+    A run without a catalog needs no keys, and makes the first of them alone.
+    """
     orgvue = serve(*(people(3, f"People {i}") for i in range(12)))
     discover(orgvue.config)
     assert [request.route for request in orgvue.requests[:1]] == ["list"]
-    assert len(orgvue.requests) == 13
-    assert {request.route for request in orgvue.requests[1:]} == {"export"}
-    for request in orgvue.requests[1:]:
+    assert orgvue.counts() == {"list": 1, "headers": 12, "metadata": 12}
+    for request in orgvue.requests_of("headers"):
         assert request.method == "POST"
         assert isinstance(request.body, dict)
         assert request.body["query"]["output"]["filter"]
+    before = len(orgvue.requests)
+    assert command(orgvue.config).code == 0
+    assert orgvue.counts(before) == {"list": 1, "headers": 12, "export": 12}
+
+
+def test_the_keys_of_a_dataset_are_read_while_the_columns_of_others_are(serve: Serve) -> None:
+    """With one request at a time each dataset is finished before the next is begun."""
+    orgvue = serve(*(people(1, f"People {i}") for i in range(3)))
+    discover({**orgvue.config, "max_parallel_requests": 1})
+    assert [request.kind for request in orgvue.requests] == ["list", *["headers", "metadata"] * 3]
+
+
+def test_metadata_is_requested_once_where_columns_need_it(serve: Serve) -> None:
+    """Without an `_id`, and without calculations, a stream needs the metadata itself."""
+    orgvue = serve(*small_tenant())
+    discover(orgvue.config)
+    assert orgvue.counts() == {"list": 1, "headers": 6, "metadata": 6}
+    before = len(orgvue.requests)
+    discover({**orgvue.config, "include_calculations": False})
+    assert orgvue.counts(before) == {"list": 1, "metadata": 6}
+
+
+def test_the_keys_of_a_dataset_that_is_left_out_are_not_asked_for(serve: Serve) -> None:
+    """A dataset that may not be read costs no request for metadata."""
+    hidden = people(1, "Hidden")
+    hidden.hidden_because = "403601"
+    orgvue = serve(hidden, people())
+    discover(orgvue.config)
+    (request,) = orgvue.requests_of("metadata")
+    assert request.dataset_id == orgvue.dataset("People").dataset_id
 
 
 def test_datasets_are_looked_at_concurrently(serve: Serve) -> None:

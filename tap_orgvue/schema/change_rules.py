@@ -1,0 +1,164 @@
+"""Which properties of a draft's changes may be sent, by the rules of the dataset they belong to.
+
+In doubt a property is left out: one that no dataset is known to have, one that the run does not
+read, and every one of a dataset whose properties are not known.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from tap_orgvue.orgvue.models import ID
+from tap_orgvue.schema.column_types import ColumnType, column_type_of
+from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.schema.column_rules import ColumnRules
+
+LINK_KEYS = ("from_id", "to_id")
+"""The keys of both ends of a link."""
+
+_LINK_DATASET = frozenset({*LINK_KEYS, "link_id"})
+"""Property keys that every LINKS dataset has (API guide, "Properties")."""
+
+
+class Treatment(Enum):
+    """What happens to the values of a property; the values are for the log."""
+
+    SEND = "sent"
+    HASH = "hashed"
+    EXCLUDED = "excluded by `exclude_properties`"
+    DESELECTED = "deselected, or not read in this run"
+    UNKNOWN = "no known property of the dataset"
+    UNREADABLE = "of a dataset whose properties cannot be read"
+    NO_ID = "an id that is neither a text nor a number"
+    UNSURE = "not read and unprotected in every dataset that may be meant"
+
+    @property
+    def is_sent(self) -> bool:
+        """True if values are sent, in clear or as hashes."""
+        return self in {Treatment.SEND, Treatment.HASH}
+
+    @property
+    def is_intended(self) -> bool:
+        """True if the user's own settings and selection decide it."""
+        return self.is_sent or self in {Treatment.EXCLUDED, Treatment.DESELECTED}
+
+
+class ChangeRules(Protocol):
+    """Tells what happens to the values of a key."""
+
+    def treatment(self, key: str) -> Treatment:
+        """What happens to the values of a property."""
+
+    def declared_type(self, key: str) -> ColumnType:
+        """The declared type of a property, which its hashes depend on."""
+
+    @property
+    def is_of_links(self) -> bool:
+        """True if the dataset is known to be one of links."""
+
+
+class DatasetRules(msgspec.Struct, frozen=True):
+    """The rules of one dataset.
+
+    Attributes:
+        stream: The name of its stream, for patterns such as `stream.key`.
+        rules: The user's rules for single properties, with what earlier runs protected.
+        properties: Key to the property as the catalog and as Orgvue describes it, one or both.
+        read: The keys that the run reads.
+        are_known: False if Orgvue refuses the dataset's properties: no key but `_id` is sent.
+    """
+
+    stream: str
+    rules: ColumnRules
+    properties: Mapping[str, Sequence[Property]]
+    read: AbstractSet[str]
+    are_known: bool = True
+
+    def treatment(self, key: str) -> Treatment:
+        """What happens to the values of a property."""
+        described = self.properties.get(key)
+        if described is None:
+            return Treatment.UNKNOWN if self.are_known else Treatment.UNREADABLE
+        if not self.are_known and key != ID:
+            return Treatment.UNREADABLE
+        # A pattern for the stream of actions protects a property in drafts only.
+        streams = (self.stream, DRAFT_ACTIONS_STREAM)
+        if any(self.rules.is_excluded(stream, *described) for stream in streams):
+            return Treatment.EXCLUDED
+        if key not in self.read:
+            return Treatment.DESELECTED
+        if any(self.rules.is_hashed(stream, *described) for stream in streams):
+            return Treatment.HASH
+        return Treatment.SEND
+
+    def declared_type(self, key: str) -> ColumnType:
+        """The declared type of a property, which its hashes depend on."""
+        types = [each.type for each in self.properties.get(key, ()) if each.type]
+        return column_type_of(key, types[0]) if types else ColumnType.TEXT
+
+    @property
+    def is_of_links(self) -> bool:
+        """True if the dataset has the properties of links."""
+        return self.properties.keys() >= _LINK_DATASET
+
+    def protections(self) -> list[tuple[str, str]]:
+        """Pattern and key of each protected property."""
+        return [
+            (pattern, key)
+            for key, described in self.properties.items()
+            for stream in (self.stream, DRAFT_ACTIONS_STREAM)
+            for pattern in self.rules.protections(stream, *described)
+        ]
+
+
+class AnyDatasetRules:
+    """The rules for a draft whose dataset is not told: those of all datasets together."""
+
+    is_of_links = False
+
+    def __init__(self, datasets: Sequence[DatasetRules]) -> None:
+        """Take the rules of every dataset of the tenant."""
+        self._datasets = datasets
+
+    def treatment(self, key: str) -> Treatment:
+        """What happens to the values of a property; none are hashed.
+
+        Sent is only a property that each dataset which has it reads, and none protects. Each
+        dataset has `_id`.
+        """
+        found = {each.treatment(key) for each in self._datasets} - {Treatment.UNKNOWN}
+        if not found:
+            return Treatment.UNKNOWN
+        return Treatment.SEND if found == {Treatment.SEND} else Treatment.UNSURE
+
+    def declared_type(self, key: str) -> ColumnType:
+        """Text: no value is hashed."""
+        del key
+        return ColumnType.TEXT
+
+
+class KnownTreatments(dict[str, Treatment]):
+    """The treatments of keys that were asked for, up to a number of them."""
+
+    _MOST = 10_000
+
+    def __init__(self, rules: ChangeRules) -> None:
+        """Ask for nothing yet."""
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, key: str) -> Treatment:
+        """Ask for a key's treatment."""
+        treatment = self._rules.treatment(key)
+        if len(self) < self._MOST:
+            self[key] = treatment
+        return treatment

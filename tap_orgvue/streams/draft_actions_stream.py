@@ -1,0 +1,221 @@
+"""The stream `orgvue_draft_actions`: the changes that drafts hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_orgvue.exports.action_jobs import ActionRows
+from tap_orgvue.orgvue.error_body import one_line
+from tap_orgvue.orgvue.errors import (
+    MalformedResponse,
+    OrgvueError,
+    Refusal,
+    RequestLimitReached,
+    Stopped,
+    TenantRefusal,
+)
+from tap_orgvue.records.action_maker import ActionCounts, ActionMaker, elements_of
+from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.schema import naming
+from tap_orgvue.streams.draft_report import report_actions
+from tap_orgvue.streams.draft_streams import DraftStream
+from tap_orgvue.timestamps import format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Record
+
+    from tap_orgvue.orgvue.drafts import Draft
+    from tap_orgvue.streams.drafts import DraftExport, Drafts, DraftSelection
+    from tap_orgvue.streams.source import Source
+
+_ALIKE = 8
+"""Layers that fail alike, from the first on, until no other one is requested."""
+
+
+class DraftActionsStream(DraftStream):
+    """One row per change of a draft."""
+
+    name = naming.DRAFT_ACTIONS_STREAM
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "draft_id",
+            th.StringType,
+            required=True,
+            nullable=False,
+            title="Draft id",
+            description="The draft; see orgvue_drafts.",
+        ),
+        th.Property(
+            "layer_key",
+            th.StringType,
+            required=True,
+            nullable=False,
+            title="Layer key",
+            description="The draft's layer; each draft has the layer default.",
+        ),
+        th.Property(
+            "position",
+            th.IntegerType,
+            required=True,
+            nullable=False,
+            title="Position",
+            description="The order of the change in its layer, from 1: later changes win.",
+        ),
+        th.Property(
+            "action",
+            th.StringType,
+            title="Action",
+            description="create, update, replace, delete, noop, createOrUpdate, createOrReplace, "
+            "or whatever else Orgvue sends.",
+        ),
+        th.Property(
+            "item_id",
+            th.StringType,
+            title="Item id",
+            description="The _id of the item that changes; a created item may have none.",
+        ),
+        th.Property(
+            "from_id",
+            th.StringType,
+            title="From id",
+            description="The start of a link; null where the change is of no link.",
+        ),
+        th.Property(
+            "to_id",
+            th.StringType,
+            title="To id",
+            description="The end of a link; null where the change is of no link.",
+        ),
+        th.Property(
+            "changes",
+            th.StringType,
+            title="Changes",
+            description="The properties that change and their values as Orgvue sent them: a JSON "
+            "object as text, without properties that are excluded, deselected or not known.",
+        ),
+        th.Property(
+            "exported_at",
+            th.DateTimeType,
+            title="Exported at",
+            description="When the change was requested from Orgvue.",
+        ),
+    ).to_dict()
+    primary_keys = ("draft_id", "layer_key", "position")
+
+    def __init__(self, tap: Tap, source: Source, drafts: Drafts) -> None:
+        """Make the stream."""
+        super().__init__(tap, source, drafts)
+        self._counts = ActionCounts()
+
+    @override
+    def prepare(self) -> bool:
+        """Say what does not apply here."""
+        if self._source.settings.skip_unchanged:
+            self.logger.warning(
+                "skip_unchanged: Orgvue tells no cache key of a draft, so that it does not apply "
+                "to '%s', which is read completely in every run.",
+                self.name,
+            )
+        return True
+
+    @override
+    def rows(self) -> Iterator[Record]:
+        """The changes of all layers; those that cannot be read are told at the end."""
+        selection = self._selection()
+        faults, remedies = self._faults(selection), []
+        first: OrgvueError | None = None
+        alike: list[OrgvueError] = []
+        try:
+            for number, (draft, key) in enumerate(selection.layers):
+                try:
+                    yield from self._of_layer(draft, key)
+                except (RequestLimitReached, Stopped):
+                    raise
+                except OrgvueError as error:
+                    faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}")
+                    remedies.append(error.remedy)
+                    first = first or error
+                    self.logger.info("%s: %s", self.name, faults[-1])
+                    if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
+                        alike.append(error)
+                    if isinstance(error, TenantRefusal) or len(alike) == _ALIKE:
+                        faults.insert(0, "No other draft was requested.")
+                        remedies.append(error.remedy)
+                        break
+        finally:
+            report_actions(self.logger, self.name, self._counts)
+        if faults:
+            raise self._fail(faults, remedies) from first
+
+    @override
+    def check(self) -> None:
+        """Also that it is known which values of the drafts may be sent."""
+        super().check()
+        for draft in self._drafts.selection(self.name).sent:
+            try:
+                self._drafts.rules_of(draft)
+            except OrgvueError as error:
+                message = f"Stream '{self.name}': draft {draft} cannot be sent. {error}"
+                raise error.with_message(message) from None
+
+    @override
+    def _faults(self, selection: DraftSelection) -> list[str]:
+        """Also why layers may be missing."""
+        more = [f"Draft {draft} {draft.fault}." for draft in selection.sent if draft.fault]
+        return [*super()._faults(selection), *more]
+
+    def _of_layer(self, draft: Draft, key: str) -> Iterator[Record]:
+        # The wait can take minutes: send what is buffered.
+        self.flush()
+        self.journal.enter(Stage.WAITING)
+        export = self._drafts.take(draft, key)
+        self.journal.enter(Stage.SENDING)
+        try:
+            yield from self._records(draft, key, export)
+        finally:
+            export.close()
+
+    def _records(self, draft: Draft, key: str, export: DraftExport) -> Iterator[Record]:
+        maker = ActionMaker(
+            export.rules, hash_key=self._source.settings.hash_key, counts=self._counts
+        )
+        exported_at = format_instant(export.exported_at)
+        position = unreadable = 0
+        first = ""
+        for block in ActionRows(export.response.chunks()).blocks(elements_of):
+            for raw in block:
+                position += 1
+                try:
+                    members = maker.record(raw)
+                except MalformedResponse as error:
+                    first = first or f"{error} (position {position})"
+                    unreadable += 1
+                    continue
+                yield {
+                    "draft_id": draft.draft_id,
+                    "layer_key": key,
+                    "position": position,
+                    **members,
+                    "exported_at": exported_at,
+                }
+        if unreadable:
+            more = f"; and {unreadable - 1} more" if unreadable > 1 else ""
+            raise MalformedResponse(f"{first}{more}.")
+
+    @override
+    def finish(self) -> None:
+        """Keep what is protected, beside what each stream of drafts keeps."""
+        self._state.protected = self._drafts.datasets.protections(self._state.protected)
+        super().finish()
+
+
+def _symptom(error: OrgvueError) -> tuple[object, ...]:
+    """Equal for errors of one cause: their type, status and codes."""
+    refusal = error if isinstance(error, Refusal) else None
+    return type(error), refusal and (refusal.status, refusal.codes)

@@ -1,0 +1,240 @@
+"""The stream `orgvue_drafts`, and what both streams of drafts do alike."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from typing_extensions import override
+
+from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.errors import (
+    OrgvueError,
+)
+from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.run_report import Replication
+from tap_orgvue.schema import naming
+from tap_orgvue.singer.batch_stream import BatchStream
+from tap_orgvue.singer.stream_maps import has_filter
+from tap_orgvue.streams.deletion_guard import activate_version_if_safe
+from tap_orgvue.streams.state import STATE_KEY, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_orgvue.orgvue.drafts import Draft
+    from tap_orgvue.reporting.journal import StreamJournal
+    from tap_orgvue.streams.drafts import Drafts, DraftSelection
+    from tap_orgvue.streams.source import Source
+
+_MOST_FAULTS = 5
+"""The most faults that the stream's error tells; the log told each of them before."""
+
+
+class DraftStream(BatchStream):
+    """A stream about drafts; always a full table."""
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    """Records satisfy their schema when they are made."""
+
+    can_encode_rows = False
+    """Records go through the SDK's own loop."""
+
+    def __init__(self, tap: Tap, source: Source, drafts: Drafts) -> None:
+        """Make the stream."""
+        self._source = source
+        self._drafts = drafts
+        super().__init__(tap, path=source.client.drafts_url.removeprefix(source.client.base_url))
+
+    @property
+    @override
+    def url_base(self) -> str:
+        """The tenant's part of the region's API."""
+        return self._source.client.base_url
+
+    @abstractmethod
+    def rows(self) -> Iterator[Record]:
+        """The records; an error after the last one if they may not be all."""
+
+    @property
+    def journal(self) -> StreamJournal:
+        """The stream's part of the journal."""
+        return self._source.journal.stream(self.name)
+
+    @override
+    def request_records(self, context: Context | None) -> Iterator[Record]:
+        """The records, counted."""
+        journal = self.journal
+        for record in self.rows():
+            journal.rows += 1
+            yield record
+
+    def _selection(self) -> DraftSelection:
+        """The drafts of the run, once they are listed."""
+        self.journal.enter(Stage.WAITING)
+        selection = self._drafts.selection(self.name)
+        self.journal.enter(Stage.SENDING)
+        return selection
+
+    def check(self) -> None:
+        """Raise what would fail the stream whatever the drafts hold; no change is requested.
+
+        Raises:
+            OrgvueError: The drafts cannot be listed, or not all of them can be sent.
+        """
+        if faults := self._faults(self._drafts.selection(self.name)):
+            raise self._fail(faults)
+
+    def _faults(self, selection: DraftSelection) -> list[str]:
+        """Why rows may be missing, as far as the list of drafts tells."""
+        return [*selection.faults]
+
+    @cached_property
+    def _state(self) -> StreamState:
+        return StreamState.from_bookmark(self.stream_state)
+
+    @override
+    def finish(self) -> None:
+        """Activate the version: all drafts were read. Keep what the next run needs."""
+        settings = self._source.settings
+        if settings.emit_activate_version_messages and settings.datasets:
+            self.logger.info(
+                "'%s': rows of drafts that are gone stay in the table, because `datasets` narrows "
+                "the run.",
+                self.name,
+            )
+        rows, percent = self.journal.rows, settings.delete_guard_percent
+        withheld: str | None = None
+        if rows or not percent or self.version is None:
+            withheld = activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+        else:
+            # A misspelt or renamed entry of `drafts` must not empty a table.
+            log = self.logger.error if self._state.rows else self.logger.info
+            log(
+                "'%s': no rows are sent, and those that are in the table are NOT removed. If this "
+                "is intended, run once with `delete_guard_percent` 0.",
+                self.name,
+            )
+            self._state.version = self.version
+            withheld = "no draft is sent"
+        outcome = self._source.outcomes.of(self.name)
+        outcome.rows_before, self._state.row_count = self._state.row_count, rows
+        outcome.note_deletions(sent=self.version is not None, withheld=withheld)
+        self._state.tenant = self._source.tenant
+        self.stream_state[STATE_KEY] = self._state.to_json()
+
+    def complete_outcome(self) -> None:
+        """Complete the outcome, whether the stream succeeded or not."""
+        outcome = self._source.outcomes.of(self.name)
+        outcome.replication = Replication(method=self.replication_method)
+
+    @override
+    def next_version(self, now: int) -> int:
+        """A version greater than every one before."""
+        return self._state.next_version(now)
+
+    @property
+    @override
+    def emit_activate_version_messages(self) -> bool:
+        """True if rows may be removed: not where `datasets` or a stream map narrows the run.
+
+        The SDK's BATCH encodings other than JSON lines have no place for a version.
+        """
+        settings = self._source.settings
+        batches = self.get_batch_config(self.config)
+        return (
+            settings.emit_activate_version_messages
+            and not settings.datasets
+            and not has_filter(self.config.get("stream_maps") or {}, self.name)
+            and (batches is None or batches.encoding.format == "jsonl")
+        )
+
+    def _fail(self, faults: Sequence[str], remedies: Collection[Remedy] = ()) -> OrgvueError:
+        """The stream's error.
+
+        Args:
+            faults: Sentences.
+            remedies: What may help, for each fault that is an error of its own.
+        """
+        more = len(faults) - _MOST_FAULTS
+        told = [*faults[:_MOST_FAULTS], *([f"And {more} more."] if more > 0 else [])]
+        remedy = Remedy.LATER if Remedy.LATER in remedies else Remedy.UNKNOWN
+        if len(remedies) == len(faults) and {*remedies} == {Remedy.PERSON}:
+            remedy = Remedy.PERSON
+        return OrgvueError(
+            f"Stream '{self.name}' is not complete, so that no rows are removed from its table. "
+            + " ".join(told),
+            remedy=remedy,
+        )
+
+
+class DraftsStream(DraftStream):
+    """One row per draft: its entry in the list of drafts."""
+
+    name = naming.DRAFTS_STREAM
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "draft_id",
+            th.StringType,
+            required=True,
+            nullable=False,
+            title="Draft id",
+            description="Orgvue's id of the draft.",
+        ),
+        th.Property("name", th.StringType, title="Name", description="The draft's name."),
+        th.Property(
+            "dataset_id",
+            th.StringType,
+            title="Dataset id",
+            description="The dataset that the draft is based on; null where Orgvue does not tell.",
+        ),
+        th.Property(
+            "details",
+            th.StringType,
+            title="Details",
+            description="Everything else that the list of drafts tells: a JSON object as text.",
+        ),
+    ).to_dict()
+    primary_keys = ("draft_id",)
+
+    @override
+    def rows(self) -> Iterator[Record]:
+        """The drafts that this run sends."""
+        selection = self._selection()
+        for draft in selection.sent:
+            yield {
+                "draft_id": draft.draft_id,
+                "name": draft.name,
+                "dataset_id": draft.dataset_id,
+                "details": self._details(draft),
+            }
+        if faults := self._faults(selection):
+            raise self._fail(faults)
+
+    def _details(self, draft: Draft) -> str:
+        """What the list tells; without members that are called as a protected property is."""
+        rules = self._source.rules
+        if not rules.excluded and not rules.hashed:
+            return draft.details
+        kept = _without(json.loads(draft.details), rules.may_protect)
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def _without(value: Any, is_protected: Callable[[str], bool]) -> Any:
+    """A JSON value without the members of these names, at any depth."""
+    if isinstance(value, list):
+        return [_without(entry, is_protected) for entry in value]
+    if isinstance(value, dict):
+        return {
+            key: _without(entry, is_protected)
+            for key, entry in value.items()
+            if not is_protected(key)
+        }
+    return value

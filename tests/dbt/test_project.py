@@ -1,0 +1,310 @@
+"""The project that is written: which files, and that hostile names do no harm in them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_orgvue.dbt.catalog import tables_in
+from tap_orgvue.dbt.project import project_files
+from tap_orgvue.dbt.roles import RoleFinder
+from tap_orgvue.dbt.text import (
+    MAX_NAME,
+    clean_names,
+    is_plain_name,
+    jinja_text,
+    one_line,
+    yaml_lines,
+    yaml_scalar,
+)
+from tests.support.catalogs import LINKS, PEOPLE, POSITIONS, catalog, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def project(
+    *streams: dict[str, Any], joins: dict[str, str] | None = None, **chosen: str
+) -> dict[str, str]:
+    """The files for a catalog of these streams."""
+    tables = tables_in(catalog(*streams))
+    roles = RoleFinder(tables, chosen, joins or {}).find()
+    return project_files(tables, roles, project="orgvue", schema="raw_orgvue")
+
+
+def sources(files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The tables of `sources.yml` by name."""
+    (source,) = yaml.safe_load(files["models/staging/sources.yml"])["sources"]
+    assert source["schema"] == "raw_orgvue"
+    return {table["name"]: table for table in source["tables"]}
+
+
+def column(table: dict[str, Any], name: str) -> dict[str, Any]:
+    """A column of a table of `sources.yml`."""
+    (found,) = (each for each in table["columns"] if each["name"] == name)
+    return dict(found)
+
+
+def checks_of(table: dict[str, Any], name: str) -> list[str]:
+    """The names of a column's tests."""
+    tests = column(table, name).get("data_tests", [])
+    return [test if isinstance(test, str) else next(iter(test)) for test in tests]
+
+
+def models(files: Mapping[str, str]) -> set[str]:
+    """The names of the models that are not staging models."""
+    found = {path for path in files if re.match(r"models/(org|marts)/.*\.sql", path)}
+    return {path.rpartition("/")[2].removesuffix(".sql") for path in found}
+
+
+HIERARCHY = {"org_nodes", "org_hierarchy", "org_closure", "span_of_control", "layers"}
+HEADCOUNT = {"people", "assignments", "headcount", "cost"}
+REST = {"positions", "vacancies", "reporting_lines"}
+
+
+@pytest.mark.parametrize(
+    "streams,expected",
+    [
+        ([PEOPLE, POSITIONS, LINKS], HIERARCHY | HEADCOUNT | REST),
+        ([PEOPLE, POSITIONS], HIERARCHY | HEADCOUNT | {"positions"}),
+        ([POSITIONS, LINKS], HIERARCHY | {"positions"}),
+        ([PEOPLE], HEADCOUNT),
+        ([LINKS], set()),
+    ],
+)
+def test_models_are_there_where_their_datasets_are(
+    streams: list[dict[str, Any]], expected: set[str]
+) -> None:
+    """No model of what a tenant does not have, and nothing that refers to one."""
+    files = project(*streams)
+    assert models(files) == expected
+    known = {path.rpartition("/")[2].partition(".")[0] for path in files}
+    for path, text in files.items():
+        for name in re.findall(r"ref\('(\w+)'\)", text):
+            assert name in known, path
+
+
+def test_who_reports_needs_positions_in_a_tree() -> None:
+    """Where people are the hierarchy, or another dataset, nobody reports by positions."""
+    people = stream("people", "id boss", "PEOPLE", auto_id="id", label_id="id", tree=("id", "boss"))
+    assert "reporting_lines" not in models(project(people, POSITIONS, LINKS, tree="people"))
+    assert "id as node_key" in project(people)["models/org/org_nodes.sql"]
+
+
+def test_keys_and_relations_are_tested() -> None:
+    """Keys are unique and not null, parents and both ends of links lead somewhere."""
+    tables = sources(project(PEOPLE, POSITIONS, LINKS))
+    assert checks_of(tables["people"], "_id") == ["unique", "not_null"]
+    assert checks_of(tables["people"], "id") == ["unique", "not_null"]
+    assert checks_of(tables["positions"], "boss") == ["relationships"]
+    links = tables["people_to_positions"]
+    found = {
+        name: column(links, name)["data_tests"][0]["relationships"] for name in ("from_id", "to_id")
+    }
+    assert found["from_id"]["arguments"] == {"to": "ref('stg_people')", "field": "id"}
+    assert found["to_id"]["arguments"] == {"to": "ref('stg_positions')", "field": "code"}
+    assert found["to_id"]["config"] == {"severity": "warn", "where": "__live__"}
+    (parent,) = column(tables["positions"], "boss")["data_tests"]
+    assert parent["relationships"]["arguments"] == {"to": "ref('stg_positions')", "field": "code"}
+
+
+def test_display_names_and_types_are_descriptions() -> None:
+    """What a dataset and a property are called in Orgvue, and what they are."""
+    tables = sources(project(stream("pay", {"pay_pct:n": "Pay %"}, "OTHER", title="Pay & more")))
+    assert tables["pay"]["description"].startswith("Pay & more, type OTHER.")
+    assert column(tables["pay"], "pay_pct")["description"] == "Pay %, number."
+
+
+def test_ends_that_are_not_known_have_no_test() -> None:
+    """A test against the wrong table would be worse than none."""
+    two = [stream(name, "from_id to_id", "LINKS", title="?") for name in ("a", "b")]
+    tables = sources(project(PEOPLE, POSITIONS, *two))
+    assert checks_of(tables["a"], "from_id") == []
+    tables = sources(project(PEOPLE, POSITIONS, *two, joins={"a": "people:positions"}))
+    assert checks_of(tables["a"], "from_id") == ["relationships"]
+
+
+def test_a_key_of_several_columns() -> None:
+    """Its columns are not null, and none of them unique."""
+    tables = sources(project(stream("x", "a b", "OTHER", keys=("a", "b"))))
+    assert [checks_of(tables["x"], name) for name in "ab"] == [["not_null"], ["not_null"]]
+
+
+def test_numbers_as_keys_become_text() -> None:
+    """Links name ends in text: the staging model has keys in text, and the test is there."""
+    people = stream("people", "no:n", "PEOPLE", auto_id="no")
+    links = stream(
+        "links", "from_id:n to_id", "LINKS", title="People to Positions", keys=("from_id", "to_id")
+    )
+    files = project(people, POSITIONS, links)
+    assert "{{ key_text('no') }} as no" in files["models/staging/stg_people.sql"]
+    assert checks_of(sources(files)["links"], "from_id") == ["not_null"]
+    found = yaml.safe_load(files["models/staging/staging.yml"])["models"]
+    (model,) = (each for each in found if each["name"] == "stg_links")
+    assert checks_of(model, "from_id") == ["relationships"]
+    assert "from_id || '|' || to_id as assignment_key" in files["models/org/assignments.sql"]
+
+
+def test_the_parts_of_a_person() -> None:
+    """A share is taken as it is, a percentage by the hundred; without either each is whole."""
+    texts = {
+        name: project(
+            PEOPLE,
+            POSITIONS,
+            stream("links", f"from_id to_id {name}:n", "LINKS", title="People to Positions"),
+        )["models/org/assignments.sql"]
+        for name in ("share", "allocation_pct", "note")
+    }
+    assert "coalesce(share, 1) as allocation" in texts["share"]
+    assert "coalesce(allocation_pct / 100, 1) as allocation" in texts["allocation_pct"]
+    assert "1 as allocation" in texts["note"]
+
+
+def test_links_from_positions_to_people() -> None:
+    """The ends change places."""
+    links = stream("links", "from_id to_id", "LINKS", title="Positions to People")
+    text = project(PEOPLE, POSITIONS, links)["models/org/assignments.sql"]
+    assert "to_id as person_key" in text
+    assert "from_id as position_key" in text
+
+
+def test_streams_of_metadata_are_sources_only() -> None:
+    """`orgvue_datasets` is a table to look at, and no dataset."""
+    files = project(PEOPLE, stream("orgvue_datasets", "dataset_id", keys=("dataset_id",)))
+    assert "orgvue_datasets" in sources(files)
+    assert "models/staging/stg_orgvue_datasets.sql" not in files
+
+
+def test_it_is_the_same_every_time() -> None:
+    """Equal catalogs give equal files, to the byte; every text ends its last line."""
+    first, second = (project(PEOPLE, POSITIONS, LINKS) for _ in range(2))
+    assert first == second
+    assert [*first] == sorted(first)
+    assert all(text.endswith("\n") and "\r" not in text for text in first.values())
+
+
+def test_long_and_shared_names() -> None:
+    """Names stay short enough for Postgres, and each another one."""
+    long = "x" * 62
+    files = project(
+        stream("people", f"id {long} {long[:-1]}y person_key key name", "PEOPLE", auto_id="id"),
+        stream(long, "a", "OTHER"),
+        stream(long[:-1] + "z", "a", "OTHER"),
+    )
+    staged = [path for path in files if "/stg_" in path]
+    assert len(staged) == 3
+    assert all(len(path.rpartition("/")[2]) < 60 for path in staged)
+    names = re.findall(r" as (\w+),?", files["models/org/people.sql"])
+    assert len({*names}) == len(names)
+    assert all(len(name) <= MAX_NAME for name in names)
+
+
+# --- hostile names
+
+HOSTILE = (
+    "{{ 1 / 0 }}",
+    "{% endif %}",
+    "{# a",
+    "}} %} #}",
+    "{{{",
+    "line\nfeed -- x\r\n' \" \\ */",
+    "'; drop table people; --",
+    "order",
+    "a: b # c",
+    "- x",
+    "!tag &a *b",
+    "\u2028\u0085\x00\x7f\ufeff\u200d",
+    "\ud800",
+    "🎉 備考 Größe",
+    "null",
+    "2026-01-01",
+)
+
+
+def hostile(text: str) -> list[dict[str, Any]]:
+    """Streams whose every text is hostile."""
+    return [
+        stream(
+            "people",
+            {"id": "id", f"{text} column": text, "boss": text + " "},
+            f"PEOPLE{text}" if text == "null" else "PEOPLE",
+            title=text,
+            auto_id="id",
+            label_id=text,
+            tree=("id", text + " "),
+        ),
+        stream(f"../{text}", {text: text}, f"OTHER {text}", title=text),
+    ]
+
+
+def is_harmless(files: Mapping[str, str]) -> None:
+    """Every file parses as what it is, and its Jinja says what the project says."""
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701
+    for path, text in files.items():
+        assert re.fullmatch(r"[A-Za-z0-9_./-]+", path), path
+        assert ".." not in path
+        text.encode()
+        if path.endswith(".yml"):
+            yaml.safe_load(text)
+            assert "{%" not in text
+        elif path.endswith(".sql"):
+            environment.parse(re.sub(r"\{%-? (snapshot|test) .*?%\}", "", text))
+        if path.startswith("models/staging/stg_"):
+            signs = re.findall(r"\{[{%#].*?[}%#]\}", text)
+            known = (
+                *("source(", "{% set raw", "{{- rescued_columns(", "{{ raw }}", "{{ is_live("),
+                *("{{ raw_column(", "{{ key_text("),
+            )
+            assert all(any(word in sign for word in known) for sign in signs), signs
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_are_data(text: str) -> None:
+    """Names of datasets, properties, columns and streams with signs of YAML, SQL and Jinja."""
+    files = project(*hostile(text))
+    is_harmless(files)
+    for path, content in files.items():
+        if path.startswith("models/staging/stg_"):
+            # Comments end with their lines, and names stand in string literals of Jinja.
+            code = [re.sub(r'"([^"\\]|\\.)*"', "", line) for line in content.split("\n")]
+            assert "drop table" not in "\n".join(line.partition("--")[0] for line in code)
+
+
+@given(st.text(max_size=30))
+def test_any_name_is_data(text: str) -> None:
+    """The same for any text."""
+    is_harmless(project(*hostile(text)))
+
+
+@given(st.text())
+def test_any_text_is_a_scalar(text: str) -> None:
+    """YAML and Jinja read what was written; only surrogates, which no file can hold, change."""
+    plain = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    written = "\n".join(yaml_lines([{"a": [text]}, {text: {"b": text}}]))
+    assert yaml.safe_load(written) == [{"a": [plain]}, {plain: {"b": plain}}]
+    template = jinja2.Template("{{ " + jinja_text(text) + " }}", keep_trailing_newline=True)
+    assert template.render() == plain
+    rendered = jinja2.Template(f"{one_line(text)}x").render()
+    assert rendered == f"{one_line(text)}x"
+    assert len(one_line(text).splitlines()) <= 1
+
+
+@pytest.mark.parametrize("word", ["yes", "No", "NULL", "~", "1", "1e3", "a b", "", "{a}"])
+def test_words_of_yaml_are_texts(word: str) -> None:
+    """What YAML would read as something else is quoted."""
+    assert yaml.safe_load(yaml_scalar(word)) == word
+
+
+@given(st.lists(st.text(max_size=80), unique=True, max_size=8))
+def test_clean_names_are_clean(names: list[str]) -> None:
+    """Each name gets another form that needs no quotes, and fits into Postgres."""
+    found = clean_names({name: name for name in names}, ["taken"])
+    assert len({*found.values()}) == len(names)
+    assert all(is_plain_name(name) and len(name) <= MAX_NAME for name in found.values())
+    assert "taken" not in found.values()

@@ -1,0 +1,174 @@
+"""Which dataset is what: by the catalog's facts, and by the user's word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_orgvue.dbt.catalog import tables_in
+from tap_orgvue.dbt.roles import RoleFinder, Roles
+from tap_orgvue.settings.checks import SettingsError
+from tests.support.catalogs import LINKS, PEOPLE, POSITIONS, catalog, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def roles_of(
+    *streams: dict[str, Any], joins: Mapping[str, str] | None = None, **chosen: str
+) -> Roles:
+    """The roles in a catalog of these streams."""
+    return RoleFinder(tables_in(catalog(*streams)), chosen, joins or {}).find()
+
+
+def names(roles: Roles) -> list[str | None]:
+    """The streams of people, positions, links and hierarchy."""
+    tables = (roles.people, roles.positions, roles.links, roles.tree)
+    return [table.stream if table else None for table in tables]
+
+
+def test_the_types_decide() -> None:
+    """PEOPLE, POSITIONS and the LINKS whose name says that it joins them; the tree by its facts."""
+    roles = roles_of(LINKS, POSITIONS, PEOPLE)
+    assert names(roles) == ["people", "positions", "people_to_positions", "positions"]
+    assert roles.cost is not None
+    assert roles.cost.name == "annual_cost"
+    assert roles.currency is not None
+    assert roles.activity is not None
+    assert (roles.activity[0].name, roles.activity[1]) == ("leaver", False)
+    assert roles.allocation is not None
+    assert not roles.links_are_reversed
+    assert roles.notes == ()
+
+
+@pytest.mark.parametrize(
+    "streams,expected",
+    [
+        ([PEOPLE], ["people", None, None, None]),
+        ([POSITIONS], [None, "positions", None, "positions"]),
+        ([LINKS], [None, None, None, None]),
+        ([PEOPLE, POSITIONS], ["people", "positions", None, "positions"]),
+        ([PEOPLE, LINKS], ["people", None, None, None]),
+    ],
+)
+def test_what_is_not_there_has_no_role(
+    streams: list[dict[str, Any]], expected: list[str | None]
+) -> None:
+    """A tenant may have any of the datasets."""
+    assert names(roles_of(*streams)) == expected
+
+
+def test_those_that_links_join_come_first() -> None:
+    """Of several datasets of people those are taken that a LINKS dataset names."""
+    staff = stream("staff", "no", "PEOPLE", auto_id="no")
+    roles = roles_of(staff, PEOPLE, POSITIONS, LINKS)
+    assert names(roles)[:3] == ["people", "positions", "people_to_positions"]
+    roles = roles_of(staff, PEOPLE)
+    assert names(roles)[0] == "staff"
+    assert "--roles people=NAME" in roles.notes[0]
+
+
+@pytest.mark.parametrize(
+    "title,ends",
+    [
+        ("People to Positions", ("people", "positions")),
+        ("Positions - People (old)", ("positions", "people")),
+        ("Position/People links", ("positions", "people")),
+        ("People 2026 to Positions", ("people_2026", "positions")),
+    ],
+)
+def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
+    """Names of datasets in the name of the LINKS dataset, in its order, the longest first."""
+    later = stream("people_2026", "id", "PEOPLE", title="People 2026", auto_id="id")
+    links = stream("links", "from_id to_id", "LINKS", title=title)
+    found = roles_of(PEOPLE, later, POSITIONS, links).ends["links"]
+    assert (found.start.stream, found.end.stream) == ends
+
+
+def test_links_that_lead_back() -> None:
+    """From positions to people is as good as the other way."""
+    links = stream("links", "from_id to_id", "LINKS", title="Positions to People")
+    assert roles_of(PEOPLE, POSITIONS, links).links_are_reversed
+
+
+def test_ends_that_nothing_names() -> None:
+    """The only LINKS dataset joins the only people and positions; of two, nobody knows."""
+    links = [stream(name, "from_id to_id", "LINKS", title=f"X {name}") for name in ("a", "b")]
+    roles = roles_of(PEOPLE, POSITIONS, links[0])
+    assert names(roles)[2] == "a"
+    assert roles.ends["a"].why.startswith("assumed")
+    roles = roles_of(PEOPLE, POSITIONS, *links)
+    assert names(roles)[2] is None
+    assert roles.ends == {}
+    assert all("--joins" in note for note in roles.notes)
+    roles = roles_of(PEOPLE, POSITIONS, *links, joins={"b": "positions:people"})
+    assert names(roles)[2] == "b"
+    assert roles.links_are_reversed
+
+
+def test_the_user_decides() -> None:
+    """By stream, dataset id or dataset name; columns by column or property; `none` for nothing."""
+    other = stream("jobs", "no up", "OTHER", title="Jobs {{", auto_id="no", tree=("no", "up"))
+    every = [PEOPLE, POSITIONS, LINKS, other]
+    assert names(roles_of(*every, positions="jobs"))[1:] == ["jobs", None, "jobs"]
+    assert names(roles_of(*every, tree="jobs {{"))[3] == "jobs"
+    assert names(roles_of(*every, tree=other["table_name"].lower()))[3] == "jobs"
+    assert names(roles_of(*every, tree="none", links="none"))[2:] == [None, None]
+    roles = roles_of(*every, cost="salary", currency="none", active="leaver")
+    assert roles.cost is not None
+    assert (roles.cost.name, roles.currency) == ("salary", None)
+    assert roles.activity is not None
+    assert roles.activity[1] is True
+    links = stream("links", "from_id to_id", "LINKS", title="?")
+    found = roles_of(PEOPLE, POSITIONS, other, links, positions="jobs", links="links")
+    assert found.ends["links"].end.stream == "jobs"
+
+
+@pytest.mark.parametrize(
+    "chosen,said",
+    [
+        ({"peple": "people"}, "is no role"),
+        ({"people": "nobody"}, "There are: people, positions"),
+        ({"tree": "people"}, "no hierarchy"),
+        ({"links": "people"}, "from_id"),
+        ({"cost": "price"}, "people has no column 'price'"),
+    ],
+)
+def test_a_wrong_word_is_told(chosen: dict[str, str], said: str) -> None:
+    """A role, a stream or a column that is not there is an error that names what is."""
+    with pytest.raises(SettingsError, match=said):
+        RoleFinder(tables_in(catalog(PEOPLE, POSITIONS, LINKS)), chosen, {}).find()
+
+
+@pytest.mark.parametrize("joins", [{"people_to_positions": "people"}, {"nothing": "a:b"}])
+def test_joins_that_are_none(joins: dict[str, str]) -> None:
+    """`--joins` names a stream, and two others."""
+    with pytest.raises(SettingsError, match="--joins"):
+        roles_of(PEOPLE, POSITIONS, LINKS, joins=joins)
+
+
+def test_a_catalog_of_before() -> None:
+    """Without facts nothing has a role but links, which their columns show; the user tells."""
+    old = [stream("people", "id name"), stream("x", "from_id to_id link_id")]
+    roles = roles_of(*old)
+    assert names(roles) == [None] * 4
+    assert tables_in(catalog(*old))[1].is_links
+    roles = roles_of(*old, people="people")
+    assert names(roles)[0] is None
+    assert any("new --discover" in note for note in roles.notes)
+
+
+def test_what_is_not_selected_is_not_there() -> None:
+    """Neither streams nor columns that the catalog deselects are in the tables."""
+    entry = stream("people", "id name pay:n", "PEOPLE", auto_id="id", deselected=("pay",))
+    (table,) = tables_in(catalog(entry, stream("rest", "x", "OTHER", selected=False)))
+    assert [column.raw for column in table.columns] == ["_id", "id", "name"]
+
+
+def test_people_without_a_key_of_their_own() -> None:
+    """Links cannot name them, so there are no models of people, and the user is told."""
+    entry = stream("people", "id", "PEOPLE", auto_id="id", deselected=("id",))
+    roles = roles_of(entry, POSITIONS, LINKS)
+    assert names(roles)[:3] == [None, "positions", None]
+    assert "no models of people" in " ".join(roles.notes)

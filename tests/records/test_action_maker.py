@@ -1,0 +1,140 @@
+"""Records of item actions: values as they came, and nothing that a database refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from tap_orgvue.orgvue.errors import MalformedResponse
+from tap_orgvue.orgvue.models import Property
+from tap_orgvue.records.action_maker import ActionCounts, ActionMaker, elements_of
+from tap_orgvue.schema.change_rules import AnyDatasetRules, DatasetRules, Treatment
+from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.schema.column_types import ColumnType
+
+KEYS = ("_id", "a", "b", "from_id", "to_id")
+
+
+def rules(*keys: str, are_known: bool = True, **settings: Any) -> DatasetRules:
+    """The rules of a dataset that reads all its properties."""
+    known = {key: [Property(key, key.upper(), "text")] for key in keys or KEYS}
+    return DatasetRules("people", ColumnRules(**settings), known, known.keys(), are_known)
+
+
+def made(raw: bytes, counts: ActionCounts | None = None, **settings: Any) -> dict[str, Any]:
+    """The record of an action."""
+    counts = counts or ActionCounts()
+    maker = ActionMaker(rules(**settings), hash_key=b"x" * 16, counts=counts)
+    return maker.record(raw)
+
+
+@pytest.mark.parametrize(
+    "raw,changes",
+    [
+        (rb'{"a":1.0,"b":1e5}', '{"a":1.0,"b":1e5}'),
+        (rb'{ "a" : [ 1, {"x" : null} ] }', '{"a":[ 1, {"x" : null} ]}'),
+        (rb'{"\u0061":"\u00e9\"\\","b":""}', r'{"a":"\u00e9\"\\","b":""}'),
+        (rb'{"a":null}', '{"a":null}'),
+        (rb'{"a":1,"a":2}', '{"a":2}'),
+        (rb'{"a":"\\u0000"}', r'{"a":"\\u0000"}'),
+        (rb'{"a":{"k\u0000":"\u0000"}}', '{"a":{"k":""}}'),
+        (rb'{"a":NaN,"b":[Infinity,1.50]}', '{"a":"NaN","b":["Infinity",1.50]}'),
+        (rb'{"a":"\ud83d","b":"\ud83d\ude00"}', r'{"a":"\\ud83d","b":"😀"}'),
+        (rb'{"\ud800":1,"b":2}', '{"b":2}'),
+    ],
+)
+def test_values_in_changes(raw: bytes, changes: str) -> None:
+    """As they came, byte by byte, unless no database stores them."""
+    record = made(raw)
+    assert record["changes"] == changes
+    json.loads(changes, parse_constant=lambda _: pytest.fail("no JSON"))
+
+
+@pytest.mark.parametrize(
+    "raw,text",
+    [
+        (b'"x"', "x"),
+        (rb'"x\n\u00e9"', "x\né"),
+        (b"7", "7"),
+        (b"12345678901234567890.50", "12345678901234567890.50"),
+        (b"true", "true"),
+        (b"null", None),
+        (b'""', ""),
+        (b'{"a":1}', None),
+        (b"[1]", None),
+    ],
+)
+def test_ids(raw: bytes, text: str | None) -> None:
+    """Texts and numbers, with all digits; a nested value is no id, and is not sent."""
+    counts = ActionCounts()
+    assert made(b'{"_id":%b}' % raw, counts)["item_id"] == text
+    nested = raw[:1] in {b"{", b"["}
+    assert counts.left_out == ({(Treatment.NO_ID, "_id"): 1} if nested else {})
+
+
+@pytest.mark.parametrize("raw", [b"7", b"null", b'"a"', b"[]", b'[{"a":1}]', b"NaN"])
+def test_what_is_no_object(raw: bytes) -> None:
+    """It is no action."""
+    with pytest.raises(MalformedResponse, match="not an object"):
+        made(raw)
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"\xff"}', b'{"_id":"\xff"}', b'{"_action":"\xff"}'])
+def test_what_is_not_utf_8(raw: bytes) -> None:
+    """Text that is none is told without the text."""
+    with pytest.raises(MalformedResponse, match="not UTF-8"):
+        made(raw)
+
+
+def test_a_value_that_is_nested_too_deeply() -> None:
+    """It is told, and takes nothing down."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    with pytest.raises(MalformedResponse):
+        made(b'{"a":%b}' % deep)
+
+
+@pytest.mark.parametrize(
+    "raw,is_link",
+    [
+        (b'{"from_id":1,"to_id":2}', True),
+        (b'{"_id":"x","from_id":1,"to_id":2}', False),
+        (b'{"from_id":1}', False),
+        (b'{"_id":"x","to_id":2}', False),
+    ],
+)
+def test_links(raw: bytes, is_link: bool) -> None:  # noqa: FBT001 - one of the cases
+    """A link has both ends instead of `_id`; other properties of these names are properties."""
+    record = made(raw)
+    assert (record["from_id"] is not None) is is_link
+    assert ("_id" in record["changes"]) is not is_link
+
+
+def test_elements_of_a_block() -> None:
+    """Each keeps its text; a block that ends within an element is none."""
+    assert elements_of(b'[{"a": 1.0},7 , "x"]') == [b'{"a": 1.0}', b"7", b'"x"']
+    assert elements_of(rb'["\ud800",NaN,1.50]') == [rb'"\ud800"', b"NaN", b"1.50"]
+    for cut in (b'[{"a":"x},{"b"]', b'{"a":1}', b'[{"a":1}', rb'["\ud800]', rb'{"a":"\ud800"}'):
+        with pytest.raises(msgspec.DecodeError):
+            elements_of(cut)
+
+
+def test_a_dataset_whose_properties_are_not_known() -> None:
+    """Only `_id` passes."""
+    of = rules("_id", "a", are_known=False)
+    assert of.treatment("_id") is Treatment.SEND
+    assert of.treatment("a") is of.treatment("zz") is Treatment.UNREADABLE
+
+
+def test_any_dataset() -> None:
+    """What one hashes, excludes, does not read or may have is not sent; nothing is hashed."""
+    both = AnyDatasetRules([rules("_id", "a", "b"), rules("_id", "b", "c", hashed=("c",))])
+    treatments = [both.treatment(key) for key in ("_id", "a", "b", "c", "d")]
+    sent, unsure = Treatment.SEND, Treatment.UNSURE
+    assert treatments == [sent, sent, sent, unsure, Treatment.UNKNOWN]
+    assert both.declared_type("b") is ColumnType.TEXT
+    hidden = AnyDatasetRules([rules("_id", "a"), rules("_id", are_known=False)])
+    assert hidden.treatment("a") is unsure
+    assert AnyDatasetRules([]).treatment("_id") is Treatment.UNKNOWN
