@@ -15,7 +15,7 @@ COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 
 
 .DELETE_ON_ERROR:
 .PHONY: help setup demo answers check test lint types unit loaders environments docs bench fuzz \
-	kills soak mutants dist sbom lock clean
+	kills soak queue mutants dist sbom lock clean
 
 help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
@@ -28,6 +28,7 @@ help:
 	@echo "make fuzz     hostile input for longer than make test does"
 	@echo "make kills    the tap, killed at more points than make test does"
 	@echo "make soak     300 datasets on a bad day: throttled, broken off, late; with figures"
+	@echo "make queue    tenants and shards under Dagster's daemon: who ran when"
 	@echo "make mutants  small changes to the code, and which of them no test notices"
 	@echo "make dist     the wheel and the source archive, in dist/"
 	@echo "make sbom     the software bill of materials of what is released, in output/"
@@ -61,7 +62,7 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
-# What runs beside the tap, neither a part of it nor a loader: dbt.
+# What runs beside the tap, neither a part of it nor a loader: Dagster, dbt.
 environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
 
 .venv-loaders/%/.locked: environments/%.lock | $(VENV)/bin/python
@@ -119,6 +120,10 @@ kills: $(VENV)/.project
 # `make soak SIZE="--datasets 60 --rows 500"` takes less.
 soak: $(VENV)/.project
 	$(BIN)/python -m tests.trials.soak $(SIZE)
+
+# `make queue SIZE="--tenants 4 --at-once 6"` takes more.
+queue: $(VENV)/.project .venv-loaders/target-postgres/.locked .venv-loaders/dagster/.locked
+	$(BIN)/python -m tests.trials.dagster_queue $(SIZE)
 
 # `make mutants SAMPLE="--seed 7 --only tap_orgvue/exports"` runs a chosen sample.
 mutants: $(VENV)/.project

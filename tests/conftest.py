@@ -38,6 +38,7 @@ TOGETHER = {
     "tests/exports/test_hostile.py",
     "tests/loaders/test_batch_readers.py",
     "tests/loaders/test_cells.py",
+    "tests/loaders/test_dagster.py",
     "tests/loaders/test_dbt.py",
     "tests/loaders/test_deletions_in_sql.py",
     "tests/loaders/test_postgres.py",
