@@ -48,4 +48,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _may_succeed_later(error: BaseException) -> bool:
+    if not isinstance(error, Exception):
+        # A signal says nothing of the stream.
+        return True
     return isinstance(error, OrgvueError) and (error.retryable or error.remedy is Remedy.LATER)

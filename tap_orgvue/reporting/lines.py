@@ -45,7 +45,8 @@ def stream_line(report: StreamReport) -> str:
 def stream_fields(report: StreamReport) -> dict[str, Any]:
     """The same for programs: fields of a log record."""
     return {
-        "event": STREAM_FINISHED,
+        # Not `event`: that is Meltano's own name for the message of a record.
+        "event_name": STREAM_FINISHED,
         # The SDK's structured format has a place of its own for this name.
         "stream_name": report.stream,
         "status": report.status.value,
@@ -90,7 +91,7 @@ def run_fields(report: RunReport, requests: int) -> dict[str, Any]:
     """The same for programs: fields of a log record."""
     by_status = Counter(each.status for each in report.streams)
     return {
-        "event": RUN_FINISHED,
+        "event_name": RUN_FINISHED,
         "streams": _selected(by_status),
         **{status.value: by_status[status] for status in Status},
         "rows": report.rows,

@@ -202,7 +202,7 @@ class IsolatingTap(Tap):
                     "%s failed, the others go on: %s",
                     stream.name,
                     error_message(error),
-                    extra={"event": STREAM_FAILED, "stream_name": stream.name},
+                    extra={"event_name": STREAM_FAILED, "stream_name": stream.name},
                 )
             else:
                 self.stream_ended(stream, None)

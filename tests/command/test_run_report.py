@@ -470,7 +470,9 @@ def test_structured_records(serve: Serve, tmp_path: Path) -> None:
     run = command(orgvue.config, catalog=catalog, env=everything_logged(tmp_path, "structured"))
     logged = [json.loads(line) for line in run.stderr.splitlines() if line.startswith("{")]
     by_event = {
-        record["extra"]["event"]: record for record in logged if record["extra"].get("event")
+        record["extra"]["event_name"]: record
+        for record in logged
+        if record["extra"].get("event_name")
     }
     assert by_event["stream_finished"]["stream_name"] == "alpha"
     assert by_event["stream_finished"]["extra"]["rows"] == 3

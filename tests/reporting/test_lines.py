@@ -124,5 +124,5 @@ def test_fields_are_no_fields_of_the_log_itself() -> None:
     """Python's logging refuses fields that every record has."""
     names = {*stream_fields(stream()), *run_fields(run(), 1)}
     assert not names & {"name", "msg", "args", "message", "asctime", "module", "process", "thread"}
-    assert stream_fields(stream())["event"] == "stream_finished"
+    assert stream_fields(stream())["event_name"] == "stream_finished"
     assert run_fields(run(stream()), 1)["succeeded"] == 1
