@@ -177,7 +177,7 @@ def test_a_run_that_fails_midway_deletes_nothing(mirror: Mirror) -> None:
     mirror.dataset.happen = refuse
     paged, hard = {"export_mode": "paged", "max_retries": 0}, {"hard_delete": True}
     failed = mirror.load(mirror.state, paged, hard)
-    assert failed.codes == (1, 0), failed.log
+    assert failed.codes == (5, 0), failed.log
     assert mirror.statements()
     assert mirror.rows() == EVERYBODY
     mirror.dataset.happen = mirror.dataset.nothing

@@ -43,8 +43,12 @@ R = TypeVar("R")
 
 TESTS = {
     "tap_orgvue": "tests/command",
+    "tap_orgvue/checking": "tests/command",
+    "tap_orgvue/dbt": "tests/dbt",
     "tap_orgvue/exports": "tests/exports",
     "tap_orgvue/orgvue": "tests/orgvue",
+    "tap_orgvue/pages": "tests/pages",
+    "tap_orgvue/reporting": "tests/reporting",
     "tap_orgvue/records": "tests/records",
     "tap_orgvue/schema": "tests/schema",
     "tap_orgvue/settings": "tests/settings",
