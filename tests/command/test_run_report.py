@@ -398,6 +398,15 @@ def test_two_tenants_in_one_folder(orgvue: Orgvue, folder: Path) -> None:
         assert [each["tenant_id"] for each in reports(folder)] == ["DEMO_TWO", "DEMO", "DEMO"]
 
 
+def test_settings_that_are_refused_remove_no_report(orgvue: Orgvue, folder: Path) -> None:
+    """`run_report_keep: true` is a mistake, not the number 1: the earlier reports stay."""
+    for _ in range(3):
+        command(reporting(orgvue, folder))
+    run = command(reporting(orgvue, folder, run_report_keep=True))
+    assert run.code == 3
+    assert len(reports(folder)) == 4
+
+
 # --- what is in no report
 
 
