@@ -336,6 +336,14 @@ def test_nul_characters_and_halves_of_characters(
     assert "3 NUL characters" in caplog.text
 
 
+def test_a_layer_key_that_no_database_stores(orgvue: Orgvue) -> None:
+    """A NUL character in it is removed, as everywhere else in the list."""
+    entry = {"draftId": orgvue.draft("Reorganisation").draft_id, "layers": ["def\0ault"]}
+    orgvue.answer(json=[entry], on="drafts")
+    run = sync(with_drafts(orgvue))
+    assert {row["layer_key"] for row in run.records[ACTIONS]} == {"default"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
