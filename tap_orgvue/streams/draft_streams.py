@@ -23,7 +23,8 @@ from tap_orgvue.streams.deletion_guard import activate_version_if_safe
 from tap_orgvue.streams.state import STATE_KEY, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence, Set
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -207,7 +208,7 @@ class DraftsStream(DraftStream):
     def __init__(self, tap: Tap, source: Source, drafts: Drafts) -> None:
         """Make the stream."""
         super().__init__(tap, source, drafts)
-        self._forms: dict[int, Set[str]] = {}
+        self._forms: dict[int, AbstractSet[str]] = {}
 
     @override
     def rows(self) -> Iterator[Record]:
@@ -248,7 +249,7 @@ class DraftsStream(DraftStream):
         kept = _without(json.loads(draft.details), is_protected)
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
-    def _protected_forms(self, of: ChangeRules) -> Set[str]:
+    def _protected_forms(self, of: ChangeRules) -> AbstractSet[str]:
         """The names of the protected properties, in the forms in which names are compared."""
         # Drafts of one dataset share its rules, which live as long as the run.
         if id(of) not in self._forms:
