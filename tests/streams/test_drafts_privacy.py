@@ -562,11 +562,10 @@ def test_details_after_a_rename() -> None:
     """A property that an earlier run protected by its display name stays out of the details."""
     base = staff()
     with one(base, CHANGES, posts(), details={"preview": {"salary": PAY}}) as orgvue:
-        base.properties = [*base.properties, Property("bonus", "number", name="Base Pay plus")]
+        base.add_property(Property("bonus", "number", name="Base Pay plus"))
         config = with_drafts(orgvue, exclude_properties=["Base Pay*"])
         state = command(config).state
-        now = Property("salary", "number", name="Compensation")
-        base.properties = [now if each.key == "salary" else each for each in base.properties]
+        base.change_property("salary", name="Compensation")
         run = command(config, state=state)
         assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
 
@@ -574,7 +573,7 @@ def test_details_after_a_rename() -> None:
 def test_details_with_a_key_that_holds_a_full_stop() -> None:
     """A pattern for one stream and a key such as `pay.rate` is taken apart at each full stop."""
     base = staff()
-    base.properties = [*base.properties, Property("pay.rate", "number", name="Rate")]
+    base.add_property(Property("pay.rate", "number", name="Rate"))
     details = {"preview": {"pay.rate": PAY}}
     with one(base, CHANGES, details=details) as orgvue:
         run = command(with_drafts(orgvue, exclude_properties=["staff.pay.rate"]))
