@@ -226,6 +226,7 @@ def test_hundreds_of_drafts() -> None:
     ]
     with tenant([base], *drafts) as orgvue:
         orgvue.draft_answer = "completed"
+        orgvue.seconds_of = {"draft_actions": 0.01}
         run = sync(with_drafts(orgvue, max_parallel_requests=8))
         assert changes(run) == [{"team": f"T{number}"} for number in range(200)]
         assert orgvue.most_at_once > 1
