@@ -53,7 +53,8 @@ def given_report_settings(
         pass
     return ReportSettings(
         folder=folder if isinstance(folder, str) and folder.strip() else None,
-        keep=keep if isinstance(keep, int) and keep > 0 else ReportSettings().keep,
+        # True is an `int`: it would remove all other reports.
+        keep=keep if type(keep) is int and keep > 0 else ReportSettings().keep,
         tenant=tenant,
         tenant_id=tenant_id,
     )

@@ -151,9 +151,9 @@ def _layers(value: Any) -> tuple[tuple[str, ...], str]:
     for entry in value:
         if isinstance(entry, dict):
             member = _first_text(entry, _LAYER_KEY_MEMBERS)
-            keys.append(entry[member] if member else None)
+            keys.append(_stored(entry[member]) if member else None)
         else:
-            keys.append(entry if isinstance(entry, str) and entry.strip() else None)
+            keys.append(_stored(entry) if isinstance(entry, str) and entry.strip() else None)
     known = tuple(dict.fromkeys(key for key in keys if key is not None))
     fault = "has a layer without a key" if None in keys else ""
     return known or (DEFAULT_LAYER,), fault

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 A = TypeVar("A")
+
+_SIGNALS_SECONDS = 0.5
+"""The longest time for which a signal can go unnoticed."""
+
+
+class _Task(Future[T]):
+    """A future that is waited for in pieces.
+
+    The system may hand a signal to any thread, as it does with the second of two at once. Python
+    handles it in the main thread, which no signal wakes then from a wait without end.
+    """
+
+    @override
+    def result(self, timeout: float | None = None) -> T:
+        if timeout is None:
+            while not wait((self,), _SIGNALS_SECONDS).done:
+                pass
+        return super().result(timeout)
 
 
 class DaemonThreadPool:
@@ -36,7 +56,7 @@ class DaemonThreadPool:
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Run a task on the next free thread."""
-        future: Future[T] = Future()
+        future: Future[T] = _Task()
 
         def do() -> None:
             if not future.set_running_or_notify_cancel():

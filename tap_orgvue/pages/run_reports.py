@@ -85,6 +85,9 @@ def read_reports(folder: Path, only: str | None = None) -> RunReports:
                 reports.append(_REPORT.decode(content))
         except msgspec.DecodeError as error:
             found.unreadable.append(UnreadableReport(path.name, f"is no run report: {error}"))
+        except (UnicodeDecodeError, RecursionError) as error:
+            reason = f"is no run report: {type(error).__name__}"
+            found.unreadable.append(UnreadableReport(path.name, reason))
         except OSError as error:
             reason = f"cannot be read: {error.strerror or error}"
             found.unreadable.append(UnreadableReport(path.name, reason))

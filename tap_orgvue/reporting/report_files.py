@@ -89,7 +89,8 @@ def _others(newest: Path, tenant: str) -> Iterator[tuple[str, int, Path]]:
     """Instant, time of the last change and path of the other reports whose names have a tenant."""
     for path in newest.parent.iterdir():
         found = _NAME.fullmatch(path.name)
-        if found and found["tenant"] == tenant and path != newest:
+        # A pipe of that name would never end.
+        if found and found["tenant"] == tenant and path != newest and path.is_file():
             with suppress(FileNotFoundError):
                 yield found["instant"], path.stat().st_mtime_ns, path
 
@@ -98,5 +99,5 @@ def _tenant_of(path: Path) -> str | None:
     """The tenant of a report; None if the file is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Owner).tenant
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         return None

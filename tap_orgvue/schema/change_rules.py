@@ -61,6 +61,9 @@ class ChangeRules(Protocol):
     def declared_type(self, key: str) -> ColumnType:
         """The declared type of a property, which its hashes depend on."""
 
+    def protected_names(self) -> set[str]:
+        """Keys and display names of the properties that are excluded or hashed."""
+
     @property
     def is_of_links(self) -> bool:
         """True if the dataset is known to be one of links."""
@@ -90,13 +93,11 @@ class DatasetRules(msgspec.Struct, frozen=True):
             return Treatment.UNKNOWN if self.are_known else Treatment.UNREADABLE
         if not self.are_known and key != ID:
             return Treatment.UNREADABLE
-        # A pattern for the stream of actions protects a property in drafts only.
-        streams = (self.stream, DRAFT_ACTIONS_STREAM)
-        if any(self.rules.is_excluded(stream, *described) for stream in streams):
+        if any(self.rules.is_excluded(stream, *described) for stream in self._streams):
             return Treatment.EXCLUDED
         if key not in self.read:
             return Treatment.DESELECTED
-        if any(self.rules.is_hashed(stream, *described) for stream in streams):
+        if any(self.rules.is_hashed(stream, *described) for stream in self._streams):
             return Treatment.HASH
         return Treatment.SEND
 
@@ -110,12 +111,23 @@ class DatasetRules(msgspec.Struct, frozen=True):
         """True if the dataset has the properties of links."""
         return self.properties.keys() >= _LINK_DATASET
 
+    @property
+    def _streams(self) -> tuple[str, str]:
+        # A pattern for the stream of actions protects a property in drafts only.
+        return self.stream, DRAFT_ACTIONS_STREAM
+
+    def protected_names(self) -> set[str]:
+        """Keys and display names of the properties that are excluded or hashed."""
+        protected = {key for _, key in self.protections()}
+        names = {each.name for key in protected for each in self.properties.get(key, ())}
+        return protected | names
+
     def protections(self) -> list[tuple[str, str]]:
         """Pattern and key of each protected property."""
         return [
             (pattern, key)
             for key, described in self.properties.items()
-            for stream in (self.stream, DRAFT_ACTIONS_STREAM)
+            for stream in self._streams
             for pattern in self.rules.protections(stream, *described)
         ]
 
@@ -139,6 +151,10 @@ class AnyDatasetRules:
         if not found:
             return Treatment.UNKNOWN
         return Treatment.SEND if found == {Treatment.SEND} else Treatment.UNSURE
+
+    def protected_names(self) -> set[str]:
+        """Those of all datasets."""
+        return {name for each in self._datasets for name in each.protected_names()}
 
     def declared_type(self, key: str) -> ColumnType:
         """Text: no value is hashed."""

@@ -12,7 +12,7 @@ from tap_orgvue.schema.column_types import ColumnType, column_type_of
 from tap_orgvue.schema.patterns import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_orgvue.orgvue.models import Property
 
@@ -95,8 +95,12 @@ class ColumnRules(msgspec.Struct, frozen=True):
 
     def may_protect(self, key: str) -> bool:
         """True if a pattern protects a property of this key, in whichever stream."""
-        ends = ((pattern, pattern.rpartition(".")[2]) for pattern in (*self.excluded, *self.hashed))
-        return any(matches(end, [key]) for pair in ends for end in pair)
+        return any(
+            matches(end, [key])
+            for pattern in (*self.excluded, *self.hashed)
+            # Names of streams and keys can hold full stops themselves.
+            for end in (pattern, *_behind_full_stops(pattern))
+        )
 
     def _any(self, patterns: Iterable[str], stream: str, described: Sequence[Property]) -> bool:
         return bool(self._matching(patterns, stream, described))
@@ -120,3 +124,10 @@ class ColumnRules(msgspec.Struct, frozen=True):
             return False
         self.matched.add(pattern)
         return True
+
+
+def _behind_full_stops(pattern: str) -> Iterator[str]:
+    """What follows each full stop: `b.c` and `c` of `a.b.c`."""
+    while "." in pattern:
+        pattern = pattern.partition(".")[2]
+        yield pattern

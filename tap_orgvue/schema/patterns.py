@@ -29,6 +29,11 @@ def matches(pattern: str, names: Iterable[str]) -> bool:
     )
 
 
+def same_forms(text: str) -> frozenset[str]:
+    """The forms of a text in which names are compared: equal names share one."""
+    return frozenset(_forms(text))
+
+
 @lru_cache(maxsize=4096)
 def _regexes(pattern: str) -> tuple[re.Pattern[str], ...]:
     # `fnmatch` knows one more wildcard, the character class: in `[[]` it is its own literal.

@@ -12,12 +12,11 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
 from tap_orgvue.orgvue.advice import Remedy
-from tap_orgvue.orgvue.errors import (
-    OrgvueError,
-)
+from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.reporting.run_report import Replication
 from tap_orgvue.schema import naming
+from tap_orgvue.schema.patterns import same_forms
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
@@ -25,12 +24,14 @@ from tap_orgvue.streams.state import STATE_KEY, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.reporting.journal import StreamJournal
+    from tap_orgvue.schema.change_rules import ChangeRules
     from tap_orgvue.streams.drafts import Drafts, DraftSelection
     from tap_orgvue.streams.source import Source
 
@@ -204,27 +205,57 @@ class DraftsStream(DraftStream):
     ).to_dict()
     primary_keys = ("draft_id",)
 
+    def __init__(self, tap: Tap, source: Source, drafts: Drafts) -> None:
+        """Make the stream."""
+        super().__init__(tap, source, drafts)
+        self._forms: dict[int, AbstractSet[str]] = {}
+
     @override
     def rows(self) -> Iterator[Record]:
         """The drafts that this run sends."""
         selection = self._selection()
+        faults = self._faults(selection)
         for draft in selection.sent:
+            try:
+                details = self._details(draft)
+            except (RequestLimitReached, Stopped):
+                raise
+            except OrgvueError as error:
+                faults.insert(0, f"Draft {draft} and those after it are not sent: {error}")
+                raise self._fail(faults, [error.remedy]) from error
             yield {
                 "draft_id": draft.draft_id,
                 "name": draft.name,
                 "dataset_id": draft.dataset_id,
-                "details": self._details(draft),
+                "details": details,
             }
-        if faults := self._faults(selection):
+        if faults:
             raise self._fail(faults)
 
     def _details(self, draft: Draft) -> str:
-        """What the list tells; without members that are called as a protected property is."""
+        """What the list tells; without members that are called as a protected property is.
+
+        Raises:
+            OrgvueError: It is not known which properties are protected.
+        """
         rules = self._source.rules
         if not rules.excluded and not rules.hashed:
             return draft.details
-        kept = _without(json.loads(draft.details), rules.may_protect)
+        forms = self._protected_forms(self._drafts.rules_of(draft))
+
+        def is_protected(name: str) -> bool:
+            return rules.may_protect(name) or not forms.isdisjoint(same_forms(name))
+
+        kept = _without(json.loads(draft.details), is_protected)
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+    def _protected_forms(self, of: ChangeRules) -> AbstractSet[str]:
+        """The names of the protected properties, in the forms in which names are compared."""
+        # Drafts of one dataset share its rules, which live as long as the run.
+        if id(of) not in self._forms:
+            names = of.protected_names()
+            self._forms[id(of)] = {form for name in names for form in same_forms(name)}
+        return self._forms[id(of)]
 
 
 def _without(value: Any, is_protected: Callable[[str], bool]) -> Any:

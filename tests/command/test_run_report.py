@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -396,6 +397,32 @@ def test_two_tenants_in_one_folder(orgvue: Orgvue, folder: Path) -> None:
         for tenant in (other, orgvue, orgvue, orgvue):
             command(reporting(tenant, folder, run_report_keep=2))
         assert [each["tenant_id"] for each in reports(folder)] == ["DEMO_TWO", "DEMO", "DEMO"]
+
+
+def test_settings_that_are_refused_remove_no_report(orgvue: Orgvue, folder: Path) -> None:
+    """`run_report_keep: true` is a mistake, not the number 1: the earlier reports stay."""
+    for _ in range(3):
+        command(reporting(orgvue, folder))
+    run = command(reporting(orgvue, folder, run_report_keep=True))
+    assert run.code == 3
+    assert len(reports(folder)) == 4
+
+
+def test_other_things_that_are_called_as_reports(orgvue: Orgvue, folder: Path) -> None:
+    """A pipe, a folder and files of any content are left alone, and hold no run up."""
+    folder.mkdir(exist_ok=True)
+    names = [f"run-2025010{number}T000000Z-DEMO-aaaaa{number}.json" for number in range(1, 5)]
+    os.mkfifo(folder / names[0])
+    (folder / names[1]).mkdir()
+    (folder / names[2]).write_text('{"version":1,"x":' + "[" * 100_000)
+    (folder / names[3]).write_bytes(b'{"version":1,"tenant":"\xff"}')
+    for _ in range(2):
+        run = command(reporting(orgvue, folder, run_report_keep=1))
+        assert run.code == 0
+        assert "ERROR" not in run.stderr
+    assert {*names} < {path.name for path in folder.iterdir()}
+    assert sum(path.name.startswith("run-2025") for path in folder.glob("run-*.json")) == 4
+    assert len([*folder.glob("run-*.json")]) == 5
 
 
 # --- what is in no report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import weakref
 from queue import SimpleQueue
@@ -138,3 +140,25 @@ def test_an_idle_thread_keeps_no_result(pool: DaemonThreadPool) -> None:
     for future in [pool.submit(int), pool.submit(int)]:
         future.result(PATIENCE)
     assert reference() is None
+
+
+def test_a_signal_that_another_thread_takes_is_noticed() -> None:
+    """The main thread wakes to handle it, however long it would wait for a result."""
+    pool, handled, may_begin = DaemonThreadPool(1), threading.Event(), threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+
+    def work() -> bool:
+        may_begin.wait(PATIENCE)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return handled.wait(PATIENCE)
+
+    try:
+        future = pool.submit(work)
+        # Only other threads can take it now.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        may_begin.set()
+        assert future.result()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        signal.signal(signal.SIGUSR1, before)
+        pool.close()

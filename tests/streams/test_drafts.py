@@ -226,6 +226,7 @@ def test_hundreds_of_drafts() -> None:
     ]
     with tenant([base], *drafts) as orgvue:
         orgvue.draft_answer = "completed"
+        orgvue.seconds_of = {"draft_actions": 0.01}
         run = sync(with_drafts(orgvue, max_parallel_requests=8))
         assert changes(run) == [{"team": f"T{number}"} for number in range(200)]
         assert orgvue.most_at_once > 1
@@ -334,6 +335,14 @@ def test_nul_characters_and_halves_of_characters(
         '{"team":"😀","salary":"NaN"}',
     ]
     assert "3 NUL characters" in caplog.text
+
+
+def test_a_layer_key_that_no_database_stores(orgvue: Orgvue) -> None:
+    """A NUL character in it is removed, as everywhere else in the list."""
+    entry = {"draftId": orgvue.draft("Reorganisation").draft_id, "layers": ["def\0ault"]}
+    orgvue.answer(json=[entry], on="drafts")
+    run = sync(with_drafts(orgvue))
+    assert {row["layer_key"] for row in run.records[ACTIONS]} == {"default"}
 
 
 @pytest.mark.parametrize(

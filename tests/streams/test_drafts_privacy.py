@@ -531,6 +531,70 @@ def test_details_hold_nothing_that_is_protected() -> None:
         assert plain["preview"] == details["preview"]
 
 
+@pytest.mark.parametrize(
+    "setting", [{"exclude_properties": []}, {"hash_properties": [], "hash_key": HASH_KEY}]
+)
+@pytest.mark.parametrize(
+    "pattern", ["Base Pay", "salary", "staff.Base Pay", "orgvue_draft_actions.salary"]
+)
+def test_details_hold_a_protected_property_under_none_of_its_names(
+    setting: dict[str, Any], pattern: str
+) -> None:
+    """A pattern that matches its key or its display name removes members called by either."""
+    details = {"preview": [{"salary": PAY, "team": "A"}], "owner": {"base  PAY": PAY}}
+    with one(None, CHANGES, details=details) as orgvue:
+        given = {name: value or [pattern] for name, value in setting.items()}
+        run = command(with_drafts(orgvue, **given))
+        assert run.code == 0, run.stderr
+        found = json.loads(run.records[DRAFTS][0]["details"])
+        assert (found["preview"], found["owner"]) == ([{"team": "A"}], {})
+
+
+def test_details_of_a_draft_whose_dataset_is_not_told() -> None:
+    """What is protected in any dataset is removed."""
+    details = {"preview": [{"salary": PAY, "grade": 7}]}
+    with one(None, CHANGES, posts(), details=details, tells=UNTOLD) as orgvue:
+        run = command(with_drafts(orgvue, exclude_properties=["posts.Budget"]))
+        assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == [{"grade": 7}]
+
+
+def test_details_after_a_rename() -> None:
+    """A property that an earlier run protected by its display name stays out of the details."""
+    base = staff()
+    with one(base, CHANGES, posts(), details={"preview": {"salary": PAY}}) as orgvue:
+        base.add_property(Property("bonus", "number", name="Base Pay plus"))
+        config = with_drafts(orgvue, exclude_properties=["Base Pay*"])
+        state = command(config).state
+        base.change_property("salary", name="Compensation")
+        run = command(config, state=state)
+        assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
+
+
+def test_details_with_a_key_that_holds_a_full_stop() -> None:
+    """A pattern for one stream and a key such as `pay.rate` is taken apart at each full stop."""
+    base = staff()
+    base.add_property(Property("pay.rate", "number", name="Rate"))
+    details = {"preview": {"pay.rate": PAY}}
+    with one(base, CHANGES, details=details) as orgvue:
+        run = command(with_drafts(orgvue, exclude_properties=["staff.pay.rate"]))
+        assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
+
+
+def test_no_details_where_it_is_not_known_what_is_protected() -> None:
+    """A server's error for the dataset's metadata: the draft is told, and nothing of it is sent."""
+    base = staff()
+    details = {"preview": {"salary": PAY}}
+    with one(base, CHANGES, details=details) as orgvue:
+        config = with_drafts(orgvue, exclude_properties=["Base Pay"])
+        catalog = only(discover(config), DRAFTS)
+        orgvue.answer(body=b"[]", on="metadata", times=None)
+        run = command({**config, "drafts": [orgvue.draft("Plan").draft_id]}, catalog=catalog)
+        assert run.code == 5
+        assert run.records[DRAFTS] == []
+        assert "'Plan'" in run.stderr.splitlines()[-1]
+        assert str(PAY).encode() not in everything(run)
+
+
 # --- hostile actions
 
 
