@@ -41,6 +41,7 @@ TOGETHER = {
     "tests/loaders/test_dagster.py",
     "tests/loaders/test_dbt.py",
     "tests/loaders/test_deletions_in_sql.py",
+    "tests/loaders/test_meltano_projects.py",
     "tests/loaders/test_postgres.py",
     "tests/loaders/test_snowflake.py",
     "tests/pages/test_in_browser.py",
