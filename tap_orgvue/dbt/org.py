@@ -151,11 +151,11 @@ def headcount_dimensions(roles: Roles) -> list[str]:
     """Columns of `assignments` to look at headcount by, those of positions first."""
     found = []
     if roles.has_links and roles.positions:
-        names = _prefixed(roles.positions, "position", POSITION)
+        names = prefixed(roles.positions, "position", POSITION)
         label = {roles.positions.label.name} if roles.positions.label else set()
         found += [names[each] for each in dimensions_of(roles.positions, label)]
     if roles.people:
-        names = _prefixed(roles.people, "person", PERSON)
+        names = prefixed(roles.people, "person", PERSON)
         label = {roles.people.label.name} if roles.people.label else set()
         found += [names[each] for each in dimensions_of(roles.people, label)]
     return found[:MAX_DIMENSIONS]
@@ -210,7 +210,7 @@ def _allocation(column: TableColumn | None) -> tuple[str, str]:
     )
 
 
-def _prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableColumn, str]:
+def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableColumn, str]:
     """The names of a table's columns in the models behind: with a prefix, each another one."""
     used = {*taken}
     names = {}
@@ -229,7 +229,7 @@ def _others(
     """All other columns, to look at headcount by."""
     return [
         (f"{column.name} as {name}", "")
-        for column, name in _prefixed(table, prefix, reserved).items()
+        for column, name in prefixed(table, prefix, reserved).items()
         if column not in taken
     ]
 

@@ -6,6 +6,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from tap_orgvue.dbt.catalog import dataset_tables
+from tap_orgvue.dbt.drafts import (
+    draft_tables,
+    has_scenarios,
+    headcount_by_scenario_model,
+    people_to_be_model,
+)
 from tap_orgvue.dbt.org import (
     assignments_model,
     headcount_dimensions,
@@ -68,6 +74,15 @@ OF_LINKS_IN_A_TREE = (
     "models/marts/reporting_lines.yml",
 )
 """Where the positions are the hierarchy."""
+
+OF_DRAFTS = (
+    "macros/draft_values.sql",
+    "models/drafts/draft_items.sql",
+    "models/drafts/draft_steps.sql",
+    "models/drafts/draft_values.sql",
+    "models/drafts/drafts.yml",
+)
+"""Where drafts and their changes are read."""
 
 _PROJECT_YML = """\
 # A dbt project for one tenant of Orgvue. It was written by `tap-orgvue-dbt`, and is yours from then
@@ -140,6 +155,7 @@ def project_files(
         **{name: _packaged(name) for name in fixed_files(roles)},
         **dict(_staging_files(tables, roles, schema)),
         **dict(_org_files(roles)),
+        **dict(_draft_files(tables, roles)),
     }
     return dict(sorted(made.items()))
 
@@ -166,7 +182,7 @@ def _dimensions(names: Sequence[str]) -> str:
 
 
 def _staging_files(tables: Sequence[Table], roles: Roles, schema: str) -> Iterator[tuple[str, str]]:
-    staged = list(dataset_tables(tables))
+    staged = [*dataset_tables(tables), *draft_tables(tables)]
     yield "models/staging/sources.yml", sources_yml(tables, roles.ends, schema)
     yield "models/staging/staging.yml", staging_yml(staged, roles.ends)
     for table in staged:
@@ -196,3 +212,16 @@ def _org_files(roles: Roles) -> Iterator[tuple[str, str]]:
     for name, text in models.items():
         if text is not None:
             yield f"models/org/{name}.sql", text
+
+
+def _draft_files(tables: Sequence[Table], roles: Roles) -> Iterator[tuple[str, str]]:
+    if draft_tables(tables):
+        for name in OF_DRAFTS:
+            yield name, _packaged(name)
+    if roles.people and has_scenarios(tables, roles):
+        yield "models/drafts/scenarios.yml", _packaged("models/drafts/scenarios.yml")
+        yield "models/drafts/people_to_be.sql", people_to_be_model(roles.people, roles)
+        yield (
+            "models/drafts/headcount_by_scenario.sql",
+            headcount_by_scenario_model(roles.people),
+        )

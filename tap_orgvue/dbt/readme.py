@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_orgvue.dbt.catalog import dataset_tables
+from tap_orgvue.dbt.drafts import draft_tables, has_scenarios
 from tap_orgvue.dbt.text import one_line
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ _ANSWERS = {
     ),
     "links": (("vacancies", "the positions that nobody holds, or not wholly"),),
     "held": (("reporting_lines", "who reports to whom, over vacant positions"),),
+    "drafts": (
+        ("draft_items", "what becomes of each item that a draft changes"),
+        ("draft_values", "the last value of each property that a draft changes"),
+    ),
+    "scenarios": (
+        ("people_to_be", "the people of each draft"),
+        ("headcount_by_scenario", "headcount and cost today, and in each draft"),
+    ),
 }
 
 _TAIL = """
@@ -95,6 +104,8 @@ def readme(tables: Sequence[Table], roles: Roles, *, project: str, schema: str) 
         "people": roles.people,
         "links": roles.has_links,
         "held": is_held,
+        "drafts": draft_tables(tables),
+        "scenarios": has_scenarios(tables, roles),
     }
     answers = [
         f"| `{model}` | {answer} |"

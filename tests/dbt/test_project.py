@@ -59,7 +59,7 @@ def checks_of(table: dict[str, Any], name: str) -> list[str]:
 
 def models(files: Mapping[str, str]) -> set[str]:
     """The names of the models that are not staging models."""
-    found = {path for path in files if re.match(r"models/(org|marts)/.*\.sql", path)}
+    found = {path for path in files if re.match(r"models/(org|marts|drafts)/.*\.sql", path)}
     return {path.rpartition("/")[2].removesuffix(".sql") for path in found}
 
 
@@ -95,6 +95,65 @@ def test_who_reports_needs_positions_in_a_tree() -> None:
     people = stream("people", "id boss", "PEOPLE", auto_id="id", label_id="id", tree=("id", "boss"))
     assert "reporting_lines" not in models(project(people, POSITIONS, LINKS, tree="people"))
     assert "id as node_key" in project(people)["models/org/org_nodes.sql"]
+
+
+ACTIONS = "draft_id layer_key position:n action item_id from_id to_id changes"
+
+
+def drafts(columns: str = ACTIONS) -> list[dict[str, Any]]:
+    """The streams of drafts, as the catalog has them with the setting `drafts`."""
+    keys = ("draft_id", "layer_key", "position")
+    return [
+        stream("orgvue_drafts", "draft_id name dataset_id details", keys=("draft_id",)),
+        stream("orgvue_draft_actions", columns, keys=keys),
+    ]
+
+
+CHANGES = {"draft_steps", "draft_items", "draft_values"}
+SCENARIOS = {"people_to_be", "headcount_by_scenario"}
+
+
+@pytest.mark.parametrize(
+    "streams,expected",
+    [
+        ([PEOPLE, *drafts()], HEADCOUNT | CHANGES | SCENARIOS),
+        ([POSITIONS, *drafts()], HIERARCHY | {"positions"} | CHANGES),
+        ([PEOPLE, drafts()[0]], HEADCOUNT),
+        ([PEOPLE, *drafts(ACTIONS.removesuffix(" changes"))], HEADCOUNT),
+        ([{**PEOPLE, "table_name": ""}, *drafts()], HEADCOUNT | CHANGES),
+    ],
+)
+def test_models_of_drafts_are_there_where_drafts_are_read(
+    streams: list[dict[str, Any]], expected: set[str]
+) -> None:
+    """They need both streams, with what they read; scenarios need people, and whose draft it is."""
+    files = project(*streams)
+    assert models(files) == expected
+    assert ("models/staging/stg_orgvue_drafts.sql" in files) == (expected >= CHANGES)
+    readme = files["README.md"]
+    assert {name for name in ("draft_items", *SCENARIOS) if f"| `{name}` |" in readme} <= expected
+    known = {path.rpartition("/")[2].partition(".")[0] for path in files}
+    for path, text in files.items():
+        assert {*re.findall(r"ref\('(\w+)'\)", text)} <= known, path
+
+
+def test_a_draft_is_known_by_its_dataset() -> None:
+    """Drafts of other datasets change no people; the id is compared in capitals."""
+    text = project(PEOPLE, *drafts())["models/drafts/people_to_be.sql"]
+    assert f"where upper(dataset_id) = '{PEOPLE['table_name']}'" in text
+
+
+def test_who_is_active_in_a_draft() -> None:
+    """By the column that says so; without one everybody is, the created too."""
+    text = {
+        name: project(stream("people", f"id {name}", "PEOPLE", auto_id="id"), *drafts())[
+            "models/drafts/people_to_be.sql"
+        ].split("-- as in `people`")[0]
+        for name in ("leaver:b", "employed:b", "note")
+    }
+    assert "not coalesce({{ changed_boolean('changed.new_leaver') }}, false)" in text["leaver:b"]
+    assert "then coalesce({{ changed_boolean('changed.new_employed') }}" in text["employed:b"]
+    assert "coalesce(people.is_active, true) as is_active" in text["note"]
 
 
 def test_keys_and_relations_are_tested() -> None:
@@ -240,6 +299,7 @@ def hostile(text: str) -> list[dict[str, Any]]:
             tree=("id", text + " "),
         ),
         stream(f"../{text}", {text: text}, f"OTHER {text}", title=text),
+        *drafts(),
     ]
 
 

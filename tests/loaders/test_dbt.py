@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.figures import Figures
-from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
+from tap_orgvue.simulator import Dataset, Draft, Orgvue, Property, demo_tenant
 from tests.support.dbt import MODELS, Dbt, dbt, generated
 from tests.support.loaders import ROOT, Database, load, make_database
 from tests.support.runs import discover
+from tests.support.scenarios import applied, layer
+from tests.support.scenarios import figures as by_departments
 from tests.support.snowflake import Snowflake, running_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from tap_orgvue.simulator import Tenant
 
 RING = ("POS00020", "POS00021", "POS00022")
 """Positions of one level, which are put in a ring."""
@@ -56,18 +61,44 @@ def odd_datasets() -> list[Dataset]:
     ]
 
 
+ODD = ("Odd values", "Links")
+NOT_NUMBERS = ("a lot", "1.2.3", "1e999", "", None, True, "12 ", {"a": 1}, "NaN")
+"""What is no number in both dialects, or none that all of them hold."""
+
+
+def odd_drafts(tenant: Tenant) -> list[Draft]:
+    """A draft with values that do not fit their columns, and one that removes a link."""
+    people, links = tenant.dataset("People"), tenant.dataset("People to Positions")
+    changed = [
+        {"_action": "update", "_id": row["_id"], "salary": value, "leaver": "perhaps"}
+        for row, value in zip(people.rows, NOT_NUMBERS, strict=False)
+    ]
+    made = {"_action": "create", "salary": "-1.5e3", "leaver": "TRUE", "name": "it's \\ odd"}
+    ends = {key: links.rows[0][key] for key in ("from_id", "to_id")}
+    return [
+        Draft(ODD[0], [*changed, made], base=people),
+        Draft(
+            ODD[1],
+            [{"_action": "update", **ends, "allocation": 1}, {"_action": "delete", **ends}],
+            base=links,
+        ),
+    ]
+
+
 @dataclass(frozen=True)
 class Built:
     """A load, and the `dbt build` after it.
 
     Attributes:
         figures: What the tenant's rows say.
+        people: Name of a draft, or `today`, to its people.
         dbt: What dbt did.
         tables: Model to its rows, by the names of its columns.
         moment: When the build had ended, by the database's clock.
     """
 
     figures: Figures
+    people: dict[str, list[dict[str, Any]]]
     dbt: Dbt
     tables: dict[str, list[dict[str, Any]]]
     moment: datetime
@@ -89,7 +120,7 @@ class Story:
 
 ASKED = (
     *("org_hierarchy", "org_closure", "span_of_control", "layers", "headcount", "cost"),
-    *("vacancies", "reporting_lines"),
+    *("vacancies", "reporting_lines", "people_to_be", "headcount_by_scenario"),
 )
 
 
@@ -98,7 +129,18 @@ def built(orgvue: Orgvue, database: Database, project: Path) -> Built:
     done = dbt(project, "build", database=database)
     tables = {model: rows_of(database, model) for model in ASKED}
     ((moment,),) = database.ask("select clock_timestamp()")
-    return Built(Figures(orgvue.tenant), done, tables, moment)
+    people = [*orgvue.dataset("People").snapshot().rows]
+    drafts = {
+        each.name: scenario_of(each, people)
+        for each in orgvue.tenant.drafts
+        if each.name not in ODD
+    }
+    return Built(Figures(orgvue.tenant), {"today": people, **drafts}, done, tables, moment)
+
+
+def scenario_of(draft: Draft, people: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
+    """The people of a draft."""
+    return applied(people, [layer(draft, key) for key in ("default", *sorted(draft.layers))])
 
 
 def rows_of(database: Database, model: str) -> list[dict[str, Any]]:
@@ -128,9 +170,10 @@ def story(postgres_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     tenant = demo_tenant()
     for dataset in odd_datasets():
         tenant.add(dataset)
+    tenant.drafts = [*tenant.drafts, *odd_drafts(tenant)]
     target = {**database.target_config, "use_copy": True, "validate_records": False}
     with Orgvue(tenant) as orgvue:
-        config = {**orgvue.config, "emit_activate_version_messages": True}
+        config = {**orgvue.config, "emit_activate_version_messages": True, "drafts": ["*"]}
         catalog = discover(config)
         project = generated(catalog, tmp_path_factory.mktemp("dbt"))
         first = load("target-postgres", target, config, catalog)
@@ -234,6 +277,63 @@ def test_headcount_by_other_columns(story: Story) -> None:
         totals[row["dimension"]] = totals.get(row["dimension"], 0) + row["headcount"]
     assert {"all", "position_department", "person_location", "position_grade"} <= {*totals}
     assert len({*totals.values()}) == 1
+
+
+def test_headcount_and_cost_of_each_draft(each: Built) -> None:
+    """Both by department, today and after each draft, are what the actions make of the rows.
+
+    The cost is calculated in Orgvue and in no draft: it stays that of today, and is unknown for
+    the new. What a draft does change is in the columns of `people_to_be`.
+    """
+    rows = each.tables["headcount_by_scenario"]
+    assert {row["scenario"] for row in rows} == {*each.people, ODD[0]}
+    for name, people in each.people.items():
+        active = [person for person in people if not person["leaver"]]
+        mine = [row for row in rows if row["scenario"] == name]
+        assert sum(row["headcount"] for row in mine if row["dimension"] == "all") == len(active)
+        departments = Counter((person["department"], person["currency"]) for person in active)
+        by_department = [row for row in mine if row["dimension"] == "person_department"]
+        assert {(r["value"], r["currency"]): r["headcount"] for r in by_department} == departments
+        known = [cost for person in active if (cost := person.get("annual cost")) is not None]
+        assert sum(row["cost"] or 0 for row in by_department) == pytest.approx(sum(known))
+        unknown = sum(row["headcount_without_cost"] for row in by_department)
+        assert unknown == len(active) - len(known)
+        to_be = [row for row in each.tables["people_to_be"] if row["draft"] == name]
+        assert name == "today" or by_departments(map(in_orgvues_words, to_be)) == (
+            by_departments(people)
+        )
+
+
+def test_values_of_drafts_that_do_not_fit(each: Built) -> None:
+    """What is no number or no boolean is null, and the model is built."""
+    rows = [row for row in each.tables["people_to_be"] if row["draft"] == ODD[0]]
+    changed = [row for row in rows if row["person_leaver"] is None]
+    assert [row["person_salary"] for row in changed] == [None] * len(NOT_NUMBERS)
+    assert all(row["is_active"] for row in changed)
+    (made,) = (row for row in rows if row["person_key"] is None)
+    assert (made["person_name"], made["person_salary"]) == ("it's \\ odd", -1500)
+    assert not made["is_active"]
+
+
+def test_drafts_of_links(story: Story) -> None:
+    """All changes of a link are of one item, by its ends; they change no people."""
+    (draft_id,) = {
+        row["draft_id"]
+        for row in rows_of(story.database, "stg_orgvue_drafts")
+        if row["name"] == ODD[1]
+    }
+    items = [r for r in rows_of(story.database, "draft_items") if r["draft_id"] == draft_id]
+    assert [(item["is_deleted"], item["item"].count("|")) for item in items] == [(True, 1)]
+
+
+def in_orgvues_words(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `people_to_be` by the properties' keys."""
+    return {
+        "leaver": not row["is_active"],
+        "department": row["person_department"],
+        "salary": row["person_salary"],
+        "weekly hours": row["person_weekly_hours"],
+    }
 
 
 def test_vacancies(each: Built) -> None:
@@ -358,13 +458,13 @@ def test_keys_that_are_numbers_are_text(story: Story) -> None:
 
 
 def test_the_documented_answers(story: Story) -> None:
-    """Each SQL of the page "From tables to answers" runs, and the three answers have rows."""
+    """Each SQL of the page "From tables to answers" runs, and the four answers have rows."""
     page = (ROOT / "docs" / "answers.md").read_text(encoding="utf-8")
     queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     found = [len(story.database.ask(query)) for query in queries]
-    # The fourth is about a day that the snapshot may not have seen.
-    assert len(found) == 4
-    assert all(found[:3])
+    # The fifth is about a day that the snapshot may not have seen.
+    assert len(found) == 5
+    assert all(found[:4])
 
 
 # --- Snowflake
@@ -374,6 +474,7 @@ MODELS_IN_ORDER = (
     *("people", "positions", "org_nodes", "assignments"),
     *("org_hierarchy", "org_closure", "span_of_control", "layers"),
     *("headcount", "cost", "vacancies", "reporting_lines"),
+    *("draft_steps", "draft_items", "draft_values", "people_to_be", "headcount_by_scenario"),
 )
 
 
@@ -389,9 +490,10 @@ def test_the_models_run_in_snowflakes_dialect(tmp_path: Path) -> None:
     folder = tmp_path / "account"
     folder.mkdir()
     with running_sql() as sql, Orgvue(tenant) as orgvue:
-        catalog = discover(orgvue.config)
+        config = {**orgvue.config, "drafts": ["*"]}
+        catalog = discover(config)
         account = Snowflake(folder, sql)
-        account.load(orgvue.config, catalog)
+        account.load(config, catalog)
         project = generated(catalog, tmp_path)
         done = dbt(
             project,
@@ -419,5 +521,16 @@ def test_the_models_run_in_snowflakes_dialect(tmp_path: Path) -> None:
         assert column("position_key, status", "vacancies") == figures.vacancies()
         headcount = column("value, headcount", "headcount where dimension = 'position_department'")
         assert headcount == {key: float(value) for key, value in figures.headcount().items()}
+        people = tenant.dataset("People").rows
+        for draft in tenant.drafts:
+            columns = "not is_active, person_department, person_salary, person_weekly_hours"
+            model = f"warehouse.{MODELS}.people_to_be where draft = '{draft.name}'"
+            query = f"select {columns} from {model}"  # noqa: S608
+            keys = ("leaver", "department", "salary", "weekly hours")
+            to_be = [dict(zip(keys, row, strict=True)) for row in account.ask(query)]
+            assert by_departments(to_be) == by_departments(scenario_of(draft, people))
+        totals = "headcount_by_scenario where dimension = 'all' group by scenario"
+        found = column("scenario, sum(headcount)", totals)
+        assert {*found} == {"today", *(draft.name for draft in tenant.drafts)}
         for path in compiled.glob("tests/**/*.sql"):
             account.ask(path.read_text(encoding="utf-8"))
