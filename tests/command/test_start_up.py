@@ -73,6 +73,7 @@ def test_garbage_is_collected_once_started() -> None:
 CHANGING = re.compile(
     r"\d{4}-\d\d-\d\d[T ][\d:,.]+Z?"  # times
     r"|(?<=\"value\":)[\d.e-]+|(?<=\"pid\":)\d+"  # durations and processes
+    r"|\d+\.\d(?= s\b)"  # seconds of a stream and of the run
     r"|-[0-9a-f]{24}\b"  # trace ids
 )
 """What is another in each run."""
