@@ -50,7 +50,8 @@ class Run(Usage):
         lines: Lines it wrote.
         size: Bytes it wrote.
         records: The sum of the SDK's `record_count` metrics.
-        loop_seconds: The sum of its `sync_duration` metrics.
+        loop_seconds: The sum of its `sync_duration` metrics. This tap's hold the wait for the
+            server as well, which sends a finished file.
     """
 
     lines: int
