@@ -21,7 +21,7 @@ help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
 	@echo "              with KEEP=1 both stay up to look around"
 	@echo "make answers  the same tenant, loaded, and three questions answered by dbt's models"
-	@echo "make check    linters, types, tests without loaders and trials: in about two minutes"
+	@echo "make check    linters, types, tests without loaders and trials: in about three minutes"
 	@echo "make test     linters, types, every test, with real loaders"
 	@echo "make coverage every test, measuring which lines and branches are run"
 	@echo "make docs     the documentation as a site, in output/docs"
