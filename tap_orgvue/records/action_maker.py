@@ -6,7 +6,6 @@ database stores (API guide, "Drafts").
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import msgspec
 from tap_orgvue.exports.lossy_json import holds_nul
 from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.models import ID
-from tap_orgvue.records.values import Counts, Fitter, Misfit, canonical_text, json_text, read_cell
+from tap_orgvue.records.values import Counts, Fitter, Misfit, json_text, read_cell
 from tap_orgvue.schema.change_rules import LINK_KEYS, KnownTreatments, Treatment
 from tap_orgvue.schema.column_types import ColumnType
 
@@ -199,13 +198,11 @@ class ActionMaker:
 
     def _hash(self, declared: ColumnType, raw: bytes) -> bytes:
         """The hash of a value, as the column of its property has it, in JSON."""
-        value = self._fit(declared, raw)
-        if isinstance(value, Misfit):
-            value = value.whole
-        if value is None:
-            return _NULL
-        text = value if isinstance(value, str) else canonical_text(value)
-        return b'"%b"' % hmac.digest(self._hash_key, text.encode(), "sha256").hex().encode()
+        try:
+            hashed = self._fitter.hashed(declared, raw, self._hash_key)
+        except (UnicodeDecodeError, RecursionError):
+            raise MalformedResponse(_UNREADABLE) from None
+        return _NULL if hashed is None else b'"%b"' % hashed.encode()
 
     def _fit(self, column_type: ColumnType, raw: bytes) -> Any:
         try:

@@ -5,7 +5,6 @@ Values that do not fit their column are rescued and counted, values of hashed co
 
 from __future__ import annotations
 
-import hmac
 import operator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +18,6 @@ from tap_orgvue.records.values import (
     Counts,
     Fitter,
     Misfit,
-    canonical_text,
     fit_date,
     fit_date_time,
     json_text,
@@ -255,14 +253,8 @@ class RecordMaker:
         return read_all
 
     def _hash(self, declared: ColumnType, raw: bytes) -> str | None:
-        """The HMAC-SHA-256 of a value, as 64 hex digits; equal values have equal hashes."""
-        value = self._fitter.fit(declared, raw)
-        if isinstance(value, Misfit):
-            value = value.whole
-        if value is None:
-            return None
-        text = value if isinstance(value, str) else canonical_text(value)
-        return hmac.digest(self._hash_key, text.encode(), "sha256").hex()
+        """The hash of a value; see `Fitter.hashed`."""
+        return self._fitter.hashed(declared, raw, self._hash_key)
 
     # -- misfits
 

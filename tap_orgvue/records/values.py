@@ -7,6 +7,7 @@ column of another type is read without the white space around it; blank text the
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
 import re
@@ -101,6 +102,25 @@ class Fitter:
         if isinstance(fitted, Misfit):
             return Misfit(self.storable(fitted.whole), fitted.fitted)
         return fitted
+
+    def hashed(self, column_type: ColumnType, raw: bytes, key: bytes) -> str | None:
+        """The HMAC-SHA-256 of a cell, as 64 hex digits; equal values have equal hashes.
+
+        Args:
+            column_type: The type that its property is declared with.
+            raw: The cell's JSON text.
+            key: The secret key.
+
+        Raises:
+            UnicodeDecodeError: The cell is not UTF-8.
+        """
+        value = self.fit(column_type, raw)
+        if isinstance(value, Misfit):
+            value = value.whole
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else canonical_text(value)
+        return hmac.digest(key, text.encode(), "sha256").hex()
 
     def _text(self, cell: Any) -> Any:
         if not isinstance(cell, str):
