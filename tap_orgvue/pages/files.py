@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tap_orgvue.reporting.private_files import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST = 80
@@ -36,14 +39,5 @@ def write_page(path: Path, html: str) -> Path:
         OSError: It cannot be written; a page from before is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Has the mode 0600 from the start.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}-", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(html)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_private(path, html.encode("utf-8", "backslashreplace"))
     return path

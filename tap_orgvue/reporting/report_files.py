@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tap_orgvue.reporting.private_files import write_private
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -52,15 +54,8 @@ def write_report(folder: Path, name: str, content: bytes) -> Path:
         OSError: It cannot be written; nothing is left of it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, partial = folder / name, folder / f".{name}.part"
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        partial.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
+    path = folder / name
+    write_private(path, content)
     return path
 
 
