@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
@@ -14,13 +13,12 @@ from typing_extensions import override
 from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped
 from tap_orgvue.reporting.journal import Stage
-from tap_orgvue.reporting.run_report import Replication
 from tap_orgvue.schema import naming
 from tap_orgvue.schema.patterns import same_forms
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
-from tap_orgvue.streams.state import STATE_KEY, StreamState
+from tap_orgvue.streams.own_stream import OwnStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -39,7 +37,7 @@ _MOST_FAULTS = 5
 """The most faults that the stream's error tells; the log told each of them before."""
 
 
-class DraftStream(BatchStream):
+class DraftStream(OwnStream, BatchStream):
     """A stream about drafts; always a full table."""
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -97,10 +95,6 @@ class DraftStream(BatchStream):
         """Why rows may be missing, as far as the list of drafts tells."""
         return [*selection.faults]
 
-    @cached_property
-    def _state(self) -> StreamState:
-        return StreamState.from_bookmark(self.stream_state)
-
     @override
     def finish(self) -> None:
         """Activate the version: all drafts were read. Keep what the next run needs."""
@@ -125,21 +119,7 @@ class DraftStream(BatchStream):
             )
             self._state.version = self.version
             withheld = "no draft is sent"
-        outcome = self._source.outcomes.of(self.name)
-        outcome.rows_before, self._state.row_count = self._state.row_count, rows
-        outcome.note_deletions(sent=self.version is not None, withheld=withheld)
-        self._state.tenant = self._source.tenant
-        self.stream_state[STATE_KEY] = self._state.to_json()
-
-    def complete_outcome(self) -> None:
-        """Complete the outcome, whether the stream succeeded or not."""
-        outcome = self._source.outcomes.of(self.name)
-        outcome.replication = Replication(method=self.replication_method)
-
-    @override
-    def next_version(self, now: int) -> int:
-        """A version greater than every one before."""
-        return self._state.next_version(now)
+        self._keep_state(rows, withheld)
 
     @property
     @override

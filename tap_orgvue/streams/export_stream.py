@@ -252,12 +252,10 @@ class ExportStream(BatchStream):
             return first.response
         # The wait can take minutes: send what is buffered.
         self.flush()
-        entry = self._source.journal.stream(self.name)
-        entry.enter(Stage.WAITING)
         try:
             return self._fetch(request)
         finally:
-            entry.enter(Stage.SENDING)
+            self.journal.enter(Stage.SENDING)
 
     def _fetch(self, request: requests.PreparedRequest) -> ExportResponse:
         try:

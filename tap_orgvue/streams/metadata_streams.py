@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_orgvue.reporting.journal import Stage
-from tap_orgvue.reporting.run_report import Replication
 from tap_orgvue.schema import naming
-from tap_orgvue.singer.deferred_versions import DeferredVersionStream
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
-from tap_orgvue.streams.state import STATE_KEY, StreamState
+from tap_orgvue.streams.own_stream import OwnStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 
-class MetadataStream(DeferredVersionStream):
+class MetadataStream(OwnStream):
     """Rows made of the metadata of every dataset."""
 
     selected_by_default = False
@@ -57,30 +54,10 @@ class MetadataStream(DeferredVersionStream):
         # A dataset that may not be read today is skipped, but still exists.
         if datasets == len(discovery.datasets):
             percent = self._source.settings.delete_guard_percent
-            before = self._state.row_count
             withheld = activate_version_if_safe(
                 self, self._state, journal.rows, guard_percent=percent
             )
-            outcome = self._source.outcomes.of(self.name)
-            outcome.rows_before, self._state.row_count = before, journal.rows
-            outcome.note_deletions(sent=self.version is not None, withheld=withheld)
-            self._state.tenant = self._source.tenant
-            self.stream_state[STATE_KEY] = self._state.to_json()
-
-    def complete_outcome(self) -> None:
-        """Complete the outcome, whether the stream succeeded or not."""
-        self._source.outcomes.of(self.name).replication = Replication(
-            method=self.replication_method
-        )
-
-    @cached_property
-    def _state(self) -> StreamState:
-        return StreamState.from_bookmark(self.stream_state)
-
-    @override
-    def next_version(self, now: int) -> int:
-        """A version greater than every one before."""
-        return self._state.next_version(now)
+            self._keep_state(journal.rows, withheld)
 
     @property
     @override

@@ -10,8 +10,7 @@ from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.reporting.lines import stream_fields, stream_line
 from tap_orgvue.reporting.run_report import Status
 from tap_orgvue.singer.errors import error_message
-from tap_orgvue.streams.draft_streams import DraftStream
-from tap_orgvue.streams.metadata_streams import MetadataStream
+from tap_orgvue.streams.own_stream import OwnStream
 from tap_orgvue.streams.reported_stream import ReportedStream
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def stream_ended(
         outcome.error = error_report(error, error_message(error))
     elif outcome.status is Status.NOT_REACHED:
         outcome.status = Status.SUCCEEDED
-    if isinstance(stream, (ReportedStream, MetadataStream, DraftStream)):
+    if isinstance(stream, (ReportedStream, OwnStream)):
         stream.complete_outcome()
     if error is None:
         report = outcome.report(source.journal, source.client)
