@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tap_orgvue.reporting.figures import grouped
 from tap_orgvue.reporting.run_report import Status
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def run_line(report: RunReport, requests: int) -> str:
         counted(requests, "request"),
         counted(report.retries, "retry", "retries"),
         f"{counted(report.rescued, 'value')} rescued",
-        f"{number(by_status[Status.UNCHANGED])} unchanged",
-        f"{number(by_status[Status.FAILED])} failed",
+        f"{grouped(by_status[Status.UNCHANGED])} unchanged",
+        f"{grouped(by_status[Status.FAILED])} failed",
     ]
     parts += [
-        f"{number(by_status[status])} {word}"
+        f"{grouped(by_status[status])} {word}"
         for status, word in _NOT_SENT.items()
         if by_status[status]
     ]
@@ -117,14 +118,9 @@ def _times_of(report: StreamReport) -> str:
     return f"{seconds(whole)} ({seconds(report.waiting_seconds)} {_WAITING})"
 
 
-def number(count: int) -> str:
-    """A number with spaces between thousands."""
-    return f"{count:,}".replace(",", " ")
-
-
 def counted(count: int, one: str, many: str = "") -> str:
     """A number and its noun: `1 row`, `7 092 rows`."""
-    return f"{number(count)} {one if count == 1 else many or f'{one}s'}"
+    return f"{grouped(count)} {one if count == 1 else many or f'{one}s'}"
 
 
 def seconds(duration: float) -> str:
@@ -138,4 +134,4 @@ def seconds(duration: float) -> str:
     if minutes < _MINUTES:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{number(hours)} h {minutes} min"
+    return f"{grouped(hours)} h {minutes} min"

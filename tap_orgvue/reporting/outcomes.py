@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tap_orgvue.orgvue.request_log import RequestTotals
 from tap_orgvue.reporting.journal import WAITS, Journal, Stage
-from tap_orgvue.reporting.request_totals import request_totals_of
 from tap_orgvue.reporting.run_report import Change, ErrorReport, Replication, Status, StreamReport
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class StreamOutcome(msgspec.Struct, kw_only=True):
             client: The tenant's API; has the requests.
         """
         entry = journal.stream(self.stream)
-        requests = request_totals_of(client, self.dataset_id)
+        requests = (
+            client.requests.totals_of(self.dataset_id) if self.dataset_id else RequestTotals()
+        )
         return StreamReport(
             stream=self.stream,
             status=self.status,

@@ -16,7 +16,6 @@ from tap_orgvue.orgvue.request_log import RequestTotals
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.reporting.lines import run_fields, run_line
 from tap_orgvue.reporting.report_files import remove_older, report_name, write_report
-from tap_orgvue.reporting.request_totals import request_totals
 from tap_orgvue.reporting.run_report import (
     Change,
     ErrorReport,
@@ -121,7 +120,7 @@ class RunRecorder:
         streams: list[StreamReport] = []
         sending, totals = 0.0, RequestTotals()
         if self._journal is not None and self._outcomes is not None and self._client is not None:
-            totals = request_totals(self._client)
+            totals = self._client.requests.totals()
             streams = self._outcomes.reports(self._journal, self._client)
             sending = sum(each.seconds_in(Stage.SENDING) for each in self._journal.streams)
         report = RunReport(

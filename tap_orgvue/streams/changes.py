@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_orgvue.reporting.lines import number
+from tap_orgvue.reporting.figures import grouped
 from tap_orgvue.reporting.run_report import Change
 from tap_orgvue.schema.column_types import ColumnType, column_type_of
 from tap_orgvue.schema.known_properties import KnownProperties, KnownProperty
@@ -206,7 +206,7 @@ _PHRASES: Mapping[str, Callable[[Change], str]] = {
     PROPERTY_RETYPED: lambda change: f"{change.name!r} is {change.now} now, {change.before} before",
     COLUMN_EMPTIED: lambda change: repr(change.name),
     ROWS_CHANGED: lambda change: (
-        f"{number(int(change.now or 0))} rows now, {number(int(change.before or 0))} before"
+        f"{grouped(int(change.now or 0))} rows now, {grouped(int(change.before or 0))} before"
     ),
 }
 
@@ -215,5 +215,5 @@ def _listed(texts: Iterable[str]) -> str:
     every = list(texts)
     shown = every[:_MAX_NAMED]
     if more := len(every) - len(shown):
-        shown.append(f"and {number(more)} more")
+        shown.append(f"and {grouped(more)} more")
     return ", ".join(shown)
