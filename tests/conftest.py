@@ -74,6 +74,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     config.stash[TEMPORARY] = Path(tempfile.mkdtemp(prefix="tap-orgvue-"))
     os.environ["TMPDIR"] = tempfile.tempdir = str(config.stash[TEMPORARY])
+    # A setting in the environment of whoever runs the tests is none of a test.
+    for name in [name for name in os.environ if name.upper().startswith("TAP_ORGVUE")]:
+        del os.environ[name]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 ELSEWHERE = (Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),)
 
-REQUIRED_BY = ("CI", "TAP_ORGVUE_REQUIRE_BROWSER")
+REQUIRED_BY = ("CI", "REQUIRE_BROWSER")
 """With one of these variables, a missing browser is a failure."""
 
 ARGUMENTS = (
