@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from tests.support.checks import check, planned
 from tests.support.datasets import people
 from tests.support.files import written
 from tests.support.object_store import object_store
-from tests.support.runs import command, discover, select
+from tests.support.runs import WARM_START, command, discover, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +103,7 @@ def test_a_console_without_the_signs(orgvue: Orgvue) -> None:
     dataset = orgvue.dataset("People")
     dataset.name = "Größe 名前"
     variables = {"PYTHONIOENCODING": "ascii"}
-    text = command(orgvue.config, "--test", env=variables, fresh=True).stdout
+    text = command(orgvue.config, "--test", env=variables).stdout
     assert text.isascii()
     assert text.startswith("OK settings: ")
     [line] = [line for line in text.splitlines() if dataset.dataset_id in line]
@@ -277,16 +275,15 @@ def test_many_datasets_take_a_request_each(serve: Callable[..., Orgvue]) -> None
 def test_a_signal_ends_the_check(orgvue: Orgvue, tmp_path: Path) -> None:
     """Ctrl-C ends a check that waits, with the signal's exit code and no traceback."""
     orgvue.stall(on="headers", times=None)
-    words = [sys.executable, "-m", "tap_orgvue", "--test", *written(tmp_path, config=orgvue.config)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with WARM_START.start(["--test", *written(tmp_path, config=orgvue.config)]) as run:
         deadline = time.monotonic() + 60
         while not orgvue.requests_of("headers") and time.monotonic() < deadline:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
         out, err = run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGINT
-    assert "Traceback" not in err
-    assert out.splitlines()[-1].startswith("✓ datasets: ")
+    assert b"Traceback" not in err
+    assert out.decode().splitlines()[-1].startswith("✓ datasets: ")
 
 
 def test_nothing_else_is_on_standard_output(orgvue: Orgvue) -> None:

@@ -72,13 +72,13 @@ def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None
     """`--test` is legible where the console has no tick."""
     orgvue.job_polls = ("completed",)
     env = {"PYTHONIOENCODING": encoding}
-    run = command(orgvue.config, "--test", env=env, fresh=True)
+    run = command(orgvue.config, "--test", env=env)
     assert run.code == 0
     mark = "✓" if encoding == "utf-8" else "OK"
     stages = [line for line in run.stdout.splitlines() if line.startswith(f"{mark} ")]
     assert len(stages) == 9
     assert run.stdout.splitlines()[:7] == stages[:7]
-    failed = command({**orgvue.config, "api_token": "x y"}, "--test", env=env, fresh=True)
+    failed = command({**orgvue.config, "api_token": "x y"}, "--test", env=env)
     assert failed.code == 3
     mark = "✗" if encoding == "utf-8" else "FAILED"
     assert f"{mark} settings: api_token: has characters" in failed.stderr
@@ -87,7 +87,7 @@ def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None
 def test_a_catalog_is_ascii(serve: Callable[..., Orgvue]) -> None:
     """A catalog that is written on one system can be read on any other."""
     orgvue = serve(Dataset("Büro 部门", properties=[Property("Größe")], rows=[{"Größe": "1"}]))
-    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"}, fresh=True)
+    run = command(orgvue.config, "--discover", env={"PYTHONIOENCODING": "cp1252"})
     assert run.code == 0
     assert run.stdout.isascii()
     assert "Größe" in json.dumps(json.loads(run.stdout), ensure_ascii=False)

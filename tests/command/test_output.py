@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,10 @@ import pytest
 
 from tests.support.datasets import people
 from tests.support.files import written
-from tests.support.runs import discover
+from tests.support.runs import completed, discover
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -22,44 +22,41 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
 
 OUTPUTS = {
-    "a full disk": (">/dev/full", "No space left on device"),
-    "closed": (">&-", "Standard output is closed"),
-    "only for reading": ("1</dev/null", "Bad file descriptor"),
-    "nobody reads": ("", "The loader closed the pipe"),
+    "a full disk": ("/dev/full", "No space left on device"),
+    "closed": (None, "Standard output is closed"),
+    "only for reading": ("/dev/null", "Bad file descriptor"),
+    "nobody reads": ("|", "The loader closed the pipe"),
 }
-"""What the shell makes of standard output, and what is said of it."""
+"""What is standard output, and what is said of it."""
 
 
 def into(
-    redirection: str, config: dict[str, Any], folder: Path, *words: str, **documents: Any
+    output: str | None, config: dict[str, Any], folder: Path, *words: str, **documents: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the real command with standard output as a shell redirects it."""
-    files = written(folder, config=config, **documents)
-    command = [sys.executable, "-m", "tap_orgvue", *words, *files]
-    reading, writing = os.pipe()
-    os.close(reading)
+    if output == "|":
+        reading, stdout = os.pipe()
+        os.close(reading)
+    elif output is not None:
+        stdout = os.open(output, os.O_RDONLY if output == "/dev/null" else os.O_WRONLY)
+    else:
+        stdout = None
     try:
-        return subprocess.run(
-            ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *command],
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return completed([*words, *written(folder, config=config, **documents)], stdout=stdout)
     finally:
-        os.close(writing)
+        if stdout is not None:
+            os.close(stdout)
 
 
-@pytest.mark.parametrize("redirection,words", OUTPUTS.values(), ids=OUTPUTS.keys())
+@pytest.mark.parametrize("output,words", OUTPUTS.values(), ids=OUTPUTS.keys())
 def test_a_run_ends_at_once(
-    serve: Callable[..., Orgvue], tmp_path: Path, redirection: str, words: str
+    serve: Callable[..., Orgvue], tmp_path: Path, output: str | None, words: str
 ) -> None:
     """No further request is made, and the last line says why."""
     orgvue = serve(people(5, "Alpha"), people(5, "Beta"), people(5, "Gamma"), people(5, "Delta"))
     config = {**orgvue.config, "max_parallel_requests": 1}
     catalog, before = discover(config), len(orgvue.requests)
-    done = into(redirection, config, tmp_path, catalog=catalog)
+    done = into(output, config, tmp_path, catalog=catalog)
     assert done.returncode == 6
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -68,37 +65,28 @@ def test_a_run_ends_at_once(
     assert len(orgvue.requests) - before <= 2
 
 
-@pytest.mark.parametrize("redirection,words", OUTPUTS.values(), ids=OUTPUTS.keys())
+@pytest.mark.parametrize("output,words", OUTPUTS.values(), ids=OUTPUTS.keys())
 @pytest.mark.parametrize("option", ["--discover", "--about"])
 def test_what_cannot_be_written_is_an_error(
-    orgvue: Orgvue, tmp_path: Path, option: str, redirection: str, words: str
+    orgvue: Orgvue, tmp_path: Path, option: str, output: str | None, words: str
 ) -> None:
     """A catalog or a description that is cut ends with an error as well."""
-    done = into(redirection, orgvue.config, tmp_path, option)
+    done = into(output, orgvue.config, tmp_path, option)
     assert done.returncode == 6
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("output", ["/dev/full", None])
 @pytest.mark.parametrize("option", ["--version", "--help", "--test"])
 def test_every_option_tells_that_nothing_was_written(
-    orgvue: Orgvue, tmp_path: Path, option: str, redirection: str
+    orgvue: Orgvue, tmp_path: Path, option: str, output: str | None
 ) -> None:
     """Whoever wrote it."""
-    done = into(redirection, orgvue.config, tmp_path, option)
+    done = into(output, orgvue.config, tmp_path, option)
     assert done.returncode == 6
     assert done.stderr
     assert "Traceback" not in done.stderr
-
-
-LIMITED = """
-import resource, runpy, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_001, 300_001))
-runpy.run_module("tap_orgvue", run_name="__main__")
-"""
-"""The command, whose files may not be larger."""
 
 
 def test_a_file_that_fills_up_ends_with_its_cut_line(
@@ -109,14 +97,7 @@ def test_a_file_that_fills_up_ends_with_its_cut_line(
     files = written(tmp_path, config=orgvue.config, catalog=discover(orgvue.config))
     out = tmp_path / "out"
     with out.open("wb") as file:
-        done = subprocess.run(
-            [sys.executable, "-c", LIMITED, *files],
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = completed(files, stdout=file.fileno(), largest_file=300_001)
     assert done.returncode == 6
     assert "File too large" in done.stderr.splitlines()[-1]
     *lines, cut = out.read_bytes().split(b"\n")

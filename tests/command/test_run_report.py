@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -19,7 +16,15 @@ from tap_orgvue.simulator.tenant import Tenant
 from tests.command.test_secrets import everything_logged, presigned
 from tests.support.datasets import people
 from tests.support.files import written
-from tests.support.runs import Run, command, discover, into_closed_pipe, select
+from tests.support.runs import (
+    WARM_START,
+    Run,
+    command,
+    completed,
+    discover,
+    into_closed_pipe,
+    select,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -319,12 +324,7 @@ def test_a_terminated_run(serve: Serve, folder: Path, tmp_path: Path) -> None:
     catalog = discover(config)
     orgvue.pause(on="export", dataset="Beta", seconds=60, times=None)
     files = written(tmp_path, config=config, catalog=catalog)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tap_orgvue", *files],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
+    with WARM_START.start(files) as process:
         assert process.stderr is not None
         while b"sync of 'beta'" not in process.stderr.readline():
             assert process.poll() is None
@@ -372,21 +372,7 @@ def test_a_full_disk(orgvue: Orgvue, folder: Path, tmp_path: Path) -> None:
     """Nothing of the report is left; an exit code other than 0 stays what it is."""
     orgvue.refuse("40302", times=None)
     files = written(tmp_path, config=reporting(orgvue, folder))
-
-    def no_file_may_grow() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-    done = subprocess.run(
-        [sys.executable, "-m", "tap_orgvue", *files],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        # Without the measuring of coverage, which needs a file of its own.
-        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
-        preexec_fn=no_file_may_grow,
-    )
+    done = completed(files, largest_file=0)
     assert done.returncode not in {0, 143}
     assert "cannot be written" in done.stderr
     assert "40302" in done.stderr.splitlines()[-1]

@@ -7,9 +7,8 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ import pytest
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS
 from tests.support.datasets import Watched, people
 from tests.support.files import written
-from tests.support.runs import Run, delivered, discover
+from tests.support.runs import WARM_START, Run, delivered, discover
+from tests.support.warm_start import WarmProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,28 +26,26 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
 
-Start = Callable[..., "subprocess.Popen[bytes]"]
+Start = Callable[..., WarmProcess]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts the real command; it is gone when the test ends."""
-    processes: list[subprocess.Popen[bytes]] = []
+    processes: list[WarmProcess] = []
 
     def started(
         config: dict[str, Any],
         *words: str,
         catalog: dict[str, Any] | None = None,
         stdout: int = subprocess.PIPE,
+        ignored: Sequence[int] = (),
         **env: str,
-    ) -> subprocess.Popen[bytes]:
+    ) -> WarmProcess:
         files = written(tmp_path, config=config, catalog=catalog)
         processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "tap_orgvue", *words, *files],
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                env={**os.environ, **env},
+            WARM_START.start(
+                [*words, *files], stdout=stdout, env={**os.environ, **env}, ignored=ignored
             )
         )
         return processes[-1]
@@ -59,11 +57,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
             process.wait()
 
 
-def stuck(start: Start, config: dict[str, Any], **env: str) -> subprocess.Popen[bytes]:
+def stuck(start: Start, config: dict[str, Any], **more: Any) -> WarmProcess:
     """A tap that has filled its pipe, from which nobody reads yet."""
     reading, writing = os.pipe()
     try:
-        process = start(config, catalog=discover(config), stdout=writing, **env)
+        process = start(config, catalog=discover(config), stdout=writing, **more)
         process.stdout = os.fdopen(reading, "rb")
         wait_for(lambda: not select.select([], [writing], [], 0)[1], process)
     finally:
@@ -71,7 +69,7 @@ def stuck(start: Start, config: dict[str, Any], **env: str) -> subprocess.Popen[
     return process
 
 
-def wait_for(what: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+def wait_for(what: Callable[[], object], process: WarmProcess) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + 60
     while not what():
@@ -80,13 +78,13 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[bytes]) -> No
         time.sleep(0.01)
 
 
-def ended(process: subprocess.Popen[bytes]) -> Run:
+def ended(process: WarmProcess) -> Run:
     """All that a process wrote, every line of it whole."""
     out, told = process.communicate(timeout=60)
     for line in out.split(b"\n")[:-1]:
         json.loads(line)
     assert out[-1:] in {b"\n", b""}
-    return Run(out.decode(), told.decode(), process.returncode)
+    return Run(out.decode(), told.decode(), process.wait())
 
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
@@ -241,11 +239,7 @@ def test_a_signal_while_it_discovers(
 def test_a_hangup_under_nohup(serve: Callable[..., Orgvue], start: Start) -> None:
     """A signal that was ignored when the process began stays so: the run goes on to its end."""
     orgvue = serve(people(15_000))
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        process = stuck(start, orgvue.config)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = stuck(start, orgvue.config, ignored=[signal.SIGHUP])
     process.send_signal(signal.SIGHUP)
     run = ended(process)
     assert run.code == 0

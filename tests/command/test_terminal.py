@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ import pytest
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS
 from tests.command.test_start_up import STARTED, told_by
 from tests.support.datasets import people
-from tests.support.runs import TIMEOUT, command, discover
+from tests.support.runs import TIMEOUT, command, completed, discover
 from tests.support.screens import Terminal, ended, on_terminal, start_on, terminal
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
+    from tests.support.warm_start import WarmProcess
 
     Serve = Callable[..., Orgvue]
 
@@ -88,7 +87,7 @@ def test_a_run_is_shown(serve: Serve) -> None:
 
 
 def test_rows_are_shown_and_whether_they_wait(
-    serve: Serve, start: Callable[..., subprocess.Popen[str]]
+    serve: Serve, start: Callable[..., WarmProcess]
 ) -> None:
     """While a loader takes nothing, the stream waits for the loader; what was sent is counted."""
     orgvue = serve(people(15_000))
@@ -105,11 +104,11 @@ def test_rows_are_shown_and_whether_they_wait(
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., WarmProcess]]:
     """Starts the command on a terminal; it is gone when the test ends."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[WarmProcess] = []
 
-    def started(opened: Terminal, *words: Any, **more: Any) -> subprocess.Popen[str]:
+    def started(opened: Terminal, *words: Any, **more: Any) -> WarmProcess:
         processes.append(start_on(opened, tmp_path, *words, **more))
         return processes[-1]
 
@@ -208,7 +207,7 @@ def test_a_failure_is_the_last_line(orgvue: Orgvue) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_removes_it(
     orgvue: Orgvue,
-    start: Callable[..., subprocess.Popen[str]],
+    start: Callable[..., WarmProcess],
     signum: signal.Signals,
 ) -> None:
     """After a signal the terminal is as it was, with the log on it."""
@@ -223,9 +222,7 @@ def test_a_signal_removes_it(
     assert run.code == 128 + signum
 
 
-def test_a_second_signal_removes_it(
-    serve: Serve, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_second_signal_removes_it(serve: Serve, start: Callable[..., WarmProcess]) -> None:
     """A process that ends at once, because its loader is stuck, leaves no display, either."""
     orgvue = serve(people(15_000))
     reading, writing = os.pipe()
@@ -281,22 +278,18 @@ def test_hostile_names(serve: Serve) -> None:
 
 
 BROKEN = """
-import sys
-from tap_orgvue.__main__ import main
-import tap_orgvue.reporting.live_display as module
 class Broken:
     def __init__(self, *_, **__): pass
     def lines(self, *_): raise ValueError("no frame")
 import tap_orgvue.reporting.frame
 tap_orgvue.reporting.frame.FrameMaker = Broken
-main()
 """
 
 
 def test_a_broken_display_breaks_no_run(orgvue: Orgvue, tmp_path: Path) -> None:
     """Where the display fails it is switched off; the run goes on and says nothing of it."""
     with terminal() as opened:
-        process = start_on(opened, tmp_path, orgvue.config, program=("-c", BROKEN))
+        process = start_on(opened, tmp_path, orgvue.config, first=BROKEN)
         run = ended(process, opened)
         assert_whole(opened)
     assert run.code == 0
@@ -305,11 +298,9 @@ def test_a_broken_display_breaks_no_run(orgvue: Orgvue, tmp_path: Path) -> None:
 
 
 BEATS = """
-from tap_orgvue.__main__ import main
 import tap_orgvue.reporting.heartbeat as heartbeat
 heartbeat.FIRST_BEAT = heartbeat.NEXT_BEAT = 0.0
 heartbeat._SHORTEST_SLEEP = 0.05
-main()
 """
 
 
@@ -333,18 +324,14 @@ def test_a_run_without_a_terminal_has_a_heartbeat(orgvue: Orgvue, tmp_path: Path
     config = tmp_path / "config.json"
     config.write_text(json.dumps({**orgvue.config, "export_mode": "async"}), encoding="utf-8")
     with log.open("wb") as stderr:
-        done = subprocess.run(
-            [sys.executable, "-c", BEATS, "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            check=True,
-        )
+        done = completed(["--config", str(config)], stderr=stderr.fileno(), first=BEATS)
+    assert done.returncode == 0
     assert all(told("INFO", words) for words in lines.values())
-    assert done.stdout.count(b'{"type":"RECORD"') == 5
+    assert done.stdout.count('{"type":"RECORD"') == 5
 
 
 def test_a_terminal_that_takes_nothing_holds_no_run_up(
-    orgvue: Orgvue, start: Callable[..., subprocess.Popen[str]]
+    orgvue: Orgvue, start: Callable[..., WarmProcess]
 ) -> None:
     """After Ctrl-S the display stands still, and the run goes on to its end."""
     catalog = discover(orgvue.config)
@@ -359,4 +346,4 @@ def test_a_terminal_that_takes_nothing_holds_no_run_up(
         out, _ = process.communicate(timeout=TIMEOUT)
         opened.type(b"\x11")
     assert process.returncode == 0
-    assert out.count('{"type":"RECORD"') == 5
+    assert out.count(b'{"type":"RECORD"') == 5

@@ -8,7 +8,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -29,12 +28,13 @@ from tests.support.datasets import people
 from tests.support.exports import READ, fetched
 from tests.support.files import written
 from tests.support.mocked_exports import document
-from tests.support.runs import command, discover, sync
+from tests.support.runs import WARM_START, command, discover, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_orgvue.simulator import Orgvue
+    from tests.support.warm_start import WarmProcess
 
     Serve = Callable[..., Orgvue]
 
@@ -184,12 +184,10 @@ def test_a_disk_that_takes_a_part_gets_the_rest(monkeypatch: pytest.MonkeyPatch)
 
 
 @contextmanager
-def underway(config: dict[str, object], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def underway(config: dict[str, object], folder: Path) -> Iterator[WarmProcess]:
     """The command, running; ended with the block if it did not end by itself."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tap_orgvue", *written(folder, config=config)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    with WARM_START.start(
+        written(folder, config=config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             yield process

@@ -38,7 +38,7 @@ def test_settings_come_from_the_environment(orgvue: Orgvue) -> None:
         "TAP_ORGVUE_REQUEST_TIMEOUT": "17",
         "TAP_ORGVUE_DATASETS": '["peo*"]',
     }
-    run = command({}, "--config=ENV", "--discover", env=env, fresh=True)
+    run = command({}, "--config=ENV", "--discover", env=env)
     assert run.code == 0, run.stderr
     assert '"people"' in run.stdout
     agents = {request.header("User-Agent") for request in orgvue.requests}

@@ -170,17 +170,23 @@ def into_closed_pipe(
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
-        return subprocess.run(
-            [sys.executable, "-m", "tap_orgvue", *words, *written(folder, config=config)],
-            stdout=write_end,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
+        return completed(
+            [*words, *written(folder, config=config)],
             env={**os.environ, **(env or {})},
+            stdout=write_end,
         )
     finally:
         os.close(write_end)
+
+
+def completed(words: Sequence[str], **how: Any) -> subprocess.CompletedProcess[str]:
+    """Start the command with these words as `WarmStart.start` does, and wait for its end."""
+    with WARM_START.start(words, **how) as process:
+        try:
+            out, told = process.communicate(timeout=TIMEOUT)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(list(words), process.wait(), out.decode(), told.decode())
 
 
 def rescued(record: dict[str, Any]) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import unicodedata
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ from tests.support.runs import TIMEOUT, WARM_START, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.warm_start import WarmProcess
 
 _PIECE = re.compile(
     r"\x1b\[(?P<numbers>[?\d;]*)(?P<command>[A-Za-z])|(?P<plain>[^\x1b])", re.DOTALL
@@ -243,10 +244,10 @@ def start_on(  # noqa: PLR0913 - what a command is started with
     config: dict[str, Any],
     *words: str,
     catalog: dict[str, Any] | None = None,
-    program: tuple[str, ...] = ("-m", "tap_orgvue"),
     stdout: int = subprocess.PIPE,
+    first: str = "",
     **env: str | None,
-) -> subprocess.Popen[str]:
+) -> WarmProcess:
     """Start the real command with standard error on a terminal.
 
     Args:
@@ -255,24 +256,20 @@ def start_on(  # noqa: PLR0913 - what a command is started with
         config: The settings.
         words: Further words of the command line.
         catalog: What it is given.
-        program: What Python runs.
         stdout: Where records go.
+        first: Python that it runs before the command.
         env: Variables that differ from this process's; None removes one.
     """
     files = written(folder, config=config, catalog=catalog)
-    return subprocess.Popen(
-        [sys.executable, *program, *words, *files],
-        stdout=stdout,
-        stderr=opened.side,
-        text=True,
-        env=_variables(env),
+    return WARM_START.start(
+        [*words, *files], env=_variables(env), stdout=stdout, stderr=opened.side, first=first
     )
 
 
-def ended(process: subprocess.Popen[str], opened: Terminal) -> Run:
+def ended(process: WarmProcess, opened: Terminal) -> Run:
     """Wait for a process; what it sent, and what it wrote to the terminal, raw."""
     opened.hang_up()
     with process:
         out, _ = process.communicate(timeout=TIMEOUT)
     opened.read_all()
-    return Run(out or "", opened.received, process.returncode)
+    return Run(out.decode(), opened.received, process.wait())
