@@ -7,6 +7,7 @@ belongs to starting itself is looked at by tests that start the command afresh.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -18,9 +19,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
-from threading import Lock, Thread
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from tap_orgvue.__main__ import main
@@ -106,7 +107,9 @@ class WarmProcess:
         deadline = None if timeout is None else time.monotonic() + timeout
         texts: dict[int, bytes] = {}
         threads = [
-            Thread(target=lambda n=n, pipe=pipe: texts.update({n: pipe.read()}), daemon=True)
+            threading.Thread(
+                target=lambda n=n, pipe=pipe: texts.update({n: pipe.read()}), daemon=True
+            )
             for n, pipe in enumerate((self.stdout, self.stderr))
             if pipe is not None and not pipe.closed
         ]
@@ -137,7 +140,7 @@ class WarmStart:
         """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def run(  # noqa: PLR0913 - what a process is started with
         self,
@@ -340,8 +343,31 @@ def _become(request: dict[str, Any], outputs: list[int]) -> NoReturn:
     sys.modules["__main__"].__package__ = "tap_orgvue"
     sys.argv = ["__main__.py", *request["words"]]
     exec(request["first"], {})  # noqa: S102 - written by a test
-    main()
-    sys.exit()
+    code = _run()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what Python runs at its end
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    # Taking the interpreter to pieces would touch, and so copy, all memory of the process before.
+    os._exit(code)
+
+
+def _run() -> int:
+    """Run the command; the exit code that Python makes of its end."""
+    try:
+        main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    except BaseException:  # noqa: BLE001 - so does Python
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
 
 
 def _restart_streams(closed: Sequence[int]) -> None:
