@@ -34,6 +34,7 @@ settings.register_profile("quick", settings.get_profile("tap-orgvue"), max_examp
 settings.load_profile("tap-orgvue")
 
 TOGETHER = {
+    "tests/command/test_start_up.py",
     "tests/exports/test_fetcher.py",
     "tests/exports/test_hostile.py",
     "tests/loaders/test_batch_readers.py",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS
-from tests.command.test_start_up import STARTED, told_by
 from tests.support.datasets import people
+from tests.support.files import written
 from tests.support.runs import TIMEOUT, command, completed, discover
 from tests.support.screens import Terminal, ended, on_terminal, start_on, terminal
 
@@ -173,24 +173,27 @@ def test_without_a_terminal_there_is_nothing_of_it(orgvue: Orgvue) -> None:
     assert "streams done" not in run.stderr
 
 
-@pytest.mark.parametrize("words", [("--about",), ("--version",), ("--help",)])
-def test_rich_is_for_terminals(words: tuple[str, ...]) -> None:
-    """What only a live display needs is not imported before there is one."""
-    program = STARTED.replace('"--version"', ", ".join(f'"{word}"' for word in words))
-    told = told_by(f"{program}print('rich' in sys.modules)")
-    assert told.splitlines()[-1] == "False"
+TELLS_OF_RICH = """
+import atexit, sys
+atexit.register(lambda: print("rich is", "imported" if "rich" in sys.modules else "left"))
+"""
 
 
-def test_a_run_without_a_terminal_imports_no_rich(orgvue: Orgvue, tmp_path: Path) -> None:
-    """A whole run without a terminal does not, either."""
-    (tmp_path / "config.json").write_text(json.dumps(orgvue.config), encoding="utf-8")
-    words = f'"--config", {str(tmp_path / "config.json")!r}'
-    told = told_by(
-        f"{STARTED.replace(repr('--version').replace(chr(39), chr(34)), words)}"
-        "print('rich' in sys.modules)"
-    )
-    assert told.splitlines()[-1] == "False"
-    assert '"RECORD"' in told
+@pytest.mark.parametrize("words", [["--about"], ["--version"], ["--help"], []])
+def test_rich_is_for_terminals(orgvue: Orgvue, tmp_path: Path, words: list[str]) -> None:
+    """What only a live display needs is not imported before there is one, nor by a whole run."""
+    files = written(tmp_path, config=orgvue.config)
+    done = completed([*words, *files], first=TELLS_OF_RICH)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "rich is left"
+
+
+def test_rich_is_imported_for_a_terminal(orgvue: Orgvue, tmp_path: Path) -> None:
+    """What the test above looks for is there where there is something to show."""
+    with terminal() as opened:
+        process = start_on(opened, tmp_path, orgvue.config, first=TELLS_OF_RICH)
+        run = ended(process, opened)
+    assert run.stdout.splitlines()[-1] == "rich is imported"
 
 
 def test_a_failure_is_the_last_line(orgvue: Orgvue) -> None:

@@ -230,7 +230,7 @@ def transcript() -> Part:
     document = DOCS / "checking.md"
     example = re.findall(r"```json\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)[0]
     with Orgvue(demo_tenant(300, 120, 2026)) as orgvue:
-        text = command({**orgvue.config, **json.loads(example)}, "--test", fresh=True).stdout
+        text = command({**orgvue.config, **json.loads(example)}, "--test").stdout
     return Part(document, "<!-- transcript -->", "<!-- end of it -->", f"\n```text\n{text}```\n\n")
 
 

@@ -30,6 +30,7 @@ from tests.project.documents import (
     settings,
 )
 from tests.project.meltano_definition import DEFINITION
+from tests.support.runs import command
 
 EXAMPLES = ["settings.md", "security-and-privacy.md", "streams-and-names.md", "loaders.md"]
 """Pages whose JSON blocks are settings."""
@@ -177,9 +178,7 @@ def test_every_module_that_a_document_runs_exists() -> None:
 
 def test_every_option_of_the_readme_is_one_of_the_command() -> None:
     """The options after `tap-orgvue` are in its help."""
-    helped = subprocess.run(
-        [sys.executable, "-m", "tap_orgvue", "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    helped = command({}, "--help").stdout
     lines = [line for line in commands() if "tap-orgvue --" in line]
     options = {option for line in lines for option in re.findall(r"--[a-z-]+", line)}
     assert options >= {"--config", "--discover", "--catalog", "--test"}
@@ -188,8 +187,7 @@ def test_every_option_of_the_readme_is_one_of_the_command() -> None:
 
 def test_about_describes_the_tap_in_a_line() -> None:
     """`--about` tells users what the tap is, and nothing of its insides."""
-    words = [sys.executable, "-m", "tap_orgvue", "--about", "--format", "json"]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    told = command({}, "--about", "--format", "json").stdout
     assert re.fullmatch(r"Singer tap for Orgvue: .+\.", json.loads(told)["description"])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.runs import (
     command,
+    completed,
     conditions,
     discover,
     entry,
@@ -129,15 +130,13 @@ def test_a_boolean_may_be_a_word(orgvue: Orgvue) -> None:
     assert "include_calculations: must be of type boolean." in run.stderr.splitlines()[-1]
 
 
-def test_a_config_is_read_once(orgvue: Orgvue) -> None:
+def test_a_config_is_read_once(orgvue: Orgvue, tmp_path: Path) -> None:
     """A config can come through a pipe."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tap_orgvue", "--config", "/dev/stdin", "--discover"],
-        input=json.dumps(orgvue.config),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_text, json.dumps(orgvue.config), encoding="utf-8")
+        done = completed(["--config", str(pipe), "--discover"])
     assert done.returncode == 0, done.stderr
     assert '"people"' in done.stdout
 
