@@ -197,9 +197,10 @@ def _pipe(programs: list[Program], written: Path) -> list[int]:
                     source.close()
             return [each.wait() for each in running]
         finally:
+            signals = (signal.SIGTERM, signal.SIGKILL)
             for each in running:
-                # Nothing but time at first for a loader, which stores what it has.
-                for number in (0, signal.SIGTERM, signal.SIGKILL)[each is running[0] :]:
+                # A loader is given time before: its input has ended, and it stores what it has.
+                for number in signals if each is running[0] else (0, *signals):
                     if each.poll() is None:
                         os.killpg(each.pid, number)
                         with suppress(subprocess.TimeoutExpired):
