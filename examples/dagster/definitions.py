@@ -3,8 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 import pipeline
@@ -17,14 +16,14 @@ DISCOVERY_SHARE = 10
 
 HOPELESS = {2, 3}
 """Exit codes of the tap after which a person is needed, see its documentation."""
-WAITS = {1: 300, 4: 3600, 5: 60, 6: 300}
-"""Exit code to seconds before the next attempt; other codes are those of a crash."""
+WAITS = {4: 3600, 5: 60}
+"""Exit code to seconds before the next attempt; after any other WAIT."""
+WAIT = 300
 ATTEMPTS = 3
+DAY = 86_400
 
-AGAIN_AT, ATTEMPT, STREAMS = "orgvue/again_at", "orgvue/attempt", "orgvue/streams"
-AGAIN = "orgvue/again"
-
-RUNNING = dg.DefaultSensorStatus.RUNNING
+STREAMS = "orgvue/streams"
+"""The tag of a run with what its next attempt loads."""
 
 TENANTS = dg.StaticPartitionsDefinition(list(pipeline.TENANTS))
 MOST_SHARDS = max(int(tenant["shards"]) for tenant in pipeline.TENANTS.values())
@@ -34,58 +33,53 @@ TENANT_AND_SHARD = dg.MultiPartitionsDefinition({"tenant": TENANTS, "shard": SHA
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.MaterializeResult[Any]
 
 
-class Load(dg.Config):
-    """What a run loads."""
-
-    streams: list[str] = []  # noqa: RUF012 - copied for each run
-    """Streams of the shard; all of them if it is empty."""
-
-
 @dg.asset(partitions_def=TENANTS)
 def orgvue_catalog(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """The streams of a tenant."""
-    code = pipeline.discover(context.partition_key, DISCOVERY_SHARE)
+    tenant = context.partition_key
+    code = pipeline.discover(tenant, DISCOVERY_SHARE)
     if code:
-        raise failure(context, code, f"Discovery ended with exit code {code}.")
-    shards = filled_shards(context.partition_key)
-    return dg.MaterializeResult(metadata={"streams": sum(shards.values()), "shards": len(shards)})
+        fail(context, code, f"Discovery ended with exit code {code}.")
+    counts = [len(pipeline.select(tenant, shard)[1]) for shard in pipeline.shards_of(tenant)]
+    filled = [shard for shard, count in enumerate(counts) if count]
+    return dg.MaterializeResult(metadata={"streams": sum(counts), "shards": filled})
 
 
 @dg.asset(partitions_def=TENANT_AND_SHARD, deps=[orgvue_catalog])
-def orgvue_shard(context: dg.AssetExecutionContext, config: Load) -> Iterator[Event]:
+def orgvue_shard(context: dg.AssetExecutionContext) -> Iterator[Event]:
     """A part of a tenant's datasets, loaded; each table is an asset of its own."""
-    tenant, shard = tenant_and_shard(context.partition_key)
-    catalog, streams = pipeline.select(tenant, shard, config.streams)
+    parts: dict[str, str] = context.partition_key.keys_by_dimension  # type: ignore[attr-defined] - of two
+    tenant, shard = parts["tenant"], int(parts["shard"])
+    run = context.instance.get_run_by_id(context.run_id)
+    left = json.loads(run.tags.get(STREAMS, "[]")) if run else []
+    catalog, streams = pipeline.select(tenant, shard, left)
     if not streams:
         context.log.info("Nothing to load: the tap is not started.")
         yield dg.MaterializeResult(metadata={"streams": 0})
         return
-    outcome = pipeline.run(tenant, shard, catalog, SHARE)
-    report = outcome.report or {"streams": []}
-    if outcome.loader:
+    tap, loader, report = pipeline.run(tenant, shard, catalog, SHARE)
+    if loader:
         # What the tap sent may not be stored: all of it is sent again, from the last state on.
-        text = f"The loader ended with exit code {outcome.loader}, the tap with {outcome.tap}."
-        code = outcome.tap if outcome.tap in HOPELESS else 6
-        raise failure(context, code, f"{text} Look at the loader's log.", config.streams)
+        text = f"The loader ended with exit code {loader}, the tap with {tap}."
+        fail(context, tap if tap in HOPELESS else 6, f"{text} Look at the loader's log.", left)
     # Yielded, not logged: Dagster forgets what a failed step has logged.
-    yield from tables(tenant, report)
-    if outcome.tap:
-        ended = (report.get("error") or {}).get("message") or f"exit code {outcome.tap}"
+    yield from tables(tenant, report["streams"])
+    if tap:
         # Refused ones, too: without them a second attempt would hide what a person has to mend.
         failed = [
             s["stream"] for s in report["streams"] if s["status"] in {"failed", "not_reached"}
         ]
-        left = [stream for stream in streams if stream in failed]
-        raise failure(context, outcome.tap, f"The tap: {ended}", left or config.streams)
+        told = (report["error"] or {}).get("message") or f"exit code {tap}"
+        fail(context, tap, f"The tap: {told}", [s for s in streams if s in failed] or left)
     totals = {name: report[name] for name in ("rows", "rescued", "requests", "seconds")}
     yield dg.MaterializeResult(metadata={"streams": len(streams), **totals})
 
 
-def tables(tenant: str, report: dict[str, Any]) -> Iterator[Event]:
+def tables(tenant: str, streams: list[dict[str, Any]]) -> Iterator[Event]:
     """What the run report says of each table: loaded, or looked at and unchanged."""
     schema = pipeline.TENANTS[tenant]["loader"].get("default_target_schema", tenant)
     events = {"succeeded": dg.AssetMaterialization, "unchanged": dg.AssetObservation}
-    for stream in report["streams"]:
+    for stream in streams:
         if event := events.get(stream["status"]):
             metadata = {
                 "dagster/table_name": f"{schema}.{stream['stream']}",
@@ -96,29 +90,19 @@ def tables(tenant: str, report: dict[str, Any]) -> Iterator[Event]:
             yield event(asset_key=[tenant, stream["stream"]], metadata=metadata)
 
 
-def failure(
+def fail(
     context: dg.AssetExecutionContext, code: int, text: str, streams: Sequence[str] = ()
-) -> dg.Failure:
-    """The failure of a run, which is tagged with when and what `again` is to run."""
-    attempt = int(context.run.tags.get(ATTEMPT, 1))
-    if code not in HOPELESS and attempt < ATTEMPTS:
-        at = time.time() + WAITS.get(code, WAITS[1])
-        tags = {AGAIN_AT: f"{at:.0f}", ATTEMPT: str(attempt), STREAMS: json.dumps(list(streams))}
-        context.instance.add_run_tags(context.run_id, {AGAIN: "yes", **tags})
-    return dg.Failure(text, metadata={"exit_code": code, "streams": list(streams)})
-
-
-def tenant_and_shard(partition_key: Any) -> tuple[str, int]:
-    """The two parts of a partition's key."""
-    parts = partition_key.keys_by_dimension
-    return parts["tenant"], int(parts["shard"])
-
-
-def filled_shards(tenant: str) -> dict[int, int]:
-    """The shards of a tenant that have streams, and how many."""
-    numbers = range(int(pipeline.TENANTS[tenant]["shards"]))
-    counts = {number: len(pipeline.select(tenant, number)[1]) for number in numbers}
-    return {number: count for number, count in counts.items() if count}
+) -> NoReturn:
+    """End an attempt; after a wait the next one loads these streams, if there is hope for one."""
+    failure = dg.Failure(text, metadata={"exit_code": code, "streams": list(streams)})
+    if code in HOPELESS or context.retry_number + 1 >= ATTEMPTS:
+        raise failure
+    seconds = WAITS.get(code, WAIT)
+    context.log.warning("%s The next attempt is in %s s.", text, seconds)
+    context.instance.add_run_tags(context.run_id, {STREAMS: json.dumps(list(streams))})
+    # Here and not by `seconds_to_wait`, in which a run cannot be cancelled.
+    time.sleep(seconds)
+    raise dg.RetryRequested(ATTEMPTS - 1) from failure
 
 
 discovery = dg.define_asset_job("discovery", [orgvue_catalog])
@@ -132,58 +116,27 @@ def every_night() -> Iterator[dg.RunRequest]:
         yield dg.RunRequest(partition_key=tenant)
 
 
-@dg.sensor(job=load, minimum_interval_seconds=30, default_status=RUNNING)
+@dg.sensor(job=load, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def shards_after_discovery(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Load the shards that have streams of each tenant that was discovered since the last look.
-
-    A run status sensor would take one tenant at each look: too slow for hundreds.
-    """
-    # Runs of the last minute are looked at twice: their keys tell what was requested already.
-    seen = datetime.fromtimestamp(float(context.cursor or 0), timezone.utc)
-    since = max(seen - timedelta(minutes=1), datetime.now(timezone.utc) - timedelta(days=1))
-    succeeded = dg.RunsFilter(
-        job_name="discovery", statuses=[dg.DagsterRunStatus.SUCCESS], updated_after=since
+    """Load the shards that have streams of each tenant that was discovered since the last look."""
+    since = dg.AssetRecordsFilter(
+        orgvue_catalog.key,
+        after_storage_id=int(context.cursor or 0),
+        after_timestamp=time.time() - DAY,
     )
-    for record in context.instance.get_run_records(
-        succeeded, limit=50, order_by="update_timestamp", ascending=True
-    ):
-        tenant = record.dagster_run.tags["dagster/partition"]
-        for shard in filled_shards(tenant):
-            key = dg.MultiPartitionKey({"tenant": tenant, "shard": str(shard)})
-            yield dg.RunRequest(f"{record.dagster_run.run_id}/{shard}", partition_key=key)
-        context.update_cursor(str(record.update_timestamp.timestamp()))
-
-
-@dg.sensor(jobs=[discovery, load], minimum_interval_seconds=30, default_status=RUNNING)
-def again(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Run what failed again when its time has come: one discovery, or one shard's failed streams.
-
-    Nothing waits in a run: a place in the queue is free in the meantime.
-    """
-    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-    failed = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.FAILURE], tags={AGAIN: "yes"}, created_after=yesterday
-    )
-    for run in context.instance.get_runs(failed):
-        if float(run.tags[AGAIN_AT]) > time.time():
-            continue
-        tags = {ATTEMPT: str(int(run.tags[ATTEMPT]) + 1)}
-        if "dagster/partition/tenant" not in run.tags:
-            key: Any = run.tags["dagster/partition"]
-            yield dg.RunRequest(run.run_id, job_name="discovery", partition_key=key, tags=tags)
-            continue
-        key = dg.MultiPartitionKey(
-            {name: run.tags[f"dagster/partition/{name}"] for name in ("tenant", "shard")}
-        )
-        config = {"ops": {"orgvue_shard": {"config": {"streams": json.loads(run.tags[STREAMS])}}}}
-        yield dg.RunRequest(run.run_id, config, tags, job_name="load", partition_key=key)
+    for record in context.instance.fetch_materializations(since, 50, ascending=True).records:
+        found: Any = record.asset_materialization
+        for shard in found.metadata["shards"].value:
+            key = dg.MultiPartitionKey({"tenant": found.partition, "shard": str(shard)})
+            yield dg.RunRequest(f"{record.run_id}/{shard}", partition_key=key)
+        context.update_cursor(str(record.storage_id))
 
 
 defs = dg.Definitions(
     assets=[orgvue_catalog, orgvue_shard],
     jobs=[discovery, load],
     schedules=[every_night],
-    sensors=[shards_after_discovery, again],
+    sensors=[shards_after_discovery],
     # A step of its own process would import everything once more.
     executor=dg.in_process_executor,
 )

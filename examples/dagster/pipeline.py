@@ -4,24 +4,19 @@ Catalogs, states and run reports are in ORGVUE_STORE: a folder, or an address su
 `s3://bucket/orgvue`, for which `s3fs` is installed beside Dagster.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
 import signal
 import subprocess
 import zlib
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 from upath import UPath
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
 
 HERE = Path(__file__).parent
 TENANTS: dict[str, Any] = json.loads(
@@ -39,68 +34,53 @@ FOR_LOADER = ("TARGET_", "PG")
 GRACE_SECONDS = 10
 """For a program to end by itself, before it is told to, and again before it is killed."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """How `tap | loader` ended: the exit codes, and the run report if the tap wrote one."""
-
-    tap: int
-    loader: int
-    report: dict[str, Any] | None
+Program = tuple[list[str], dict[str, str]]
+"""A command, and its environment."""
 
 
 def discover(tenant: str, requests_per_second: int) -> int:
     """Write a tenant's catalog, with the names that earlier runs gave; the tap's exit code."""
     with TemporaryDirectory() as name:
         folder, found = Path(name), Path(name) / "found.json"
-        words = _options(tenant, folder, max_requests_per_second=requests_per_second)
-        save(folder / "state.json", {"bookmarks": read_bookmarks(tenant)})
-        command = [*TAP, *words, "--state", str(folder / "state.json"), "--discover"]
-        with found.open("wb") as out, _started(command, _for_tap(tenant), out) as tap:
-            code = tap.wait()
+        settings = {"max_requests_per_second": requests_per_second}
+        tap = _tap(tenant, folder, settings, read_bookmarks(tenant), "--discover")
+        [code] = _pipe([tap], found)
         if code == 0:
             save(STORE / "catalogs" / f"{tenant}.json", json.loads(found.read_bytes()))
         return code
 
 
-def run(tenant: str, shard: int, catalog: dict[str, Any], requests_per_second: int) -> Outcome:
-    """Load what a catalog selects; an interruption ends the tap, then the loader."""
+def run(
+    tenant: str, shard: int, catalog: dict[str, Any], requests_per_second: int
+) -> tuple[int, int, dict[str, Any]]:
+    """Load what a catalog selects; the exit codes of tap and loader, and the run report."""
     with TemporaryDirectory() as name:
-        folder = Path(name)
-        states, reports = folder / "states.jsonl", folder / "reports"
-        words = _options(
-            tenant, folder, max_requests_per_second=requests_per_second, run_report=str(reports)
-        )
-        for option, document in {
-            "catalog": catalog,
-            "state": {"bookmarks": read_bookmarks(tenant, shard)},
-            "loader": TENANTS[tenant]["loader"],
-        }.items():
-            save(folder / f"{option}.json", document)
-        source = [*TAP, *words, "--catalog", str(folder / "catalog.json")]
-        source += ["--state", str(folder / "state.json")]
-        target = [*LOADER, "--config", str(folder / "loader.json"), "--config", "ENV"]
+        folder, states = Path(name), Path(name) / "states.jsonl"
+        save(folder / "catalog.json", catalog)
+        save(folder / "loader.json", TENANTS[tenant]["loader"])
+        settings = {"max_requests_per_second": requests_per_second, "run_report": f"{name}/reports"}
+        bookmarks = read_bookmarks(tenant, shard)
+        tap = _tap(tenant, folder, settings, bookmarks, "--catalog", f"{name}/catalog.json")
+        loader = [*LOADER, "--config", f"{name}/loader.json", "--config", "ENV"]
         try:
-            with (
-                states.open("wb") as out,
-                _started(target, _for_loader(), out, subprocess.PIPE) as loader,
-                _started(source, _for_tap(tenant), loader.stdin) as tap,
-            ):
-                # The tap alone holds the pipe now: when either ends, the other notices.
-                loader.stdin.close()  # type: ignore[union-attr] - is a pipe
-                codes = tap.wait(), loader.wait()
+            codes = _pipe([tap, (loader, _environment(*FOR_LOADER))], states)
         finally:
             keep_state(tenant, shard, states.read_text(encoding="utf-8"))
-        report = None
-        for path in reports.glob("run-*.json"):
+        report: dict[str, Any] = {"streams": [], "error": None}
+        for path in (folder / "reports").glob("run-*.json"):
             report = json.loads(path.read_bytes())
             save(STORE / "reports" / tenant / path.name, report)
-        return Outcome(*codes, report)
+        return codes[0], codes[1], report
+
+
+def shards_of(tenant: str) -> range:
+    """The numbers of a tenant's shards."""
+    return range(int(TENANTS[tenant]["shards"]))
 
 
 def shard_of(tenant: str, dataset: str) -> int:
     """The shard of a dataset: the same in every run, as the id alone decides."""
-    return zlib.crc32(dataset.upper().encode()) % int(TENANTS[tenant]["shards"])
+    return zlib.crc32(dataset.upper().encode()) % len(shards_of(tenant))
 
 
 def select(tenant: str, shard: int, only: Collection[str] = ()) -> tuple[dict[str, Any], list[str]]:
@@ -122,31 +102,28 @@ def select(tenant: str, shard: int, only: Collection[str] = ()) -> tuple[dict[st
         choice = next(each["metadata"] for each in entry["metadata"] if not each["breadcrumb"])
         # The dataset's id is the table's name in the source; the tap's own streams have none.
         is_own = shard_of(tenant, entry.get("table_name") or stream) == shard
-        if is_own and choice.get("selected") and (not only or stream in only):
-            selected.append(stream)
-        else:
-            choice["selected"] = False
+        choice["selected"] = (
+            is_own and bool(choice.get("selected")) and (not only or stream in only)
+        )
+        selected += [stream] if choice["selected"] else []
     # Of a dataset that discovery had to skip one shard tells, not all of them.
-    told = catalog.get("orgvue", {})
-    if skipped := told.get("skipped"):
-        told["skipped"] = [
-            each
-            for each in skipped
-            if shard_of(tenant, each["dataset_id"] or each["name"]) == shard
-        ]
+    told = catalog.setdefault("orgvue", {})
+    told["skipped"] = [
+        each
+        for each in told.get("skipped", ())
+        if shard_of(tenant, each["dataset_id"] or each["name"]) == shard
+    ]
     return catalog, selected
 
 
 def save(path: UPath | Path, document: object) -> None:
     """Write JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(path, Path):
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(document), encoding="utf-8")
+    # An object store shows an object once all of it is there.
+    part = path.with_name(f".{path.name}.part") if isinstance(path, Path) else path
+    part.write_text(json.dumps(document), encoding="utf-8")
+    if isinstance(part, Path):
         part.replace(path)
-    else:
-        # An object store shows an object once all of it is there.
-        path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def read_bookmarks(tenant: str, shard: int | None = None) -> dict[str, Any]:
@@ -179,47 +156,52 @@ def keep_state(tenant: str, shard: int, lines: str) -> None:
                 save(folder / f"{stream}.json", bookmark)
 
 
-def _options(tenant: str, folder: Path, **settings: object) -> list[str]:
-    """The settings of tenants.json and these as a file; secrets come from the environment."""
-    save(folder / "tap.json", {**TENANTS[tenant]["tap"], **settings})
-    return ["--config", str(folder / "tap.json"), "--config", "ENV"]
+def _tap(
+    tenant: str, folder: Path, settings: dict[str, Any], bookmarks: dict[str, Any], *words: str
+) -> Program:
+    """The tap: its settings and its state as files, its secrets in the environment."""
+    own = TENANTS[tenant]
+    save(folder / "tap.json", {**own["tap"], **settings})
+    save(folder / "state.json", {"bookmarks": bookmarks})
+    command = [*TAP, "--config", f"{folder}/tap.json", "--config", "ENV"]
+    secrets = {
+        f"TAP_ORGVUE_{key.upper()}": os.environ[name] for key, name in own["secrets"].items()
+    }
+    return [*command, "--state", f"{folder}/state.json", *words], _environment() | secrets
 
 
-def _for_tap(tenant: str) -> dict[str, str]:
-    """The tap's environment: the tenant's secrets, nothing of the warehouse."""
-    secrets = TENANTS[tenant]["secrets"].items()
-    return _for_both() | {f"TAP_ORGVUE_{name.upper()}": os.environ[own] for name, own in secrets}
+def _environment(*prefixes: str) -> dict[str, str]:
+    """What both programs may know, and the variables with these prefixes."""
+    return {k: v for k, v in os.environ.items() if k in FOR_BOTH or k.startswith(prefixes)}
 
 
-def _for_loader() -> dict[str, str]:
-    """The loader's environment: nothing of Orgvue."""
-    return _for_both() | {k: v for k, v in os.environ.items() if k.startswith(FOR_LOADER)}
+def _pipe(programs: list[Program], written: Path) -> list[int]:
+    """Run programs, each on what the one before writes; their exit codes.
 
-
-def _for_both() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in FOR_BOTH}
-
-
-@contextmanager
-def _started(
-    command: Sequence[str], env: dict[str, str], stdout: IO[bytes] | None, stdin: int | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in a process group of its own, which ends with the block."""
-    # Its log is the run's: the standard error of this process.
-    process = subprocess.Popen(command, env=env, stdin=stdin, stdout=stdout, start_new_session=True)
-    try:
-        yield process
-    finally:
-        if process.stdin is not None:
-            # A loader whose input has ended stores what it has.
-            process.stdin.close()
-            _wait(process)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-                _wait(process)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_SECONDS)
+    An interruption ends the first of them, and the others as their input ends.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    with written.open("wb") as last:
+        try:
+            for command, env in programs:
+                source = running[-1].stdout if running else None
+                target = subprocess.PIPE if len(running) + 1 < len(programs) else last
+                # Each in a process group: it ends with the programs that it has started.
+                running.append(
+                    subprocess.Popen(
+                        command, env=env, stdin=source, stdout=target, start_new_session=True
+                    )
+                )
+                if source:
+                    # The programs alone hold the pipe: when either ends, the other notices.
+                    source.close()
+            return [each.wait() for each in running]
+        finally:
+            signals = (signal.SIGTERM, signal.SIGKILL)
+            for each in running:
+                # A loader is given time before: its input has ended, and it stores what it has.
+                for number in signals if each is running[0] else (0, *signals):
+                    if each.poll() is None:
+                        os.killpg(each.pid, number)
+                        with suppress(subprocess.TimeoutExpired):
+                            each.wait(GRACE_SECONDS)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _DONE, _USAGE, _PERSON_NEEDED = 0, 2, 3
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_PACKAGES = {"dbt", "dbt_postgres", "dbt_snowflake"}
+"""dbt's own packages, beside which a project may not have the same name."""
 
 _EPILOG = """\
 examples:
@@ -118,6 +120,8 @@ def _run(options: argparse.Namespace) -> list[str]:
             raise WrongOption(
                 [f"{option}: takes a name of a-z, 0-9 and _, of at most 40 characters."]
             )
+    if options.project_name in _PACKAGES:
+        raise WrongOption([f"--project-name: {options.project_name} is a package of dbt's own."])
     try:
         with Path(options.catalog).open(encoding="utf-8") as file:
             document = read_json_object("catalog", file)

@@ -233,7 +233,11 @@ class RoleFinder:
         for table in self._tables:
             if table.stream in given:
                 yield table.stream, given[table.stream]
-            elif table.is_links and table.ends != (None, None):
+            elif table.is_links and table.ends == (None, None):
+                self._notes.append(
+                    f"{table.stream} joins nothing: its columns from_id and to_id must be selected."
+                )
+            elif table.is_links:
                 named = tables_named_in(table.title, others) or tables_named_in(
                     table.stream, others
                 )

@@ -53,7 +53,7 @@ def sources_yml(tables: Sequence[Table], ends: Mapping[str, Ends], schema: str) 
 def _source_table(table: Table, ends: Ends | None) -> dict[str, Any]:
     found: dict[str, Any] = {"name": table.name, "description": _told_of(table)}
     if table.name != table.stream:
-        found["identifier"] = _rendered(table.stream)
+        found["identifier"] = _in_database(table.stream)
         found["quoting"] = {"identifier": True}
     columns = [
         _source_column(table, column, ends)
@@ -72,9 +72,10 @@ def _source_table(table: Table, ends: Ends | None) -> dict[str, Any]:
     return found
 
 
-def _rendered(text: str) -> str:
-    """A text of YAML that dbt's rendering leaves as it is."""
-    return f"{{{{ {jinja_text(text)} }}}}" if set("{}") & set(text) else text
+def _in_database(name: str) -> str:
+    """A name that dbt quotes, as the database has it: target-snowflake turns it into capitals."""
+    text = jinja_text(name)
+    return f"{{{{ {text} | upper if target.type == 'snowflake' else {text} }}}}"
 
 
 def _told_of(table: Table) -> str:
@@ -88,15 +89,10 @@ def _source_column(table: Table, column: TableColumn, ends: Ends | None) -> dict
     if not is_plain_name(column.raw):
         found["quote"] = True
     tests: list[Any] = []
-    if table.key_columns == (column,):
-        tests += ["unique", "not_null"]
-    elif column in table.key_columns:
-        tests.append("not_null")
-    elif column == table.auto_id:
-        # After a row was deleted and made anew the raw table has its key twice.
-        tests += [{name: {"config": dict(_WARNS_OF_LIVE_ROWS)}} for name in ("unique", "not_null")]
-    if column.type is ColumnType.TEXT and (relation := _relation(table, column, ends)):
-        tests.append(_relationships(relation, _WARNS_OF_LIVE_ROWS))
+    if is_plain_name(column.raw):
+        tests += _key_tests(table, column, _WARNS_OF_LIVE_ROWS)
+        if column.type is ColumnType.TEXT:
+            tests += _relation_tests(table, column, ends, column.raw, "__live__")
     return {**found, "data_tests": tests}
 
 
@@ -126,10 +122,33 @@ def _relation(
     return None
 
 
-def _relationships(relation: tuple[Table, TableColumn], config: Mapping[str, str]) -> Any:
-    target, column = relation
-    arguments = {"to": f"ref('{target.model}')", "field": column.name}
-    return {"relationships": {"arguments": arguments, "config": dict(config)}}
+def _key_tests(table: Table, column: TableColumn, config: Mapping[str, str]) -> list[Any]:
+    """The tests of a key: the loader's, which must hold, the dataset's own, and the tree's."""
+    if table.key_columns == (column,):
+        return ["unique", "not_null"]
+    if column in table.key_columns:
+        return ["not_null"]
+    if column == table.auto_id or (table.tree and column == table.tree[0]):
+        # After a row was deleted and made anew the raw table has its key twice.
+        return [{name: {"config": dict(config)}} for name in ("unique", "not_null")]
+    return []
+
+
+def _relation_tests(
+    table: Table, column: TableColumn, ends: Ends | None, name: str, where: str = ""
+) -> list[Any]:
+    """The test that a parent, or an end of a link, is there; `name` is the column's in SQL."""
+    relation = _relation(table, column, ends)
+    if relation is None:
+        return []
+    target, key = relation
+    conditions = [where] if where else []
+    if target == table and column.type is ColumnType.TEXT:
+        # An empty text is no parent.
+        conditions.append(f"{name} <> ''")
+    config = {**_WARNS, "where": " and ".join(conditions)} if conditions else dict(_WARNS)
+    arguments = {"to": f"ref('{target.model}')", "field": key.name}
+    return [{"relationships": {"arguments": arguments, "config": config}}]
 
 
 def keys_as_text(table: Table) -> set[TableColumn]:
@@ -147,9 +166,11 @@ def staging_yml(tables: Sequence[Table], ends: Mapping[str, Ends]) -> str:
         columns = []
         for column in table.columns:
             tests: list[Any] = []
-            relation = _relation(table, column, ends.get(table.stream))
-            if column in keys_as_text(table) and relation:
-                tests.append(_relationships(relation, _WARNS))
+            if not is_plain_name(column.raw):
+                # What its name is in the raw table, depends on the database.
+                tests += _key_tests(table, column, _WARNS)
+            if not is_plain_name(column.raw) or column in keys_as_text(table):
+                tests += _relation_tests(table, column, ends.get(table.stream), column.name)
             text = column_text(table, column)
             columns.append({"name": column.name, "description": text, "data_tests": tests})
         models.append(

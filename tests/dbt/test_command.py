@@ -149,6 +149,7 @@ def test_files_beside_are_nobodys_business(tmp_path: Path) -> None:
     [
         (["--schema", "a b"], 2, "--schema"),
         (["--project-name", "1x"], 2, "--project-name"),
+        (["--project-name", "dbt"], 2, "a package of dbt's own"),
         (["--roles", "people"], 2, "--roles: 'people' is not of the form"),
         (["--roles", "people=a,people=b"], 2, "given twice"),
         (["--roles", "people=nobody"], 3, "There are: people"),

@@ -170,7 +170,29 @@ def test_keys_and_relations_are_tested() -> None:
     assert found["to_id"]["arguments"] == {"to": "ref('stg_positions')", "field": "code"}
     assert found["to_id"]["config"] == {"severity": "warn", "where": "__live__"}
     (parent,) = column(tables["positions"], "boss")["data_tests"]
+    assert parent["relationships"]["config"]["where"] == "__live__ and boss <> ''"
     assert parent["relationships"]["arguments"] == {"to": "ref('stg_positions')", "field": "code"}
+
+
+def test_the_key_of_a_hierarchy_is_tested() -> None:
+    """It need not be the dataset's own key, and a key that is there twice is one node only."""
+    jobs = stream("jobs", "no node up", "OTHER", auto_id="no", tree=("node", "up"))
+    tables = sources(project(jobs))
+    assert checks_of(tables["jobs"], "node") == ["unique", "not_null"]
+    assert checks_of(tables["jobs"], "no") == ["unique", "not_null"]
+
+
+def test_names_that_need_quotes_are_tested_in_the_staging_model() -> None:
+    """In the raw table they are in capitals in Snowflake; a table's own name is quoted likewise."""
+    order = stream("order", "user Group", "OTHER", auto_id="user", tree=("user", "Group"))
+    files = project(order)
+    table = sources(files)["order_"]
+    assert [checks_of(table, name) for name in ("user", "Group")] == [[], []]
+    (model,) = yaml.safe_load(files["models/staging/staging.yml"])["models"]
+    assert checks_of(model, "user_") == ["unique", "not_null"]
+    assert checks_of(model, "group_") == ["relationships"]
+    for kind, name in (("postgres", "order"), ("snowflake", "ORDER")):
+        assert jinja2.Template(table["identifier"]).render(target={"type": kind}) == name
 
 
 def test_display_names_and_types_are_descriptions() -> None:

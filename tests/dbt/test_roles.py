@@ -166,6 +166,15 @@ def test_what_is_not_selected_is_not_there() -> None:
     assert [column.raw for column in table.columns] == ["_id", "id", "name"]
 
 
+def test_links_without_both_ends() -> None:
+    """They join nothing, and the user is told which columns are missing."""
+    links = stream("links", "from_id to_id", "LINKS", deselected=("to_id",))
+    roles = roles_of(PEOPLE, POSITIONS, links)
+    assert names(roles)[2] is None
+    (note,) = roles.notes
+    assert "from_id and to_id must be selected" in note
+
+
 def test_people_without_a_key_of_their_own() -> None:
     """Links cannot name them, so there are no models of people, and the user is told."""
     entry = stream("people", "id", "PEOPLE", auto_id="id", deselected=("id",))

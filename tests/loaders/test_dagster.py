@@ -9,16 +9,18 @@ import signal
 import time
 import uuid
 import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_orgvue.simulator import Dataset, Orgvue, Property, Tenant
 from tests.support.dagster_runs import EXAMPLE, Dagster, dagster, environment_of
+from tests.support.loaders import make_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from tests.support.loaders import Database
 
@@ -48,19 +50,43 @@ def id_in(shard: int, name: str) -> str:
     return next(each.upper() for each in ids if zlib.crc32(each.upper().encode()) % 2 == shard)
 
 
-@pytest.fixture
-def example(tmp_path: Path, database: Database) -> Iterator[Callable[..., Dagster]]:
-    """Starts the example on tenants, once in a test."""
-    running = []
+TENANTS = {
+    "acme": {"people": 0, "grades": 0, "positions": 1},
+    "globex": {"people": 0, "jobs": 1},
+    "initech": {"people": 1},
+    "hooli": {"people": 0, "jobs": 1},
+    "umbrella": {"people": 0},
+}
+"""Name to what `serve` takes. The first two are those of `night`, others of a test each."""
 
-    def start(tenants: dict[str, Orgvue], **settings: Any) -> Dagster:
-        env = environment_of(tmp_path, database, tenants, max_retries=0, **settings)
-        running.append(dagster(tmp_path, env))
-        return running[0].__enter__()
 
-    yield start
-    for each in running:
-        each.__exit__(None, None, None)
+@dataclass(frozen=True)
+class Example:
+    """The example at work on tenants, all of which are discovered, and nothing is loaded."""
+
+    engine: Dagster
+    tenants: dict[str, Orgvue]
+    database: Database
+    requested: list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def example(postgres_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    """The example, for all tests of this file: each has tenants of its own."""
+    folder = tmp_path_factory.mktemp("dagster")
+    database = make_database(postgres_uri, f"dagster_{uuid.uuid4().hex}")
+    with ExitStack() as stack:
+        tenants = {
+            name: stack.enter_context(serve(name.upper(), **shard_of))
+            for name, shard_of in TENANTS.items()
+        }
+        env = environment_of(folder, database, tenants, max_retries=0, retired_streams=["gone"])
+        engine = stack.enter_context(dagster(folder, env))
+        for tenant in tenants:
+            discovery = engine.run("discovery", tenant)
+            assert discovery["succeeded"], discovery
+        requested = engine.requests("shards_after_discovery")
+        yield Example(engine, tenants, database, requested)
 
 
 def shard(tenant: str, number: int) -> dict[str, str]:
@@ -68,173 +94,182 @@ def shard(tenant: str, number: int) -> dict[str, str]:
     return {"tenant": tenant, "shard": str(number)}
 
 
-def test_tenants_are_loaded_by_shards_and_a_failed_one_runs_again_for_its_failed_stream(
-    example: Callable[..., Dagster], database: Database
-) -> None:
-    """Two tenants of two shards; one dataset of one tenant answers 500, and recovers.
+@dataclass(frozen=True)
+class Night:
+    """Two tenants of two shards, loaded; one dataset of one tenant answered 500, and recovered.
 
-    Each table is told with its figures, each tenant has a schema of its own, and the second attempt
-    is one run, which asks Orgvue for the failed dataset and no other.
+    Attributes:
+        example: Where they were loaded.
+        failed: How the run of the shard ended in which the dataset is.
+        exports: The datasets that were exported in this run's second attempt.
+        others: How the other runs ended.
+        environments: Tap and loader to the environment that each was started in last.
     """
-    acme = serve("ACME", people=0, grades=0, positions=1)
-    globex = serve("GLOBEX", people=0, jobs=1)
-    with acme, globex:
-        engine = example({"acme": acme, "globex": globex})
-        for tenant in ("acme", "globex"):
-            discovery = engine.run("discovery", tenant)
-            assert discovery["succeeded"], discovery
-        loads = engine.requests("shards_after_discovery")
-        partitions = [load["partition"] for load in loads]
-        assert partitions == [shard(name, n) for name in ("acme", "globex") for n in (0, 1)]
 
-        acme.refuse(500, on="export", dataset="grades")
-        done = [engine.run(**load) for load in loads]
-        print_run(done[0], "first attempt")
-        assert [each["succeeded"] for each in done] == [False, True, True, True], done
-        assert done[1]["told"]["acme/positions"] == {
-            "kind": "AssetMaterialization",
-            "dagster/table_name": "acme.positions",
-            "rows": 2,
-            "rescued_values": 1,
-            "requests": 1,
-        }
-        # What arrived is told although another dataset of its shard failed.
-        assert "acme/people" in done[0]["told"]
-        assert "acme/grades" not in done[0]["told"]
-        assert "grades" in done[0]["failure"]
-        assert "500" in done[0]["failure"]
-        assert sorted(engine.state("acme")) == ["people", "positions"]
-
-        # Not yet: a minute has to pass.
-        assert engine.again() == []
-        [request] = engine.again(ahead=61)
-        assert request["partition"] == shard("acme", 0)
-        assert request["config"] == {"ops": {"orgvue_shard": {"config": {"streams": ["grades"]}}}}
-
-        before = len(acme.requests)
-        second = engine.run(**request)
-        print_run(second, "second attempt")
-        assert second["succeeded"], second
-        assert [name for name in second["told"] if name.startswith("acme/")] == ["acme/grades"]
-        exports = acme.requests_of("export", since=before)
-        assert {each.dataset_id for each in exports} == {acme.dataset("grades").dataset_id}
-        assert sorted(engine.state("acme")) == ["grades", "people", "positions"]
-    for table in ("acme.people", "acme.grades", "acme.positions", "globex.people", "globex.jobs"):
-        assert database.ask(f"select count(*) from {table}") == [(2,)]  # noqa: S608 - a test's own
+    example: Example
+    failed: dict[str, Any]
+    exports: list[str | None]
+    others: list[dict[str, Any]]
+    environments: dict[str, str]
 
 
-def print_run(done: dict[str, Any], title: str) -> None:
+@pytest.fixture(scope="module")
+def night(example: Example) -> Night:
+    """That night."""
+    engine, acme = example.engine, example.tenants["acme"]
+    before = len(acme.requests)
+    acme.refuse(500, on="export", dataset="grades")
+    failed = engine.run("load", shard("acme", 0))
+    print_run(failed)
+    # Both datasets in the first attempt.
+    exports = [each.dataset_id for each in acme.requests_of("export", since=before)][2:]
+    others = [
+        engine.run("load", partition)
+        for partition in (shard("acme", 1), shard("globex", 0), shard("globex", 1))
+    ]
+    environments = {name: engine.environment(name) for name in ("tap", "loader")}
+    return Night(example, failed, exports, others, environments)
+
+
+def print_run(done: dict[str, Any]) -> None:
     """Print what a run told, for those who run the test with `-s`."""
-    print(f"\n{title}: {'succeeded' if done['succeeded'] else done['failure']}")  # noqa: T201
-    for name, told in done["told"].items():
-        print(f"  {name}: {told}")  # noqa: T201
+    for number, (text, wait) in enumerate(zip(done["retried"], done["waits"], strict=True), 1):
+        print(f"\nattempt {number}: {text.strip()} Waited: {wait} s.")  # noqa: T201
+    for told in done["told"]:
+        print(f"  {told}")  # noqa: T201
 
 
-def test_neither_program_gets_the_secrets_of_the_other(
-    example: Callable[..., Dagster], database: Database
-) -> None:
+def test_discovery_asks_for_each_shard_that_has_datasets(example: Example) -> None:
+    """In the tenants' order, once: a second look asks for nothing."""
+    assert example.requested == [
+        shard(tenant, number)
+        for tenant, shard_of in TENANTS.items()
+        for number in sorted({*shard_of.values()})
+    ]
+    assert example.engine.requests("shards_after_discovery") == []
+
+
+def test_each_table_is_told_with_its_figures(night: Night) -> None:
+    """As an asset of its own, with the table's name, rows, rescued values and requests."""
+    assert all(each["succeeded"] for each in night.others)
+    table, whole = night.others[0]["told"]
+    assert table == {
+        "attempt": 1,
+        "asset": "acme/positions",
+        "kind": "AssetMaterialization",
+        "dagster/table_name": "acme.positions",
+        "rows": 2,
+        "rescued_values": 1,
+        "requests": 1,
+    }
+    assert (whole["asset"], whole["streams"], whole["rows"]) == ("orgvue_shard", 1, 2)
+    assert whole["requests"]["export"] == 1
+
+
+def test_a_failed_shard_is_retried_alone_for_its_failed_stream(night: Night) -> None:
+    """After a minute, in its own run, which asks Orgvue for the failed dataset and no other.
+
+    What arrived in the first attempt is told although another dataset of its shard failed.
+    """
+    assert night.failed["succeeded"], night.failed
+    assert night.failed["waits"] == [60]
+    [failure] = night.failed["retried"]
+    assert "grades" in failure
+    assert "500" in failure
+    told = [(each["attempt"], each["asset"]) for each in night.failed["told"]]
+    assert told == [(1, "acme/people"), (2, "acme/grades"), (2, "orgvue_shard")]
+    grades = night.example.tenants["acme"].dataset("grades").dataset_id
+    assert {*night.exports} == {grades}
+
+
+def test_each_tenant_has_tables_and_states_of_its_own(night: Night) -> None:
+    """A schema for each tenant, a state for each stream, a report for each attempt."""
+    engine, database = night.example.engine, night.example.database
+    for tenant in ("acme", "globex"):
+        assert {*engine.state(tenant)} == {*TENANTS[tenant]}
+        for table in TENANTS[tenant]:
+            assert database.ask(f"select count(*) from {tenant}.{table}") == [(2,)]  # noqa: S608
+    reports = [*(engine.folder / "store" / "reports" / "acme").glob("*.json")]
+    assert len(reports) == 3
+
+
+def test_neither_program_gets_the_secrets_of_the_other(night: Night) -> None:
     """The token is in the tap's environment alone, the warehouse's address in the loader's.
 
     Nor does the tap of one tenant see the token of another.
     """
-    with serve("ACME", people=0) as acme, serve("GLOBEX", jobs=1) as globex:
-        engine = example({"acme": acme, "globex": globex})
-        engine.run("discovery", "acme")
-        assert engine.run("load", shard("acme", 0))["succeeded"]
-        tap, loader = engine.environment("tap"), engine.environment("loader")
-        assert acme.token in tap
-        assert globex.token not in tap
-        assert database.uri not in tap
-        assert database.uri in loader
-        assert acme.token not in loader
-        assert globex.token not in loader
+    token, other = (night.example.tenants[name].token for name in ("globex", "acme"))
+    tap, loader = night.environments["tap"], night.environments["loader"]
+    assert token in tap
+    assert other not in tap
+    assert night.example.database.uri not in tap
+    assert night.example.database.uri in loader
+    assert token not in loader
+    assert other not in loader
 
 
-def test_an_empty_shard_starts_nothing(example: Callable[..., Dagster]) -> None:
-    """No run follows discovery for a shard without datasets, and one by hand starts no program."""
-    with serve("ACME", people=1) as acme:
-        engine = example({"acme": acme})
-        engine.run("discovery", "acme")
-        loads = engine.requests("shards_after_discovery")
-        assert [load["partition"] for load in loads] == [shard("acme", 1)]
-        started = engine.pids("tap")
-        assert engine.run("load", shard("acme", 0))["succeeded"]
-        assert engine.pids("tap") == started
-        assert engine.pids("loader") == []
+def test_an_empty_shard_starts_nothing(example: Example) -> None:
+    """One that is started by hand succeeds, without a tap and a loader."""
+    started = example.engine.pids("tap"), example.engine.pids("loader")
+    assert example.engine.run("load", shard("initech", 0))["succeeded"]
+    assert (example.engine.pids("tap"), example.engine.pids("loader")) == started
 
 
 def test_hopeless_errors_are_not_retried_and_a_day_without_quota_is_waited_for(
-    example: Callable[..., Dagster],
+    example: Example,
 ) -> None:
     """A refused token needs a person; after a used-up quota, an hour passes; at most 3 attempts."""
-    with serve("ACME", people=0, jobs=1) as acme:
-        engine = example({"acme": acme})
-        engine.run("discovery", "acme")
-        acme.refuse("40302")
-        assert not engine.run("load", shard("acme", 0))["succeeded"]
-        assert engine.again(ahead=86_000) == []
-
-        acme.refuse("42902")
-        assert not engine.run("load", shard("acme", 1))["succeeded"]
-        assert engine.again(ahead=3000) == []
-        [second] = engine.again(ahead=3601)
-        acme.refuse("42902", times=None)
-        assert not engine.run(**second)["succeeded"]
-        [third] = [each for each in engine.again(ahead=3601) if each["tags"] != second["tags"]]
-        assert not engine.run(**third)["succeeded"]
-        assert len(engine.again(ahead=3601)) == 2
+    hooli = example.tenants["hooli"]
+    hooli.refuse("40302")
+    refused = example.engine.run("load", shard("hooli", 0))
+    assert not refused["succeeded"]
+    assert refused["waits"] == []
+    hooli.refuse("42902", times=3)
+    later = example.engine.run("load", shard("hooli", 1))
+    assert not later["succeeded"]
+    assert later["waits"] == [3600, 3600]
+    assert "quota" in later["failure"]
 
 
-def test_a_loader_that_fails_has_all_of_its_shard_sent_again(
-    example: Callable[..., Dagster], database: Database
-) -> None:
+def test_a_loader_that_fails_has_all_of_its_shard_sent_again(example: Example) -> None:
     """No table is told, no state is kept, and the failure names the loader."""
-    with serve("ACME", people=0) as acme:
-        engine = example({"acme": acme})
-        engine.run("discovery", "acme")
-        database.ask("create schema acme")
-        database.ask("create view acme.people as select 1 as _id")
-        failed = engine.run("load", shard("acme", 0))
-        assert "Look at the loader's log" in failed["failure"]
-        assert "acme/people" not in failed["told"]
-        assert engine.state("acme") == {}
-        [request] = engine.again(ahead=301)
-        assert request["config"]["ops"]["orgvue_shard"]["config"] == {"streams": []}
-        database.ask("drop view acme.people")
-        assert engine.run(**request)["succeeded"]
+    example.database.ask("create schema umbrella")
+    example.database.ask("create view umbrella.people as select 1 as _id")
+    failed = example.engine.run("load", shard("umbrella", 0))
+    assert not failed["succeeded"]
+    assert "Look at the loader's log" in failed["failure"]
+    assert failed["waits"] == [300, 300]
+    assert failed["told"] == []
+    assert example.engine.state("umbrella") == {}
+    exports = example.tenants["umbrella"].requests_of("export")
+    assert len(exports) > len(failed["waits"])
 
 
-def test_a_retired_stream_is_forgotten(example: Callable[..., Dagster]) -> None:
+def test_a_retired_stream_is_forgotten(night: Night) -> None:
     """Its state goes, those of other streams and of the other shard stay."""
-    with serve("ACME", people=0, jobs=1) as acme:
-        engine = example({"acme": acme}, retired_streams=["gone"])
-        engine.run("discovery", "acme")
-        assert engine.run("load", shard("acme", 1))["succeeded"]
-        assert engine.run("load", shard("acme", 0))["succeeded"]
-        states = engine.folder / "store" / "states" / "acme"
-        gone = json.loads((states / "people.json").read_bytes())
-        gone["orgvue"]["dataset"] = id_in(0, "gone")
-        (states / "gone.json").write_text(json.dumps(gone), encoding="utf-8")
-        assert engine.run("load", shard("acme", 0))["succeeded"]
-        assert sorted(engine.state("acme")) == ["jobs", "people"]
+    engine = night.example.engine
+    states = engine.folder / "store" / "states" / "globex"
+    gone = json.loads((states / "people.json").read_bytes())
+    gone["orgvue"]["dataset"] = id_in(0, "gone")
+    (states / "gone.json").write_text(json.dumps(gone), encoding="utf-8")
+    assert engine.run("load", shard("globex", 0))["succeeded"]
+    assert sorted(engine.state("globex")) == ["jobs", "people"]
 
 
-def test_cancelling_ends_tap_and_loader(example: Callable[..., Dagster]) -> None:
+def test_cancelling_ends_tap_and_loader(example: Example) -> None:
     """What Dagster does to cancel a run, in the middle of an export: both programs are gone."""
-    with serve("ACME", people=0) as acme:
-        engine = example({"acme": acme})
-        engine.run("discovery", "acme")
-        before = len(acme.requests)
-        acme.pause(on="export", seconds=600)
-        engine.begin("load", shard("acme", 0))
-        wait_for(lambda: bool(acme.requests_of("export", since=before)))
-        programs = [engine.pids("tap")[-1], engine.pids("loader")[-1]]
-        assert all(map(is_alive, programs))
-        engine.process.send_signal(signal.SIGINT)
-        answer = engine.answer()
-        assert not answer["succeeded"]
-        assert not any(map(is_alive, programs))
-        assert engine.again(ahead=86_000) == []
+    initech, engine = example.tenants["initech"], example.engine
+    before = len(initech.requests)
+    initech.pause(on="export", seconds=600)
+    engine.begin("load", shard("initech", 1))
+    wait_for(lambda: bool(initech.requests_of("export", since=before)))
+    programs = [engine.pids("tap")[-1], engine.pids("loader")[-1]]
+    assert all(map(is_alive, programs))
+    engine.process.send_signal(signal.SIGINT)
+    answer = engine.answer()
+    assert not answer["succeeded"]
+    assert answer["waits"] == []
+    assert not any(map(is_alive, programs))
 
 
 def wait_for(happened: Callable[[], bool]) -> None:

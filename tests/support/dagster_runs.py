@@ -41,24 +41,20 @@ class Dagster:
     folder: Path
     process: subprocess.Popen[str]
 
-    def run(self, job: str, partition: str | Mapping[str, str], **more: Any) -> Answer:
-        """Run a job; how it ended and what it told."""
-        self.begin(job, partition, **more)
+    def run(self, job: str, partition: str | Mapping[str, str]) -> Answer:
+        """Run a job; how it ended, what it told, and how long it would have waited."""
+        self.begin(job, partition)
         return self.answer()
 
-    def begin(self, job: str, partition: str | Mapping[str, str], **more: Any) -> None:
+    def begin(self, job: str, partition: str | Mapping[str, str]) -> None:
         """Begin to run a job, and do not wait for it."""
-        self._tell(job=job, partition=partition, **{"config": {}, "tags": {}, **more})
+        self._tell(job=job, partition=partition)
 
-    def requests(self, sensor: str, ahead: float = 0) -> list[Answer]:
-        """The runs that a sensor requests, so many seconds from now."""
-        self._tell(sensor=sensor, ahead=ahead)
-        found: list[Answer] = self._answer()
+    def requests(self, sensor: str) -> list[dict[str, str]]:
+        """The partitions of the runs that a sensor requests since it was asked last."""
+        self._tell(sensor=sensor)
+        found: list[dict[str, str]] = self._answer()
         return found
-
-    def again(self, ahead: float = 0) -> list[Answer]:
-        """The runs that the sensor `again` requests, so many seconds from now."""
-        return self.requests("again", ahead)
 
     def answer(self) -> Answer:
         """Wait for the run that was begun; how it ended."""

@@ -21,17 +21,18 @@ def main(runs: int, seconds: float) -> None:
             if len(succeeded) >= runs or time.monotonic() > end:
                 break
             time.sleep(2)
-    told = [
-        {
-            "job": record.dagster_run.job_name,
-            "tags": record.dagster_run.tags,
-            "status": record.dagster_run.status.value,
-            "queued": record.create_timestamp.timestamp(),
-            "started": record.start_time,
-            "ended": record.end_time,
-        }
-        for record in records
-    ]
+        restarted = dg.DagsterEventType.STEP_RESTARTED
+        told = [
+            {
+                "tags": record.dagster_run.tags,
+                "attempts": 1 + len(instance.all_logs(record.dagster_run.run_id, restarted)),
+                "status": record.dagster_run.status.value,
+                "queued": record.create_timestamp.timestamp(),
+                "started": record.start_time,
+                "ended": record.end_time,
+            }
+            for record in records
+        ]
     sys.stdout.write(json.dumps(told) + "\n")
 
 

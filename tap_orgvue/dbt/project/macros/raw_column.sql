@@ -26,5 +26,5 @@
 {%- endmacro %}
 
 {% macro snowflake__key_text(column) -%}
-    rtrim(rtrim(to_varchar(cast({{ column }} as number(38, 6))), '0'), '.')
+    regexp_replace(to_varchar(cast({{ column }} as number(38, 6))), '[.]?0+$', '')
 {%- endmacro %}

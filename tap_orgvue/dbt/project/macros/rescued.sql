@@ -15,10 +15,11 @@
 {%- endmacro %}
 
 {#
-  The columns `<name>_rescued` of a staging model: those that the variable `rescued` asks for.
+  The columns `<name>_rescued` of a staging model: those that the variable `rescued` asks for. In
+  their names `_` stands for what SQL does not take without quotes.
 #}
 {% macro rescued_columns(stream) -%}
     {%- for column in var('rescued', {}).get(stream, []) %}
-    {{ rescued_value(column) }} as {{ column }}_rescued,
+    {{ rescued_value(column) }} as {{ modules.re.sub('^(?=[0-9])|[^a-z0-9_]', '_', column | lower) }}_rescued,
     {%- endfor %}
 {%- endmacro %}
