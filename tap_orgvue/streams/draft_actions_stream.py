@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _ALIKE = 8
 """Layers that fail alike, from the first on, until no other one is requested."""
+_REFUSED_ALIKE = 100
+"""The same of layers that Orgvue refuses, which takes one request each."""
 
 
 class DraftActionsStream(DraftStream):
@@ -144,7 +146,9 @@ class DraftActionsStream(DraftStream):
                     self.logger.info("%s: %s", self.name, faults[-1])
                     if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
                         alike.append(error)
-                    if isinstance(error, TenantRefusal) or len(alike) == _ALIKE:
+                    is_refused = isinstance(error, Refusal) and not error.retryable
+                    most = _REFUSED_ALIKE if is_refused else _ALIKE
+                    if isinstance(error, TenantRefusal) or len(alike) >= most:
                         faults.insert(0, "No other draft was requested.")
                         remedies.append(error.remedy)
                         break
@@ -207,12 +211,6 @@ class DraftActionsStream(DraftStream):
         if unreadable:
             more = f"; and {unreadable - 1} more" if unreadable > 1 else ""
             raise MalformedResponse(f"{first}{more}.")
-
-    @override
-    def finish(self) -> None:
-        """Keep what is protected, beside what each stream of drafts keeps."""
-        self._state.protected = self._drafts.datasets.protections(self._state.protected)
-        super().finish()
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:

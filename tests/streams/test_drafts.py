@@ -466,16 +466,27 @@ def test_a_draft_that_cannot_be_read_fails_its_stream(
     assert activated == {DRAFTS, "staff", "posts", "staff_to_posts"}
 
 
-def test_drafts_that_fail_alike_are_not_all_requested() -> None:
-    """A server without the endpoint is not asked a hundred times."""
+@pytest.mark.parametrize("reason,code,most", [("500601", 5, 20), ("403602", 3, 110)])
+def test_drafts_that_fail_alike_are_not_all_requested(reason: str, code: int, most: int) -> None:
+    """A server without the endpoint is not asked a thousand times."""
     base = staff()
-    drafts = [Draft(f"D{number}", base=base) for number in range(100)]
+    drafts = [Draft(f"D{number}", base=base) for number in range(200)]
     with tenant([base], *drafts) as orgvue:
-        orgvue.refuse("403602", on="draft_actions", times=None)
-        run = command(with_drafts(orgvue, max_parallel_requests=2))
-        assert run.code == 3
+        orgvue.refuse(reason, on="draft_actions", times=None)
+        run = command(with_drafts(orgvue, max_parallel_requests=2, max_retries=0))
+        assert run.code == code
         assert "No other draft was requested" in run.stderr
-        assert draft_requests(orgvue).count("draft_actions") < 20
+        assert draft_requests(orgvue).count("draft_actions") < most
+
+
+def test_a_draft_behind_many_that_may_not_be_read() -> None:
+    """Drafts of other users, which the token's user may not read, hide none."""
+    base = staff()
+    drafts = [Draft(f"D{number}", hidden_because="403602") for number in range(20)]
+    with tenant([base], *drafts, Draft("Plan", CHANGES, base=base)) as orgvue:
+        run = command(with_drafts(orgvue))
+        assert run.code == 3
+        assert len(run.records[ACTIONS]) == 3
 
 
 def test_jobs_are_retried_as_those_of_exports(orgvue: Orgvue) -> None:
