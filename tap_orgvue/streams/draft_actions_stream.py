@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
@@ -38,6 +39,8 @@ _ALIKE = 8
 """Layers that fail alike, from the first on, until no other one is requested."""
 _REFUSED_ALIKE = 100
 """The same of layers that Orgvue refuses, which takes one request each."""
+
+_GONE = "Was it deleted after it was listed? Then the next run lists it no more."
 
 
 class DraftActionsStream(DraftStream):
@@ -140,7 +143,10 @@ class DraftActionsStream(DraftStream):
                 except (RequestLimitReached, Stopped):
                     raise
                 except OrgvueError as error:
-                    faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}")
+                    gone = (
+                        " " + _GONE if getattr(error, "status", 0) == HTTPStatus.NOT_FOUND else ""
+                    )
+                    faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}{gone}")
                     remedies.append(error.remedy)
                     first = first or error
                     self.logger.info("%s: %s", self.name, faults[-1])
@@ -156,6 +162,12 @@ class DraftActionsStream(DraftStream):
             report_actions(self.logger, self.name, self._counts)
         if faults:
             raise self._fail(faults, remedies) from first
+
+    @override
+    def complete_outcome(self) -> None:
+        """Also with the requests for changes."""
+        super().complete_outcome()
+        self._source.outcomes.of(self.name).draft_ids = self._drafts.sent_ids
 
     @override
     def check(self) -> None:

@@ -466,6 +466,20 @@ def test_a_draft_that_cannot_be_read_fails_its_stream(
     assert activated == {DRAFTS, "staff", "posts", "staff_to_posts"}
 
 
+def test_a_draft_that_was_deleted_after_it_was_listed(orgvue: Orgvue, tmp_path: Path) -> None:
+    """The others are sent, the error says what may be, and the report has the requests."""
+    orgvue.refuse(404, on="draft_actions", draft="Moves", times=None)
+    config = with_drafts(orgvue, run_report=str(tmp_path))
+    run = command(config)
+    assert run.code == 3
+    assert len(run.records[ACTIONS]) == 5
+    assert "deleted after it was listed" in run.stderr.splitlines()[-1]
+    (file,) = tmp_path.glob("*.json")
+    (told,) = (s for s in json.loads(file.read_text())["streams"] if s["stream"] == ACTIONS)
+    assert (told["requests"]["actions"], told["requests"]["download"]) == (4, 3)
+    assert told["rows"] == 5
+
+
 @pytest.mark.parametrize("reason,code,most", [("500601", 5, 20), ("403602", 3, 110)])
 def test_drafts_that_fail_alike_are_not_all_requested(reason: str, code: int, most: int) -> None:
     """A server without the endpoint is not asked a thousand times."""
