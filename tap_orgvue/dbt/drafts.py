@@ -39,7 +39,7 @@ with drafts as (
 
     select
         draft_id,
-        coalesce(name, draft_id) as draft
+        coalesce(nullif(name, ''), draft_id) as draft
     from {{{{ ref('stg_orgvue_drafts') }}}}
     where upper(dataset_id) = '{dataset_id}'
 

@@ -63,10 +63,15 @@ def catalog_of_all(config: dict[str, Any]) -> dict[str, Any]:
     return select(catalog, "orgvue_datasets", selected=True)
 
 
-def scenario(database: Database, name: str) -> dict[str | None, tuple[int, float]]:
-    """The same from the view."""
-    found = database.ask(
-        "select department, headcount, cost from headcount_and_cost where scenario = %s", name
+def scenario(
+    database: Database, name: str, draft: Draft | None = None
+) -> dict[str | None, tuple[int, float]]:
+    """The same from the view, of one draft of several of this name."""
+    query = "select department, headcount, cost from headcount_and_cost where scenario = %s"
+    found = (
+        database.ask(query, name)
+        if draft is None
+        else database.ask(f"{query} and draft_id = %s", name, draft.draft_id)
     )
     return {department: (int(count), float(cost or 0)) for department, count, cost in found}
 
@@ -151,6 +156,11 @@ def test_each_action_word_and_a_cleared_draft(database: Database) -> None:
     rows = [dict(row) for row in base.rows]
     hire = {"_action": "create", "department": "B", "salary": 2, "weekly hours": 40}
     plans = [Draft(name, [hire, hire], base=base) for name in ("One", "Two")]
+    # Names are not unique, and the list may tell none.
+    alike = [
+        Draft("One", [hire], base=base, draft_id=ITEM.format(end), tells=("datasetId", *has_name))
+        for end, has_name in (("A", ["name"]), ("B", []))
+    ]
     between = links()
     ends = {"from_id": 1, "to_id": "9"}
     moves = Draft(
@@ -158,13 +168,15 @@ def test_each_action_word_and_a_cleared_draft(database: Database) -> None:
         [{"_action": "update", **ends, "share": 0.5}, {"_action": "delete", **ends}],
         base=between,
     )
-    drafts = [draft, Draft("Nothing", base=base), *plans, moves]
+    drafts = [draft, Draft("Nothing", base=base), *plans, *alike, moves]
     with Orgvue(Tenant([base, between], drafts)) as orgvue:
         state = loaded(database, orgvue, emit_activate_version_messages=True)
         make_views(database)
         assert scenario(database, "Words") == figures(applied(rows, [actions, later]))
         assert scenario(database, "Nothing") == scenario(database, "today") == figures(rows)
-        assert scenario(database, "One") == {**figures(rows), "B": (2, 4)}
+        assert scenario(database, "One", plans[0]) == {**figures(rows), "B": (2, 4)}
+        assert scenario(database, "One", alike[0]) == {**figures(rows), "B": (1, 2)}
+        assert scenario(database, alike[1].draft_id) == {**figures(rows), "B": (1, 2)}
         found = database.ask(
             "select item, is_deleted from orgvue_draft_items where draft_id = %s", moves.draft_id
         )
@@ -172,7 +184,7 @@ def test_each_action_word_and_a_cleared_draft(database: Database) -> None:
         plans[0].actions = [hire]
         orgvue.tenant.remove_draft("Two")
         loaded(database, orgvue, emit_activate_version_messages=True, state=state)
-    assert scenario(database, "One") == {**figures(rows), "B": (1, 2)}
+    assert scenario(database, "One", plans[0]) == {**figures(rows), "B": (1, 2)}
     assert scenario(database, "Two") == {}
     assert scenario(database, "Words") == figures(applied(rows, [actions, later]))
 
