@@ -202,7 +202,7 @@ class DraftActionsStream(DraftStream):
             export.rules, hash_key=self._source.settings.hash_key, counts=self._counts
         )
         exported_at = format_instant(export.exported_at)
-        position = unreadable = 0
+        position = unreadable = words = 0
         first = ""
         for block in ActionRows(export.response.chunks()).blocks(elements_of):
             for raw in block:
@@ -213,6 +213,7 @@ class DraftActionsStream(DraftStream):
                     first = first or f"{error} (position {position})"
                     unreadable += 1
                     continue
+                words += members["action"] is not None
                 yield {
                     "draft_id": draft.draft_id,
                     "layer_key": key,
@@ -223,6 +224,10 @@ class DraftActionsStream(DraftStream):
         if unreadable:
             more = f"; and {unreadable - 1} more" if unreadable > 1 else ""
             raise MalformedResponse(f"{first}{more}.")
+        if position and not words:
+            raise MalformedResponse(
+                f"none of its {position} changes has an action, so that they may be something else."
+            )
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:

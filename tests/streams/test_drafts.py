@@ -295,6 +295,18 @@ def test_unknown_words_and_shapes(orgvue: Orgvue, caplog: pytest.LogCaptureFixtu
     assert not any("salary" in str(value) for row in rows for value in row.values())
 
 
+def test_a_layer_without_any_action_fails_the_stream(orgvue: Orgvue) -> None:
+    """An array of something else is sent as far as is safe, and removes no rows."""
+    something: list[Any] = [{"layerKey": "default", "actions": CHANGES}]
+    orgvue.draft("Reorganisation").actions = something
+    run = command(with_drafts(orgvue, emit_activate_version_messages=True))
+    assert run.code == 5
+    assert len(run.records[ACTIONS]) == 8
+    assert "none of its 1 changes has an action" in run.stderr.splitlines()[-1]
+    assert run.records[ACTIONS][4]["changes"] == "{}"
+    assert ACTIONS not in {message["stream"] for message in run.of_type("ACTIVATE_VERSION")}
+
+
 def test_an_action_that_is_no_object_fails_the_stream(orgvue: Orgvue) -> None:
     """All others are sent; then the stream fails, without the value in any word."""
     strange: list[Any] = [CHANGES[0], "hidden-value", None, 7, [CHANGES[0]], CHANGES[2]]
