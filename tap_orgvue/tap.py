@@ -37,7 +37,7 @@ from tap_orgvue.streams.draft_checks import (
     streams_without_setting,
 )
 from tap_orgvue.streams.draft_datasets import DraftDatasets
-from tap_orgvue.streams.draft_streams import DraftsStream
+from tap_orgvue.streams.draft_streams import DraftsStream, DraftStream
 from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
@@ -326,6 +326,11 @@ class TapOrgvue(TapCommand):
     def stream_ended(self, stream: Stream, error: BaseException | None) -> None:
         """Note how a stream ended."""
         stream_ended(self.source, stream, error, self.logger)
+
+    @override
+    def keep_of_failed(self, stream: Stream) -> bool:
+        """Keep what was protected in drafts: some of their rows may be sent."""
+        return isinstance(stream, DraftStream) and stream.keep_protections()
 
     @override
     def close(self) -> None:

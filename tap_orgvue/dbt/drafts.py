@@ -39,7 +39,7 @@ with drafts as (
 
     select
         draft_id,
-        coalesce(name, draft_id) as draft
+        coalesce(nullif(name, ''), draft_id) as draft
     from {{{{ ref('stg_orgvue_drafts') }}}}
     where upper(dataset_id) = '{dataset_id}'
 
@@ -48,11 +48,13 @@ with drafts as (
 changed as (
 
     select
-        draft_id,
-        item,
+        draft_values.draft_id,
+        draft_values.item,
 {changed}
-    from {{{{ ref('draft_values') }}}}
-    group by draft_id, item
+    from {{{{ ref('draft_values') }}}} as draft_values
+    left join {{{{ ref('people') }}}} as people on people.{item} = draft_values.item
+    where people.{item} is not null or draft_values.step >= draft_values.created
+    group by draft_values.draft_id, draft_values.item
 
 ),
 

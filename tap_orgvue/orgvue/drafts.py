@@ -18,7 +18,7 @@ from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.request_log import RequestKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_orgvue.orgvue.client import Client
 
@@ -28,6 +28,7 @@ DEFAULT_LAYER = "default"
 _ID_MEMBERS = ("draftId", "id", "draft_id", "_id")
 _NAME_MEMBERS = ("name", "draftName", "title")
 _BASE_MEMBERS = ("datasetId", "baseDatasetId", "dataset", "baseDataset")
+_BASES_MEMBERS = ("datasetIds", "baseDatasetIds", "datasets", "baseDatasets")
 _DATASET_ID_MEMBERS = ("datasetId", "id")
 _LAYERS = "layers"
 _LAYER_KEY_MEMBERS = ("layerKey", "key", "id", "name")
@@ -130,15 +131,26 @@ def _draft(entry: Any) -> Draft | None:
 
 def _base(entry: Mapping[str, Any]) -> str | None:
     """The id of the dataset that an entry names; None if it names none, or more than one."""
+    layers = entry.get(_LAYERS)
+    told = [*_bases(entry)]
+    for layer in layers if isinstance(layers, list) else []:
+        told += _bases(layer) if isinstance(layer, dict) else []
     found: dict[str, str] = {}
-    for member in _BASE_MEMBERS:
-        value = entry.get(member)
-        if isinstance(value, dict):
-            inner = _first_text(value, _DATASET_ID_MEMBERS)
-            value = value[inner] if inner else None
-        if isinstance(value, str) and value.strip():
-            found.setdefault(value.strip().upper(), _stored(value.strip()))
+    for value in told:
+        inner = _first_text(value, _DATASET_ID_MEMBERS) if isinstance(value, dict) else None
+        text = value[inner] if inner else value
+        if isinstance(text, str) and text.strip():
+            found.setdefault(text.strip().upper(), _stored(text.strip()))
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _bases(members: Mapping[str, Any]) -> Iterator[Any]:
+    """What an entry, or a layer of it, tells of datasets."""
+    for member in _BASE_MEMBERS:
+        yield members.get(member)
+    for member in _BASES_MEMBERS:
+        value = members.get(member)
+        yield from value if isinstance(value, list) else [value]
 
 
 def _layers(value: Any) -> tuple[tuple[str, ...], str]:

@@ -37,6 +37,7 @@ KNOWN_ACTIONS = frozenset(
 _MOST_KEYS = 1000
 """Keys that are counted one by one."""
 _NULL, _QUOTE = b"null", b'"'
+_NESTED = frozenset({b"{", b"["})
 _UNREADABLE = "an action is not UTF-8 text, or nested too deeply"
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -151,6 +152,8 @@ class ActionMaker:
     def _sent(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
         """The JSON text that is sent of a value; None if it is left out."""
         treatment = self._treatments[key]
+        if treatment is Treatment.SEND and raw[:1] in _NESTED and self._holds_unsent(raw):
+            treatment = Treatment.NESTED
         if treatment is Treatment.SEND:
             return self._storable(raw, is_strict=is_strict)
         if treatment is Treatment.HASH:
@@ -158,9 +161,15 @@ class ActionMaker:
         self._counts.leave_out(treatment, key)
         return None
 
+    def _holds_unsent(self, raw: bytes) -> bool:
+        try:
+            return self._treatments.holds_unsent(self._read(raw))
+        except RecursionError:
+            raise MalformedResponse(_UNREADABLE) from None
+
     def _sent_id(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
         """The same of an id; a nested value may hold those of other properties."""
-        if raw[:1] in {b"{", b"["}:
+        if raw[:1] in _NESTED:
             self._counts.leave_out(Treatment.NO_ID, key)
             return None
         return self._sent(key, raw, is_strict=is_strict)

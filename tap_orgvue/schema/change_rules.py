@@ -7,13 +7,14 @@ read, and every one of a dataset whose properties are not known.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from tap_orgvue.orgvue.models import ID
 from tap_orgvue.schema.column_types import ColumnType, column_type_of
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
+from tap_orgvue.schema.patterns import same_forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class Treatment(Enum):
     UNREADABLE = "of a dataset whose properties cannot be read"
     NO_ID = "an id that is neither a text nor a number"
     UNSURE = "not read and unprotected in every dataset that may be meant"
+    NESTED = "nested, and hold a property that is not sent"
 
     @property
     def is_sent(self) -> bool:
@@ -67,6 +69,10 @@ class ChangeRules(Protocol):
     @property
     def is_of_links(self) -> bool:
         """True if the dataset is known to be one of links."""
+
+    @property
+    def are_known(self) -> bool:
+        """True if Orgvue tells the properties of each dataset that is or may be meant."""
 
 
 class DatasetRules(msgspec.Struct, frozen=True):
@@ -156,6 +162,11 @@ class AnyDatasetRules:
         """Those of all datasets."""
         return {name for each in self._datasets for name in each.protected_names()}
 
+    @property
+    def are_known(self) -> bool:
+        """True if Orgvue tells the properties of all datasets."""
+        return all(each.are_known for each in self._datasets)
+
     def declared_type(self, key: str) -> ColumnType:
         """Text: no value is hashed."""
         del key
@@ -171,6 +182,7 @@ class KnownTreatments(dict[str, Treatment]):
         """Ask for nothing yet."""
         super().__init__()
         self._rules = rules
+        self._protected: frozenset[str] | None = None
 
     def __missing__(self, key: str) -> Treatment:
         """Ask for a key's treatment."""
@@ -178,3 +190,22 @@ class KnownTreatments(dict[str, Treatment]):
         if len(self) < self._MOST:
             self[key] = treatment
         return treatment
+
+    def holds_unsent(self, value: Any) -> bool:
+        """True if a nested value has a member named like a property that is not sent as it is."""
+        if isinstance(value, list):
+            return any(map(self.holds_unsent, value))
+        if isinstance(value, dict):
+            return any(map(self._is_unsent, value)) or any(map(self.holds_unsent, value.values()))
+        return False
+
+    def _is_unsent(self, name: str) -> bool:
+        if self._protected is None:
+            self._protected = protected_forms(self._rules)
+        unsent = self[name] not in {Treatment.SEND, Treatment.UNKNOWN}
+        return unsent or not self._protected.isdisjoint(same_forms(name))
+
+
+def protected_forms(rules: ChangeRules) -> frozenset[str]:
+    """The names of protected properties, in the forms in which names are compared."""
+    return frozenset(form for name in rules.protected_names() for form in same_forms(name))

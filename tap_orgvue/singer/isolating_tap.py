@@ -192,6 +192,8 @@ class IsolatingTap(Tap):
                     raise
                 stream.stream_state.clear()
                 stream.stream_state.update(before)
+                if self.keep_of_failed(stream):
+                    self.state_writer.write_state(self.state)
                 if isinstance(error, (*self.run_ending, OutputFailed)):
                     self.logger.error("The run ends. Not sent: %s.", ", ".join(unfinished))  # noqa: TRY400 - as below
                     raise
@@ -217,6 +219,14 @@ class IsolatingTap(Tap):
             stream: The stream; after a failure its state is still that of the failed sync.
             error: What ended it early, a signal included; None if it is complete.
         """
+
+    def keep_of_failed(self, stream: Stream) -> bool:  # noqa: ARG002 - a hook
+        """Called once the old state of a failed stream is restored.
+
+        Returns:
+            True if something was added to it that the next run needs all the same.
+        """
+        return False
 
     @override
     def run_discovery(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 _ALIKE = 8
 """Layers that fail alike, from the first on, until no other one is requested."""
+_REFUSED_ALIKE = 100
+"""The same of layers that Orgvue refuses, which takes one request each."""
+
+_GONE = "Was it deleted after it was listed? Then the next run lists it no more."
 
 
 class DraftActionsStream(DraftStream):
@@ -138,13 +143,18 @@ class DraftActionsStream(DraftStream):
                 except (RequestLimitReached, Stopped):
                     raise
                 except OrgvueError as error:
-                    faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}")
+                    gone = (
+                        " " + _GONE if getattr(error, "status", 0) == HTTPStatus.NOT_FOUND else ""
+                    )
+                    faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}{gone}")
                     remedies.append(error.remedy)
                     first = first or error
                     self.logger.info("%s: %s", self.name, faults[-1])
                     if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
                         alike.append(error)
-                    if isinstance(error, TenantRefusal) or len(alike) == _ALIKE:
+                    is_refused = isinstance(error, Refusal) and not error.retryable
+                    most = _REFUSED_ALIKE if is_refused else _ALIKE
+                    if isinstance(error, TenantRefusal) or len(alike) >= most:
                         faults.insert(0, "No other draft was requested.")
                         remedies.append(error.remedy)
                         break
@@ -152,6 +162,12 @@ class DraftActionsStream(DraftStream):
             report_actions(self.logger, self.name, self._counts)
         if faults:
             raise self._fail(faults, remedies) from first
+
+    @override
+    def complete_outcome(self) -> None:
+        """Also with the requests for changes."""
+        super().complete_outcome()
+        self._source.outcomes.of(self.name).draft_ids = self._drafts.sent_ids
 
     @override
     def check(self) -> None:
@@ -186,7 +202,7 @@ class DraftActionsStream(DraftStream):
             export.rules, hash_key=self._source.settings.hash_key, counts=self._counts
         )
         exported_at = format_instant(export.exported_at)
-        position = unreadable = 0
+        position = unreadable = words = 0
         first = ""
         for block in ActionRows(export.response.chunks()).blocks(elements_of):
             for raw in block:
@@ -197,6 +213,7 @@ class DraftActionsStream(DraftStream):
                     first = first or f"{error} (position {position})"
                     unreadable += 1
                     continue
+                words += members["action"] is not None
                 yield {
                     "draft_id": draft.draft_id,
                     "layer_key": key,
@@ -207,12 +224,10 @@ class DraftActionsStream(DraftStream):
         if unreadable:
             more = f"; and {unreadable - 1} more" if unreadable > 1 else ""
             raise MalformedResponse(f"{first}{more}.")
-
-    @override
-    def finish(self) -> None:
-        """Keep what is protected, beside what each stream of drafts keeps."""
-        self._state.protected = self._drafts.datasets.protections(self._state.protected)
-        super().finish()
+        if position and not words:
+            raise MalformedResponse(
+                f"none of its {position} changes has an action, so that they may be something else."
+            )
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:

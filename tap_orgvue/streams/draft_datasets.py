@@ -13,7 +13,7 @@ from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema.change_rules import AnyDatasetRules, DatasetRules
 from tap_orgvue.schema.column_rules import NewProperties
 from tap_orgvue.schema.columns import columns_in
-from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
+from tap_orgvue.schema.naming import DRAFT_STREAMS
 from tap_orgvue.singer.stream_maps import altered_columns, has_filter
 
 if TYPE_CHECKING:
@@ -164,12 +164,17 @@ class DraftDatasets:
             properties.setdefault(ID, [_ID_PROPERTY])
         read = {ID}
         if stream is not None and stream.selected:
-            read |= _read_keys(stream, rules, properties)
+            keys = _read_keys(stream, rules, properties)
+            has_id = any(column.key == ID for column in stream.columns.all)
+            read = keys if has_id else read | keys
         elif is_named:
             read |= properties.keys() - (_deselected_keys(stream) if stream is not None else set())
         if stream is not None:
             names = {column.name: column.key for column in stream.columns.all}
-            read -= {names[each] for each in altered_columns(self._maps, stream.name, names)} - {ID}
+            altered = altered_columns(self._maps, stream.name, names)
+            # A map that removes the whole stream says nothing of `_id`.
+            of_stream = {ID} if altered == names.keys() else set()
+            read -= {names[each] for each in altered} - of_stream
         return DatasetRules(name or "", rules, properties, read, are_known)
 
     def _with_memory(self, dataset_id: str, stream: str) -> ColumnRules:
@@ -178,7 +183,7 @@ class DraftDatasets:
         remembered = dict(rules.remembered)
         for (owner, key), patterns in rules.remembered.items():
             owning, _, inner = key.partition(_OWNER_SEPARATOR)
-            if owner == DRAFT_ACTIONS_STREAM and owning == dataset_id:
+            if owner in DRAFT_STREAMS and owning == dataset_id:
                 before = remembered.get((stream, inner), frozenset())
                 remembered[stream, inner] = before | patterns
         return msgspec.structs.replace(rules, remembered=remembered)

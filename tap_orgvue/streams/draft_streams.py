@@ -14,11 +14,13 @@ from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached, Stopped
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema import naming
+from tap_orgvue.schema.change_rules import protected_forms
 from tap_orgvue.schema.patterns import same_forms
 from tap_orgvue.singer.batch_stream import BatchStream
 from tap_orgvue.singer.stream_maps import has_filter
 from tap_orgvue.streams.deletion_guard import activate_version_if_safe
 from tap_orgvue.streams.own_stream import OwnStream
+from tap_orgvue.streams.state import STATE_KEY, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 _MOST_FAULTS = 5
 """The most faults that the stream's error tells; the log told each of them before."""
+
+_HARMLESS = frozenset({"layers", "_links"})
+"""Members of the list that hold no values of properties."""
 
 
 class DraftStream(OwnStream, BatchStream):
@@ -119,7 +124,18 @@ class DraftStream(OwnStream, BatchStream):
             )
             self._state.version = self.version
             withheld = "no draft is sent"
+        self._state.protected = self._drafts.datasets.protections(self._state.protected)
         self._keep_state(rows, withheld)
+
+    def keep_protections(self) -> bool:
+        """Keep what this run protects, after a failure; True if that changes the state."""
+        state = StreamState.from_bookmark(self.stream_state)
+        protected = self._drafts.datasets.protections(state.protected)
+        if protected == state.protected:
+            return False
+        state.protected, state.tenant = protected, self._source.tenant
+        self.stream_state[STATE_KEY] = state.to_json()
+        return True
 
     @property
     @override
@@ -221,20 +237,24 @@ class DraftsStream(DraftStream):
         rules = self._source.rules
         if not rules.excluded and not rules.hashed:
             return draft.details
-        forms = self._protected_forms(self._drafts.rules_of(draft))
+        of_draft = self._drafts.rules_of(draft)
+        forms = self._protected_forms(of_draft)
 
         def is_protected(name: str) -> bool:
             return rules.may_protect(name) or not forms.isdisjoint(same_forms(name))
 
-        kept = _without(json.loads(draft.details), is_protected)
+        details = json.loads(draft.details)
+        if not of_draft.are_known:
+            # A member may be called as the key of a property that a display name protects.
+            details = {name: each for name, each in details.items() if name in _HARMLESS}
+        kept = _without(details, is_protected)
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
     def _protected_forms(self, of: ChangeRules) -> AbstractSet[str]:
         """The names of the protected properties, in the forms in which names are compared."""
         # Drafts of one dataset share its rules, which live as long as the run.
         if id(of) not in self._forms:
-            names = of.protected_names()
-            self._forms[id(of)] = {form for name in names for form in same_forms(name)}
+            self._forms[id(of)] = protected_forms(of)
         return self._forms[id(of)]
 
 

@@ -167,14 +167,17 @@ def test_values_of_drafts_that_do_not_fit(each: Built) -> None:
 
 
 def test_drafts_of_links(story: Story) -> None:
-    """All changes of a link are of one item, by its ends; they change no people."""
+    """All changes of a link are of one item, named as in `link_id`; they change no people."""
     (draft_id,) = {
         row["draft_id"]
         for row in rows_of(story.database, "stg_orgvue_drafts")
         if row["name"] == ODD[1]
     }
     items = [r for r in rows_of(story.database, "draft_items") if r["draft_id"] == draft_id]
-    assert [(item["is_deleted"], item["item"].count("|")) for item in items] == [(True, 1)]
+    (item,) = items
+    links = rows_of(story.database, "stg_people_to_positions")
+    assert item["is_deleted"]
+    assert item["item"] in {link["link_id"] for link in links}
 
 
 def in_orgvues_words(row: Mapping[str, Any]) -> dict[str, Any]:

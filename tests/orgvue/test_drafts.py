@@ -54,6 +54,11 @@ def test_an_entry_as_documented_elsewhere() -> None:
         ({"baseDataset": {"id": BASE}}, BASE),
         ({"dataset": BASE, "datasetId": BASE.lower()}, BASE.lower()),
         ({"dataset": OTHER, "datasetId": BASE}, None),
+        ({"datasetIds": [BASE]}, BASE),
+        ({"datasetIds": [BASE, OTHER], "datasetId": BASE}, None),
+        ({"datasets": [{"datasetId": OTHER}], "datasetId": BASE}, None),
+        ({"layers": [{"layerKey": "default", "datasetId": BASE}]}, BASE),
+        ({"layers": [{"layerKey": "default", "dataset": OTHER}], "datasetId": BASE}, None),
     ],
 )
 def test_the_dataset_where_it_is_told(members: dict[str, Any], told: str | None) -> None:

@@ -295,6 +295,18 @@ def test_unknown_words_and_shapes(orgvue: Orgvue, caplog: pytest.LogCaptureFixtu
     assert not any("salary" in str(value) for row in rows for value in row.values())
 
 
+def test_a_layer_without_any_action_fails_the_stream(orgvue: Orgvue) -> None:
+    """An array of something else is sent as far as is safe, and removes no rows."""
+    something: list[Any] = [{"layerKey": "default", "actions": CHANGES}]
+    orgvue.draft("Reorganisation").actions = something
+    run = command(with_drafts(orgvue, emit_activate_version_messages=True))
+    assert run.code == 5
+    assert len(run.records[ACTIONS]) == 8
+    assert "none of its 1 changes has an action" in run.stderr.splitlines()[-1]
+    assert run.records[ACTIONS][4]["changes"] == "{}"
+    assert ACTIONS not in {message["stream"] for message in run.of_type("ACTIVATE_VERSION")}
+
+
 def test_an_action_that_is_no_object_fails_the_stream(orgvue: Orgvue) -> None:
     """All others are sent; then the stream fails, without the value in any word."""
     strange: list[Any] = [CHANGES[0], "hidden-value", None, 7, [CHANGES[0]], CHANGES[2]]
@@ -466,16 +478,41 @@ def test_a_draft_that_cannot_be_read_fails_its_stream(
     assert activated == {DRAFTS, "staff", "posts", "staff_to_posts"}
 
 
-def test_drafts_that_fail_alike_are_not_all_requested() -> None:
-    """A server without the endpoint is not asked a hundred times."""
+def test_a_draft_that_was_deleted_after_it_was_listed(orgvue: Orgvue, tmp_path: Path) -> None:
+    """The others are sent, the error says what may be, and the report has the requests."""
+    orgvue.refuse(404, on="draft_actions", draft="Moves", times=None)
+    config = with_drafts(orgvue, run_report=str(tmp_path))
+    run = command(config)
+    assert run.code == 3
+    assert len(run.records[ACTIONS]) == 5
+    assert "deleted after it was listed" in run.stderr.splitlines()[-1]
+    (file,) = tmp_path.glob("*.json")
+    (told,) = (s for s in json.loads(file.read_text())["streams"] if s["stream"] == ACTIONS)
+    assert (told["requests"]["actions"], told["requests"]["download"]) == (4, 3)
+    assert told["rows"] == 5
+
+
+@pytest.mark.parametrize("reason,code,most", [("500601", 5, 20), ("403602", 3, 110)])
+def test_drafts_that_fail_alike_are_not_all_requested(reason: str, code: int, most: int) -> None:
+    """A server without the endpoint is not asked a thousand times."""
     base = staff()
-    drafts = [Draft(f"D{number}", base=base) for number in range(100)]
+    drafts = [Draft(f"D{number}", base=base) for number in range(200)]
     with tenant([base], *drafts) as orgvue:
-        orgvue.refuse("403602", on="draft_actions", times=None)
-        run = command(with_drafts(orgvue, max_parallel_requests=2))
-        assert run.code == 3
+        orgvue.refuse(reason, on="draft_actions", times=None)
+        run = command(with_drafts(orgvue, max_parallel_requests=2, max_retries=0))
+        assert run.code == code
         assert "No other draft was requested" in run.stderr
-        assert draft_requests(orgvue).count("draft_actions") < 20
+        assert draft_requests(orgvue).count("draft_actions") < most
+
+
+def test_a_draft_behind_many_that_may_not_be_read() -> None:
+    """Drafts of other users, which the token's user may not read, hide none."""
+    base = staff()
+    drafts = [Draft(f"D{number}", hidden_because="403602") for number in range(20)]
+    with tenant([base], *drafts, Draft("Plan", CHANGES, base=base)) as orgvue:
+        run = command(with_drafts(orgvue))
+        assert run.code == 3
+        assert len(run.records[ACTIONS]) == 3
 
 
 def test_jobs_are_retried_as_those_of_exports(orgvue: Orgvue) -> None:

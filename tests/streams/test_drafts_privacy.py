@@ -25,7 +25,7 @@ from tests.support.drafts import (
     tenant,
     with_drafts,
 )
-from tests.support.runs import Run, command, discover, only, select, sync
+from tests.support.runs import Run, command, discover, entry, only, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,6 +208,28 @@ def test_a_rename_is_remembered_where_the_dataset_is_not_sent() -> None:
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.parametrize("fails", [DRAFTS, ACTIONS])
+def test_a_rename_is_remembered_by_each_stream_also_if_it_fails(fails: str) -> None:
+    """One is deselected, the other one fails in every run after it has sent rows."""
+    base = staff()
+    plan = Draft("Plan", CHANGES, base=base, details={"preview": {"salary": PAY}})
+    with tenant([base, posts()], plan, Draft("Bad", base=base)) as orgvue:
+        ids = [each.draft_id for each in orgvue.tenant.drafts]
+        config = with_drafts(orgvue, *ids, datasets=["Posts"], exclude_properties=["Base Pay"])
+        catalog = only(discover(config), fails)
+        if fails == ACTIONS:
+            orgvue.refuse("403602", on="draft_actions", draft="Bad", times=None)
+        else:
+            orgvue.amend(on="drafts", entry="Bad", to={"name": "lost"}, times=None)
+        first = command(config, catalog=catalog)
+        base.change_property("salary", name="Remuneration")
+        second = command(config, catalog=catalog, state=first.state)
+        for run in (first, second):
+            assert run.code in {3, 5}
+            assert run.records[fails]
+            assert str(PAY).encode() not in everything(run)
+
+
 def test_a_new_display_name_protects_at_once() -> None:
     """A catalog that is older than a rename does not send what its new name protects."""
     base = staff()
@@ -319,6 +341,30 @@ def test_what_a_stream_map_removes_is_left_out(maps: dict[str, Any]) -> None:
         assert run.code == 0, run.stderr
         assert str(PAY).encode() not in everything(run)
         assert changes(run)[0] == {"team": "Sales"}
+
+
+def test_an_id_that_a_stream_map_calculates_is_left_out() -> None:
+    """`item_id` would tell what the map of the dataset's stream hides."""
+    with one() as orgvue:
+        run = command(with_drafts(orgvue, stream_maps={"staff": {"_id": "md5(_id)"}}))
+        assert run.code == 0, run.stderr
+        assert ITEM.encode() not in everything(run)
+        assert "'_id' (2)" in run.stderr
+
+
+def test_a_deselected_id_is_left_out() -> None:
+    """Where the catalog has another key, `_id` can be deselected."""
+    with one() as orgvue:
+        config = with_drafts(orgvue)
+        catalog = select(discover(config), "staff", "_id", selected=False)
+        entry(catalog, "staff")["key_properties"] = ["id"]
+        for each in entry(catalog, "staff")["metadata"]:
+            if each["breadcrumb"] == ["properties", "_id"]:
+                each["metadata"]["inclusion"] = "available"
+        run = command(config, catalog=catalog)
+        assert run.code == 0, run.stderr
+        assert "_id" not in run.records["staff"][0]
+        assert ITEM.encode() not in everything(run)
 
 
 @pytest.mark.parametrize(
@@ -433,10 +479,16 @@ def test_a_dataset_that_is_told_in_an_unknown_form_is_not_told(tells: dict[str, 
         assert str(PAY).encode() not in everything(run)
 
 
-def test_two_datasets_are_none() -> None:
+@pytest.mark.parametrize("member", ["baseDatasetId", "datasets", "layers"])
+def test_two_datasets_are_none(member: str) -> None:
     """An entry that names two datasets does not tell which one counts."""
     other = posts()
-    details = {"baseDatasetId": other.dataset_id}
+    told: dict[str, Any] = {
+        "baseDatasetId": other.dataset_id,
+        "datasets": [{"id": staff().dataset_id}, {"id": other.dataset_id}],
+        "layers": [{"layerKey": "default", "datasetId": other.dataset_id}],
+    }
+    details = {member: told[member]}
     with one(None, CHANGES, other, details=details) as orgvue:
         run = only_actions(with_drafts(orgvue, exclude_properties=["posts.salary"]))
         assert str(PAY).encode() not in everything(run)
@@ -570,6 +622,22 @@ def test_details_after_a_rename() -> None:
         assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_details_where_display_names_are_not_known(told: bool) -> None:  # noqa: FBT001
+    """A member may be called as the key of a property that a display name protects."""
+    base = staff(hidden_because="403602")
+    details = {"preview": {"salary": PAY}, "note": "x"}
+    tells = ("datasetId", *UNTOLD) if told else UNTOLD
+    with one(base, CHANGES, posts(), details=details, tells=tells) as orgvue:
+        config = with_drafts(orgvue, exclude_properties=["Base Pay"], unmatched_patterns="warn")
+        run = command(config)
+        assert {*json.loads(run.records[DRAFTS][0]["details"])} == {"layers", "_links"}
+        assert str(PAY).encode() not in everything(run)
+        del config["exclude_properties"]
+        (row,) = command(config).records[DRAFTS]
+        assert json.loads(row["details"])["note"] == "x"
+
+
 def test_details_with_a_key_that_holds_a_full_stop() -> None:
     """A pattern for one stream and a key such as `pay.rate` is taken apart at each full stop."""
     base = staff()
@@ -614,6 +682,26 @@ def test_values_hidden_in_other_places() -> None:
         assert {(row["from_id"], row["to_id"]) for row in rows} == {(None, None)}
         assert str(PAY).encode() not in everything(run)
         assert "'_id' (1)" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["salary", "BASE  p\u00aday"])
+@pytest.mark.parametrize("setting", ["exclude_properties", "hash_properties", None])
+def test_values_hidden_in_a_property_that_is_sent(name: str, setting: str | None) -> None:
+    """A nested value is left out whole if a member is called as a property that is not sent."""
+    actions: list[dict[str, Any]] = [
+        {"_action": "update", "_id": ITEM, "team": {"a": [{name: PAY}]}, "id": [{"b": 1}]},
+    ]
+    with one(None, actions) as orgvue:
+        config, catalog = with_drafts(orgvue, **HASH), None
+        if setting:
+            config[setting] = ["salary"]
+        else:
+            catalog = select(discover(config), "staff", "salary", selected=False)
+        run = only_actions(config, catalog=catalog)
+        if setting or name == "salary":
+            assert changes(run) == [{"id": [{"b": 1}]}]
+            assert str(PAY).encode() not in everything(run)
+            assert "'team' (1)" in run.stderr
 
 
 def test_a_key_twice_and_a_key_in_escapes() -> None:

@@ -1,13 +1,14 @@
 -- The changes of each draft in the order in which they apply: the layer `default` comes first, other
 -- layers follow by their key. Words that Orgvue does not document, and `noop`, change nothing.
--- An item is named by its `_id`, a link by its ends; one that is created without is one of its own.
+-- A link is named as in `link_id`, another item by its `_id`; one that is created without is one of
+-- its own.
 select
     draft_id,
     layer_key,
     position,
     coalesce(
+        '[' || from_id || ',' || to_id || ']',
         item_id,
-        from_id || '|' || to_id,
         layer_key || ' ' || cast(position as {{ dbt.type_string() }})
     ) as item,
     row_number() over (

@@ -6,6 +6,8 @@ with cells as (
         steps.item,
         cell.key as property_key,
         cast(cell.value as varchar) as new_value,
+        steps.step,
+        items.created,
         row_number() over (
             partition by steps.draft_id, steps.item, cell.key
             order by steps.step desc
@@ -24,6 +26,8 @@ select
     draft_id,
     item,
     property_key,
-    new_value
+    new_value,
+    step,
+    created
 from cells
 where age = 1
