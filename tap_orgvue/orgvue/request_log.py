@@ -95,11 +95,11 @@ class RequestLog:
         with self._lock:
             return _sum(self._counts.values())
 
-    def totals_of(self, dataset_id: str | None) -> RequestTotals:
-        """The requests of a dataset; of no dataset for None."""
+    def totals_of(self, *dataset_ids: str | None) -> RequestTotals:
+        """The requests of datasets or drafts; those about neither for None."""
         with self._lock:
-            counts = self._counts.get(_key(dataset_id))
-            return _sum([counts] if counts else [])
+            found = map(self._counts.get, {_key(each) for each in dataset_ids})
+            return _sum(filter(None, found))
 
     def subject(self, purpose: Purpose) -> str:
         """Whom a request is about, for a message: a name, an id, or what it asks for."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_orgvue.orgvue.request_log import RequestTotals
 from tap_orgvue.reporting.journal import WAITS, Journal, Stage
 from tap_orgvue.reporting.run_report import Change, ErrorReport, Replication, Status, StreamReport
 
@@ -20,7 +19,11 @@ _DIGITS = 3
 
 
 class StreamOutcome(msgspec.Struct, kw_only=True):
-    """How one stream's run ended. Its attributes are those of `StreamReport`."""
+    """How one stream's run ended. Its other attributes are those of `StreamReport`.
+
+    Attributes:
+        draft_ids: The drafts whose requests are the stream's.
+    """
 
     stream: str
     dataset_id: str | None = None
@@ -34,6 +37,7 @@ class StreamOutcome(msgspec.Struct, kw_only=True):
     deletions_withheld: str | None = None
     changes: Sequence[Change] = ()
     error: ErrorReport | None = None
+    draft_ids: Sequence[str] = ()
 
     def note_deletions(self, *, sent: bool, withheld: str | None) -> None:
         """Note whether the loader was told to remove missing rows.
@@ -53,9 +57,8 @@ class StreamOutcome(msgspec.Struct, kw_only=True):
             client: The tenant's API; has the requests.
         """
         entry = journal.stream(self.stream)
-        requests = (
-            client.requests.totals_of(self.dataset_id) if self.dataset_id else RequestTotals()
-        )
+        ids = self.draft_ids if self.dataset_id is None else [self.dataset_id]
+        requests = client.requests.totals_of(*ids)
         return StreamReport(
             stream=self.stream,
             status=self.status,

@@ -128,6 +128,8 @@ class DraftActionsStream(DraftStream):
     def rows(self) -> Iterator[Record]:
         """The changes of all layers; those that cannot be read are told at the end."""
         selection = self._selection()
+        outcome = self._source.outcomes.of(self.name)
+        outcome.draft_ids = [draft.draft_id for draft in selection.sent]
         faults, remedies = self._faults(selection), []
         first: OrgvueError | None = None
         alike: list[OrgvueError] = []

@@ -14,10 +14,11 @@ import jsonschema
 import pytest
 
 from tap_orgvue.reporting.run_report import report_schema
-from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.simulator import Dataset, Draft, Orgvue, Property
 from tap_orgvue.simulator.tenant import Tenant
 from tests.command.test_secrets import everything_logged, presigned
 from tests.support.datasets import people
+from tests.support.drafts import CHANGES, staff, tenant
 from tests.support.files import written
 from tests.support.runs import Run, command, discover, into_closed_pipe, select
 
@@ -202,6 +203,21 @@ def test_the_taps_own_streams(orgvue: Orgvue, folder: Path) -> None:
     assert streams["orgvue_properties"]["rows"] == 5
     assert streams["orgvue_datasets"]["dataset_id"] is None
     assert set(statuses(report_of(folder)).values()) == {"succeeded"}
+
+
+def test_the_requests_about_drafts(folder: Path) -> None:
+    """The changes of drafts have the requests, retries and bytes of all their drafts."""
+    base = staff()
+    drafts = [Draft("One", CHANGES[:1], base=base), Draft("Two", CHANGES[:1], base=base)]
+    with tenant([base], *drafts) as orgvue:
+        orgvue.refuse(503, on="draft_actions")
+        run = command(reporting(orgvue, folder, drafts=["*"]))
+    report = report_of(folder)
+    stream = streams_of(report)["orgvue_draft_actions"]
+    assert (run.code, stream["rows"], stream["retries"]) == (0, 2, 1)
+    assert stream["requests"]["actions"] == report["requests"]["actions"] == 3
+    assert stream["bytes_received"] > 0
+    assert streams_of(report)["orgvue_drafts"]["requests"] == {}
 
 
 # --- runs that fail
