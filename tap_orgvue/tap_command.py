@@ -291,8 +291,7 @@ class TapCommand(IsolatingTap):
     @override
     def abandon(self, terminated: Terminated) -> None:
         """Leave no display on the terminal, and report the run, unless that takes long."""
-        if self._display is not None:
-            self._display.abandon()
+        self._remove_display()
         recorder, type(self).recorder = type(self).recorder, None
         if recorder is None:
             return
@@ -307,6 +306,12 @@ class TapCommand(IsolatingTap):
         thread = Thread(target=report, name="orgvue-report", daemon=True)
         thread.start()
         thread.join(_REPORT_SECONDS)
+        # A frame may have been under way.
+        self._remove_display()
+
+    def _remove_display(self) -> None:
+        if self._display is not None:
+            self._display.abandon()
 
     def close(self) -> None:
         """End what is under way."""
