@@ -8,10 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tap_orgvue.exit_codes import ExitCode, exit_code_of, reason_of
-from tap_orgvue.reporting.error_report import error_report
-from tap_orgvue.reporting.recorder import Ending
-from tap_orgvue.run_recording import clean
+from tap_orgvue.exit_codes import ExitCode, exit_code_of
+from tap_orgvue.run_recording import conclude, ending_of, tell_signal
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
@@ -53,7 +51,7 @@ def run() -> None:
         os._exit(exit_code_of(error))
     except Terminated as terminated:
         _conclude(terminated)
-        TapOrgvue.logger.warning("%s What was sent is complete up to its last STATE.", terminated)
+        tell_signal(terminated, TapOrgvue.logger)
         sys.exit(exit_code_of(terminated))
     except SettingsError as error:
         _conclude(error)
@@ -79,32 +77,17 @@ def _conclude(error: BaseException) -> None:
     recorder, TapOrgvue.recorder = TapOrgvue.recorder, None
     if recorder is None:
         return
-    ending = ending_of(error)
+    code = ending_of(error).exit_code
     begun = time.monotonic()
 
     def end_if_impatient(*_: object) -> None:
         # A signal often comes twice within a second.
         if time.monotonic() - begun > IMPATIENT_SECONDS:
-            os._exit(ending.exit_code)
+            os._exit(code)
 
     for number in ending_signals():
         signal.signal(number, end_if_impatient)
-    try:
-        recorder.conclude(ending, TapOrgvue.logger, clean)
-    except Exception as unexpected:  # noqa: BLE001 - a report changes no exit code
-        TapOrgvue.logger.debug("The report of the run failed.", exc_info=True)
-        TapOrgvue.logger.error(
-            "run_report: the report of this run cannot be made: %s.", error_message(unexpected)
-        )
-
-
-def ending_of(error: BaseException) -> Ending:
-    """The exit code of the process and its reason, by what ends it."""
-    if isinstance(error, SystemExit):
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        return Ending(code, reason_of(code))
-    code = exit_code_of(error)
-    return Ending(code, reason_of(code), error_report(error, error_message(error)))
+    conclude(recorder, error, TapOrgvue.logger)
 
 
 def _run_command_line() -> None:

@@ -123,6 +123,16 @@ def exit_code_of_streams(errors: Iterable[BaseException]) -> ExitCode:
     return next((code for code in order if code in codes), ExitCode.DONE)
 
 
+def may_pass(code: int) -> bool:
+    """True if a later run may succeed where one ended with this exit code."""
+    return code > SIGNAL or code in {ExitCode.LATER, ExitCode.STREAMS_FAILED}
+
+
+def stream_may_pass(error: BaseException) -> bool:
+    """True if a stream that failed may succeed in another run; a signal says nothing of it."""
+    return not isinstance(error, Exception) or may_pass(exit_code_of_streams([error]))
+
+
 def _of_stream(error: BaseException) -> ExitCode:
     # A BATCH file on a full disk: what else is written is told as an error of its own.
     if isinstance(error, OSError):

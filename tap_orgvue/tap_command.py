@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -15,7 +16,7 @@ from tap_orgvue.pages.after_run import after_run
 from tap_orgvue.reporting.live_display import LiveDisplay
 from tap_orgvue.reporting.recorder import RunRecorder
 from tap_orgvue.reporting.watching import watch
-from tap_orgvue.run_recording import given_report_settings
+from tap_orgvue.run_recording import conclude, given_report_settings, tell_signal
 from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
@@ -43,6 +44,8 @@ _TEST_HELP = (
     "messages instead; --test=disabled is as without."
 )
 _JSON = "json"
+_REPORT_SECONDS = 2.0
+"""Seconds that a run's report may take once a second signal ends the process."""
 _ENVIRONMENT = "ENV"
 """The word that stands for environment variables in place of a config file."""
 
@@ -286,8 +289,27 @@ class TapCommand(IsolatingTap):
         return writer.seconds_writing() if isinstance(writer, BufferedWriter) else 0.0
 
     @override
-    def abandon(self) -> None:
-        """Leave no display on the terminal."""
+    def abandon(self, terminated: Terminated) -> None:
+        """Leave no display on the terminal, and report the run, unless that takes long."""
+        self._remove_display()
+        recorder, type(self).recorder = type(self).recorder, None
+        if recorder is None:
+            return
+
+        def report() -> None:
+            if self._syncing is not None:
+                self.stream_ended(self._syncing, terminated)
+            conclude(recorder, terminated, self.logger)
+            tell_signal(terminated, self.logger)
+
+        # What this thread holds, as the lock of the log, it cannot let go any more.
+        thread = Thread(target=report, name="orgvue-report", daemon=True)
+        thread.start()
+        thread.join(_REPORT_SECONDS)
+        # A frame may have been under way.
+        self._remove_display()
+
+    def _remove_display(self) -> None:
         if self._display is not None:
             self._display.abandon()
 

@@ -126,7 +126,7 @@ class ActionJobs(ExportJobs):
             raise
         except Refusal as refusal:
             if refusal.is_failed_job:
-                raise JobFailed(str(refusal)) from None
+                raise JobFailed(str(refusal), cause=refusal) from None
             raise
 
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 from tap_orgvue.exports.download import download
 from tap_orgvue.exports.progress import UNTOLD
 from tap_orgvue.orgvue.deadlines import earliest
-from tap_orgvue.orgvue.error_body import error_entries, one_line
+from tap_orgvue.orgvue.error_body import error_codes, error_entries, one_line
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
@@ -80,6 +80,7 @@ class JobTicket(msgspec.Struct, frozen=True):
         trace_id: What Orgvue's support asks for; may be empty.
         errors: Orgvue's words in a failed ticket, or in a completed one whose result lacks rows;
             empty without any.
+        codes: Orgvue's error codes in such a ticket.
     """
 
     status: JobStatus
@@ -87,11 +88,17 @@ class JobTicket(msgspec.Struct, frozen=True):
     result_url: str | None
     trace_id: str = ""
     errors: str = ""
+    codes: frozenset[str] = frozenset()
 
     @override
     def __repr__(self) -> str:
         """The status and the trace id, without the presigned URLs."""
         return f"JobTicket({self.status.value}, trace_id={self.trace_id!r})"
+
+    def failure(self, message: str) -> _JobLost:
+        """An error with the ticket's codes and trace id, which also ends its message."""
+        trace = f" Trace id: {self.trace_id}" if self.trace_id else ""
+        return _JobLost(f"{message}{trace}").with_reply(self.codes, self.trace_id)
 
     @classmethod
     def from_json(cls, body: Any) -> JobTicket:
@@ -109,14 +116,14 @@ class JobTicket(msgspec.Struct, frozen=True):
             raise MalformedResponse(
                 f"Orgvue's job ticket has the status {text!r}, which this version does not know."
             ) from None
-        links = body.get("_links") or {}
+        links, entries = body.get("_links") or {}, error_entries(body)
         return cls(
             status=status,
             ticket_url=link_url(links, "self"),
             result_url=link_url(links, "result"),
             trace_id=one_line(body.get("X-Amzn-Trace-Id")),
-            errors="; ".join(map(str, error_entries(body)))
-            or _NO_REASON * bool(body.get("errors")),
+            errors="; ".join(map(str, entries)) or _NO_REASON * bool(body.get("errors")),
+            codes=error_codes(entries),
         )
 
 
@@ -207,7 +214,7 @@ class ExportJobs:
                 return run(deadline)
             except _JobLost as error:
                 if not tries_left or deadline.left() <= 0:
-                    raise JobFailed(str(error)) from None
+                    raise JobFailed(str(error), cause=error) from None
                 name = self._client.requests.subject(purpose)
                 self._client.logger.info("%s: requesting the export again: %s", name, error)
         raise AssertionError  # pragma: no cover - the last try returns or raises
@@ -223,7 +230,7 @@ class ExportJobs:
         except Refusal as refusal:
             if refusal.is_failed_job:
                 # The job was accepted as a request, whatever the status says of endpoints.
-                raise JobFailed(str(refusal)) from None
+                raise JobFailed(str(refusal), cause=refusal) from None
             raise
         return JobTicket.from_json(body)
 
@@ -233,26 +240,26 @@ class ExportJobs:
         """Poll a ticket until its job is completed."""
         url, seconds = ticket.ticket_url, FIRST_POLL
         while ticket.status is not JobStatus.COMPLETED:
-            trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
             if ticket.status is JobStatus.FAILED:
-                raise _JobLost(f"Orgvue's export job failed: {ticket.errors or _NO_REASON}.{trace}")
+                raise ticket.failure(f"Orgvue's export job failed: {ticket.errors or _NO_REASON}.")
             if url is None:
-                raise MalformedResponse(f"Orgvue's job ticket has no link to itself.{trace}")
+                failure = ticket.failure("Orgvue's job ticket has no link to itself.")
+                raise MalformedResponse(str(failure), cause=failure)
             if self._client.stop.wait(max(0, min(seconds, deadline.left()))):
                 raise Stopped("The run is ending.")
             if deadline.left() <= 0:
-                raise JobFailed(
+                failure = ticket.failure(
                     f"Orgvue's export job was not completed in {self._timeout:g} seconds; "
-                    f"`job_timeout` is the limit.{trace}"
+                    "`job_timeout` is the limit."
                 )
+                raise JobFailed(str(failure), cause=failure)
             seconds = min(LONGEST_POLL, seconds * POLL_GROWTH)
             ticket = JobTicket.from_json(self._poll(url, dataset_id, deadline))
             url = ticket.ticket_url or url
         if ticket.errors:
-            trace = f" Trace id: {ticket.trace_id}" if ticket.trace_id else ""
-            raise _JobLost(
+            raise ticket.failure(
                 f"Orgvue's export job was completed with errors, so that its export is incomplete: "
-                f"{ticket.errors}.{trace}"
+                f"{ticket.errors}."
             )
         return ticket
 
@@ -330,9 +337,10 @@ class ExportJobs:
         except Refusal as error:
             self._file_host_responded = True
             if error.is_failed_job:
-                raise _JobLost(str(error)) from None
+                raise _JobLost(str(error), cause=error) from None
             raise _JobLost(
-                f"{what} could not be fetched (HTTP {error.status}); such links expire."
+                f"{what} could not be fetched (HTTP {error.status}); such links expire.",
+                cause=error,
             ) from None
         except (ConnectionFailed, TruncatedResponse) as error:
             if responded:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tap_orgvue.exports.completeness import is_closed
-from tap_orgvue.orgvue.error_body import error_entries
+from tap_orgvue.orgvue.error_body import error_codes, error_entries
 from tap_orgvue.orgvue.errors import ErrorsInResponse, MalformedResponse, TruncatedResponse
 from tap_orgvue.orgvue.models import Property, next_link
 
@@ -328,11 +328,13 @@ class JsonRows:
         """
         if not self._members.get("errors"):
             return
-        words = "; ".join(map(str, error_entries(self._members))) or "no reason given"
+        entries = error_entries(self._members)
+        words = "; ".join(map(str, entries)) or "no reason given"
         trace = f" Trace id: {self._trace_id}" if self._trace_id else ""
-        raise ErrorsInResponse(
+        error = ErrorsInResponse(
             f"Orgvue reports errors in an export, which is therefore incomplete ({words}).{trace}"
         )
+        raise error.with_reply(error_codes(entries), self._trace_id)
 
 
 def _after_quote(text: bytes, at: int) -> int:

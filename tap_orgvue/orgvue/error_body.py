@@ -9,7 +9,7 @@ import msgspec
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 _MAX_TEXT = 500
@@ -61,6 +61,11 @@ def error_entries(document: Mapping[str, Any]) -> list[ApiErrorEntry]:
     errors = document.get("errors")
     entries = errors if isinstance(errors, list) else [errors]
     return [entry for entry in map(_error_entry, entries) if entry and str(entry)]
+
+
+def error_codes(entries: Iterable[ApiErrorEntry]) -> frozenset[str]:
+    """The codes of entries; some have none."""
+    return frozenset(entry.code for entry in entries if entry.code)
 
 
 def _error_entry(entry: Any) -> ApiErrorEntry | None:

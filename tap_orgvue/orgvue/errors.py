@@ -40,7 +40,7 @@ from tap_orgvue.orgvue.advice import (
     WRONG_TENANT,
     Remedy,
 )
-from tap_orgvue.orgvue.error_body import ApiErrorEntry, error_document, error_entries, one_line
+from tap_orgvue.orgvue.error_body import ApiErrorEntry, error_codes, error_entries, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
-_GONE_OR_FORBIDDEN = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NOT_ACCEPTED = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _TOO_LARGE = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -62,8 +61,6 @@ _TRANSIENT = {
     HTTPStatus.TOO_EARLY,
     HTTPStatus.TOO_MANY_REQUESTS,
 }
-_GATEWAY_CODE_LENGTH = 5
-_TENANT_PARAMETER = "tenantId"
 
 
 class OrgvueError(Exception):
@@ -72,21 +69,41 @@ class OrgvueError(Exception):
     Attributes:
         retryable: True if the same request may succeed later.
         remedy: What may help.
+        codes: Orgvue's error codes, as text.
+        status: The HTTP status of a refusal; None if nothing was refused.
+        trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
     """
 
     retryable: bool = False
     remedy: Remedy = Remedy.UNKNOWN
+    codes: frozenset[str] = frozenset()
+    status: int | None = None
+    trace_id: str = ""
 
-    def __init__(self, message: str, *, remedy: Remedy | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: Remedy | None = None,
+        cause: OrgvueError | None = None,
+    ) -> None:
         """Take the message.
 
         Args:
             message: The whole message.
             remedy: What may help; as most errors of the class by default.
+            cause: The error whose codes, status and trace id are those of this one.
         """
         super().__init__(message)
         if remedy is not None:
             self.remedy = remedy
+        if cause is not None:
+            self.codes, self.status, self.trace_id = cause.codes, cause.status, cause.trace_id
+
+    def with_reply(self, codes: frozenset[str], trace_id: str) -> Self:
+        """This error, with the codes and the trace id of the response that it is about."""
+        self.codes, self.trace_id = codes, trace_id
+        return self
 
     def with_message(self, message: str) -> Self:
         """The same error with another message, for example with the stream's name before it."""
@@ -150,9 +167,11 @@ class ErrorsInResponse(MalformedResponse):
             document: The response's JSON object, which has `errors`.
             trace_id: The response's `X-Amzn-Trace-Id`; may be empty.
         """
-        words = "; ".join(str(entry) for entry in error_entries(document)) or "no reason given"
+        entries = error_entries(document)
+        words = "; ".join(map(str, entries)) or "no reason given"
         trace = f" Trace id: {trace_id}" if trace_id else ""
-        return cls(f"Orgvue's response to {request} reports errors ({words}).{trace}")
+        error = cls(f"Orgvue's response to {request} reports errors ({words}).{trace}")
+        return error.with_reply(error_codes(entries), trace_id)
 
 
 class JobFailed(OrgvueError):
@@ -220,10 +239,11 @@ class Refusal(OrgvueError):
         request: The refused request.
         status: HTTP status.
         entries: The error body's `errors`; may be empty.
-        trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
         retry_after: The `Retry-After` header as sent, or None.
         is_failed_job: True if the body is a job ticket in the failed state.
     """
+
+    status: int
 
     def __init__(  # noqa: PLR0913 - what a response with an error status holds
         self,
@@ -240,6 +260,7 @@ class Refusal(OrgvueError):
         self.is_failed_job = is_failed_job
         self.status = status
         self.entries = tuple(entries)
+        self.codes = error_codes(entries)
         self.trace_id = trace_id
         self.retry_after = retry_after
         self.retryable = self._is_retryable()
@@ -283,11 +304,6 @@ class Refusal(OrgvueError):
         job = ": the export job failed" if self.is_failed_job else ""
         heading = f"Orgvue refused {self.request} with HTTP {self.status}{job} ({words})."
         return " ".join(part for part in (heading, advice, trace) if part)
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """Orgvue's error codes, as text."""
-        return frozenset(entry.code for entry in self.entries)
 
     @property
     def throttled(self) -> bool:
@@ -342,44 +358,6 @@ class DatasetRefusal(Refusal):
 
 RUN_ENDING = (TenantRefusal, RequestLimitReached, RetryAfterTooLong, Stopped)
 """Errors that every other dataset of the run would meet, too."""
-
-
-def refusal_of(
-    request: RequestInfo, status: int, headers: Mapping[str, str], body: bytes
-) -> Refusal:
-    """Read a response with an error status.
-
-    Args:
-        request: The refused request.
-        status: HTTP status, 300 or more: redirects are not followed.
-        headers: The response's headers.
-        body: The start of the response's body: an error body, or a failed job ticket with errors
-            and trace id (API guide, "Asynchronous export"); ignored if it is neither.
-    """
-    document = error_document(body)
-    entries = error_entries(document)
-    kind: type[Refusal] = Refusal
-    if _concerns_tenant(status, entries):
-        kind = TenantRefusal
-    elif any(entry.path_parameter == _TENANT_PARAMETER for entry in entries):
-        kind = TenantUnknown
-    elif status in _GONE_OR_FORBIDDEN:
-        kind = DatasetRefusal
-    return kind(
-        request,
-        status,
-        entries,
-        trace_id=one_line(document.get(TRACE_HEADER) or headers.get(TRACE_HEADER)),
-        retry_after=headers.get("Retry-After"),
-        is_failed_job=document.get("jobStatus") == "failed",
-    )
-
-
-def _concerns_tenant(status: int, entries: Sequence[ApiErrorEntry]) -> bool:
-    """True for the gateway's codes, which have five digits: they concern token, user or tenant."""
-    codes = {entry.code for entry in entries} - {THROTTLED}
-    gateway = any(len(code) == _GATEWAY_CODE_LENGTH and code[0] == "4" for code in codes)
-    return gateway or status == HTTPStatus.UNAUTHORIZED
 
 
 def _reason(status: int) -> str:

@@ -104,12 +104,14 @@ class Retrier:
         if seconds > max(self._max_wait, LONGEST_WAIT):
             raise RetryAfterTooLong(
                 f"{error} Its `Retry-After` is longer than `max_retry_wait` ({self._max_wait:g} "
-                f"seconds): run again after {_in_utc(seconds)}."
+                f"seconds): run again after {_in_utc(seconds)}.",
+                cause=error,
             ) from None
         if deadline and deadline.left() <= seconds:
             raise DeadlineExceeded(
                 f"{error} A retry would follow in {seconds:.0f} seconds, beyond the limit of "
-                f"{deadline.limit}."
+                f"{deadline.limit}.",
+                cause=error,
             ) from None
         name = self._requests.subject(purpose)
         if isinstance(error, Refusal) and error.throttled:

@@ -18,7 +18,8 @@ import urllib3.exceptions
 from requests.utils import select_proxy
 
 from tap_orgvue.orgvue.deadlines import Deadline, earliest
-from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, RequestInfo, refusal_of
+from tap_orgvue.orgvue.error_responses import refusal_of
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, RequestInfo
 from tap_orgvue.orgvue.network_errors import connection_failed
 from tap_orgvue.orgvue.timed_http import ResponseTimer, TimedAdapter, timed
 from tap_orgvue.orgvue.urls import origin_of

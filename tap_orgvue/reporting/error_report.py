@@ -5,36 +5,36 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tap_orgvue.orgvue.advice import Remedy
-from tap_orgvue.orgvue.errors import OrgvueError, Refusal
+from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.reporting.run_report import ErrorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
+    from typing import TypeGuard
 
 _ROW_ID = re.compile(r"\(row (?!\d+ of)[^)]*\)")
 """A row that a message names by its `_id`, which is the value of a cell."""
 
 
-def error_report(error: BaseException, message: str) -> ErrorReport:
+def error_report(error: BaseException, message: str, *, retryable: bool) -> ErrorReport:
     """Describe an error.
 
     Args:
         error: The error; its explicit causes are looked at, too.
         message: What the log says of it; ids of rows are left out.
+        retryable: True if a later run may succeed; see `exit_codes`.
     """
     causes = list(_causes(error))
-    refusal = next((each for each in causes if isinstance(each, Refusal)), None)
+    reply = next(filter(_has_reply, causes), None) or OrgvueError("")
     # An error of a stream wraps that of the request: the latter says more.
     kind = next((each for each in reversed(causes) if type(each) is not OrgvueError), error)
     return ErrorReport(
         type=type(kind).__name__,
         message=_ROW_ID.sub("(a row)", message),
-        codes=tuple(sorted(refusal.codes)) if refusal else (),
-        status=refusal.status if refusal else None,
-        trace_id=refusal.trace_id if refusal else "",
-        retryable=any(map(_may_succeed_later, causes)),
+        codes=tuple(sorted(reply.codes)),
+        status=reply.status,
+        trace_id=reply.trace_id,
+        retryable=retryable,
     )
 
 
@@ -47,8 +47,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _may_succeed_later(error: BaseException) -> bool:
-    if not isinstance(error, Exception):
-        # A signal says nothing of the stream.
-        return True
-    return isinstance(error, OrgvueError) and (error.retryable or error.remedy is Remedy.LATER)
+def _has_reply(error: BaseException) -> TypeGuard[OrgvueError]:
+    """True if Orgvue's response is known."""
+    return isinstance(error, OrgvueError) and bool(error.codes or error.status or error.trace_id)

@@ -76,6 +76,7 @@ def run_line(report: RunReport, requests: int) -> str:
         f"{counted(report.rows, 'row')} in {seconds(report.seconds)} ({waiting} {_WAITING})",
         counted(requests, "request"),
         counted(report.retries, "retry", "retries"),
+        *([counted(report.throttles, "throttle")] if report.throttles else []),
         f"{counted(report.rescued, 'value')} rescued",
         f"{grouped(by_status[Status.UNCHANGED])} unchanged",
         f"{grouped(by_status[Status.FAILED])} failed",

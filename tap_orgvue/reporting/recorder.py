@@ -26,7 +26,7 @@ from tap_orgvue.reporting.run_report import (
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.reporting.journal import Journal
@@ -135,7 +135,7 @@ class RunRecorder:
             waiting_seconds=round(max(0.0, seconds - sending), 3),
             exit_code=ending.exit_code,
             reason=ending.reason,
-            error=_with_streams(ending, streams),
+            error=ending.error,
             rows=sum(each.rows for each in streams),
             rescued=sum(sum(each.rescued.values()) for each in streams),
             requests=dict(totals.by_kind),
@@ -176,14 +176,6 @@ class RunRecorder:
             )
         if self._after_report is not None:
             self._after_report(settings.folder or "", settings.tenant, logger)
-
-
-def _with_streams(ending: Ending, streams: Iterable[StreamReport]) -> ErrorReport | None:
-    """The error of a run; one that sums up failed streams is retryable if one of those is."""
-    if ending.error is None or ending.reason != "streams_failed":
-        return ending.error
-    retryable = any(each.error is not None and each.error.retryable for each in streams)
-    return msgspec.structs.replace(ending.error, retryable=retryable)
 
 
 def _reason(error: Exception) -> str:

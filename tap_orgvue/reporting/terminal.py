@@ -47,6 +47,7 @@ class FramedStream:
         self._errors = stream.errors or "backslashreplace"
         self._frame = ""
         self._is_line_begun = False
+        self._is_abandoned = False
         # Reentrant: a signal handler may log while its thread writes.
         self._lock = threading.RLock()
 
@@ -59,7 +60,7 @@ class FramedStream:
     def write(self, text: str) -> int:
         """Write text above the frame; while a line is incomplete, no frame is shown."""
         with self._lock:
-            if not self._frame:
+            if not self._frame or self._is_abandoned:
                 written = self._stream.write(text)
                 self._note_end(text)
                 return written
@@ -109,6 +110,8 @@ class FramedStream:
             OSError: The terminal takes nothing.
         """
         with self._lock:
+            if self._is_abandoned:
+                return
             if self._is_in_background():
                 # The terminal is a shell's now.
                 self._frame = ""
@@ -131,7 +134,8 @@ class FramedStream:
             self.show(())
 
     def abandon(self) -> None:
-        """Remove the frame, if that does not wait for anything. For signal handlers."""
+        """Remove the frame, if that does not wait for anything, for good. For signal handlers."""
+        self._is_abandoned = True
         with suppress(OSError, ValueError):
             if self._frame and not self._is_line_begun and select.select([], [self._fd], [], 0)[1]:
                 os.write(self._fd, _CLEAR.encode())

@@ -175,7 +175,9 @@ def read_run_report(path: str) -> str:
     """A folder, which the run creates if it has to: a missing report fails no run."""
     if not path.strip():
         raise Mistake("is empty: name a folder, or remove the setting.")
-    return path
+    if "://" in path:
+        raise Mistake("must be a folder of this machine, not a URL.")
+    return os.path.expanduser(path)  # noqa: PTH111 - `Path` would raise where there is no home
 
 
 def read_filters(filters: Mapping[str, Filter]) -> dict[str, Filter]:

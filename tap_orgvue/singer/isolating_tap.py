@@ -279,7 +279,7 @@ class IsolatingTap(Tap):
             if now - self._signalled_at > IMPATIENT_SECONDS:
                 if isinstance(self._syncing, BatchStream):
                     self._syncing.unlink_files()
-                self.abandon()
+                self.abandon(terminated)
                 os._exit(terminated.code)
             return
         self._signalled_at = now
@@ -288,7 +288,7 @@ class IsolatingTap(Tap):
             return
         raise terminated
 
-    def abandon(self) -> None:
+    def abandon(self, terminated: Terminated) -> None:
         """Called in a signal handler before the process ends at once."""
 
     def flush(self) -> None:

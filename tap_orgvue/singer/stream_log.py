@@ -74,7 +74,12 @@ class QuietStream(Stream):
 
     def begin(self) -> None:
         """Called when the stream's turn begins, before the wait for its first records."""
-        self._began = time.monotonic()
+        self._began = time.monotonic() - self.waited_before
+
+    @property
+    def waited_before(self) -> float:
+        """Seconds that the source took for the stream before its turn."""
+        return 0.0
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -84,7 +89,7 @@ class QuietStream(Stream):
 
     @override
     def get_sync_timer(self) -> metrics.Timer:
-        """Times the whole turn of the stream."""
+        """Times the whole turn of the stream, and the wait before it."""
         return SyncTimer(self.name, time.monotonic() if self._began is None else self._began)
 
     @override

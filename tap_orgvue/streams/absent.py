@@ -103,6 +103,7 @@ def absent_streams(
         catalog lacks although Orgvue lists it.
     """
     left_out = {each.dataset_id: each for each in skipped}
+    errors = {each.dataset.dataset_id.upper(): each.error for each in source.discovery.skipped}
     narrowed_to = {entry.upper() for entry in source.settings.datasets if is_dataset_id(entry)}
     only_ids = len(narrowed_to) == len(source.settings.datasets) > 0
     for name, dataset_id in ((name, owner) for owner, name in source.earlier.stream_owners.items()):
@@ -110,7 +111,8 @@ def absent_streams(
             continue
         if dataset_id in left_out:
             if left_out[dataset_id].forbidden:
-                yield name, _absent(name, dataset_id, left_out[dataset_id].reason)
+                reason, cause = left_out[dataset_id].reason, errors.get(dataset_id)
+                yield name, _absent(name, dataset_id, reason, cause)
             continue
         dataset = source.discovery.datasets_by_id.get(dataset_id)
         if dataset is None:
@@ -123,13 +125,16 @@ def absent_streams(
             )
 
 
-def _absent(stream: str, dataset_id: str, reason: str) -> OrgvueError:
+def _absent(
+    stream: str, dataset_id: str, reason: str, cause: OrgvueError | None = None
+) -> OrgvueError:
     return OrgvueError(
         f"Stream '{stream}' of earlier runs has no dataset any more: {dataset_id} is gone, or the "
         f"token's user may no longer read it, and its table stays as it was. {reason} If this is "
         f"intended, add '{stream}' to `retired_streams`; `missing_streams: warn` makes it a "
         "warning.",
         remedy=Remedy.PERSON,
+        cause=cause,
     )
 
 

@@ -133,6 +133,8 @@ class DraftActionsStream(DraftStream):
     def rows(self) -> Iterator[Record]:
         """The changes of all layers; those that cannot be read are told at the end."""
         selection = self._selection()
+        outcome = self._source.outcomes.of(self.name)
+        outcome.draft_ids = [draft.draft_id for draft in selection.sent]
         faults, remedies = self._faults(selection), []
         first: OrgvueError | None = None
         alike: list[OrgvueError] = []
@@ -162,12 +164,6 @@ class DraftActionsStream(DraftStream):
             report_actions(self.logger, self.name, self._counts)
         if faults:
             raise self._fail(faults, remedies) from first
-
-    @override
-    def complete_outcome(self) -> None:
-        """Also with the requests for changes."""
-        super().complete_outcome()
-        self._source.outcomes.of(self.name).draft_ids = self._drafts.sent_ids
 
     @override
     def check(self) -> None:

@@ -187,16 +187,6 @@ class Drafts:
             raise DraftListUnavailable(stream, selected) from selected
         return selected
 
-    @property
-    def sent_ids(self) -> list[str]:
-        """The ids of the drafts that are sent; empty if they are not listed."""
-        selected = self._selected
-        return (
-            [each.draft_id for each in selected.sent]
-            if isinstance(selected, DraftSelection)
-            else []
-        )
-
     def _select(self) -> DraftSelection | OrgvueError:
         if self._selected is None:
             try:

@@ -37,7 +37,7 @@ class OwnStream(DeferredVersionStream):
             withheld: Why no rows are removed from the table; None if nothing is withheld.
         """
         outcome = self._source.outcomes.of(self.name)
-        outcome.rows_before, self._state.row_count = self._state.row_count, rows
+        self._state.row_count = rows
         outcome.note_deletions(sent=self.version is not None, withheld=withheld)
         self._state.tenant = self._source.tenant
         self.stream_state[STATE_KEY] = self._state.to_json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_orgvue.exit_codes import stream_may_pass
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.reporting.error_report import error_report
 from tap_orgvue.reporting.journal import Stage
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
+    from tap_orgvue.reporting.run_report import ErrorReport
     from tap_orgvue.streams.absent import SkippedInCatalog
     from tap_orgvue.streams.source import Source
 
@@ -38,6 +40,9 @@ def plan_outcomes(
         if isinstance(stream, ReportedStream):
             outcome.dataset_id = stream.dataset_id.upper()
             outcome.dataset_name = source.dataset_names.in_catalog(stream.dataset_id)
+            outcome.rows_before = source.earlier.state_of(stream.name, stream.dataset_id).row_count
+        elif stream.name in source.earlier.states:
+            outcome.rows_before = source.earlier.states[stream.name].row_count
     for each in skipped:
         note_absent(source, Status.LEFT_OUT, each.dataset_id, each.name, OrgvueError(each.reason))
     for found in source.discovery.skipped:
@@ -60,9 +65,13 @@ def note_absent(
     outcome = source.outcomes.absent(dataset_id or name)
     outcome.stream = source.earlier.stream_owners.get(dataset_id, name)
     outcome.dataset_id = dataset_id or None
+    earlier = source.earlier.states.get(outcome.stream)
     if status is Status.LEFT_OUT:
         outcome.dataset_name = name
-    outcome.status, outcome.error = status, error_report(error, error_message(error))
+    elif earlier is not None and outcome.dataset_name is None:
+        outcome.dataset_name = earlier.dataset_name
+    outcome.rows_before = earlier.row_count if earlier else None
+    outcome.status, outcome.error = status, _report_of(error)
 
 
 def stream_ended(
@@ -80,7 +89,7 @@ def stream_ended(
     entry.enter(Stage.ENDED)
     if error is not None:
         outcome.status = Status.FAILED
-        outcome.error = error_report(error, error_message(error))
+        outcome.error = _report_of(error)
     elif outcome.status is Status.NOT_REACHED:
         outcome.status = Status.SUCCEEDED
     if isinstance(stream, (ReportedStream, OwnStream)):
@@ -88,3 +97,7 @@ def stream_ended(
     if error is None:
         report = outcome.report(source.journal, source.client)
         logger.info("%s", stream_line(report), extra=stream_fields(report))
+
+
+def _report_of(error: BaseException) -> ErrorReport:
+    return error_report(error, error_message(error), retryable=stream_may_pass(error))

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.records.filled_columns import FilledColumns
-from tap_orgvue.reporting.journal import Stage
+from tap_orgvue.reporting.journal import WAITS, Stage
 from tap_orgvue.reporting.run_report import Change, Replication, Status
 from tap_orgvue.streams.changes import (
     COLUMN_EMPTIED,
@@ -94,6 +94,12 @@ class ReportedStream(ExportStream):
 
     # -- the start of a run
 
+    @property
+    @override
+    def waited_before(self) -> float:
+        """Seconds that Orgvue took for the stream while others were sent."""
+        return self.journal.seconds_in(*WAITS)
+
     def begin_report(self, state: StreamState, *, comparable: bool) -> None:
         """Note which rows are requested, and compare the properties with the last run's.
 
@@ -103,7 +109,6 @@ class ReportedStream(ExportStream):
         """
         self._seen = self._seen_properties(state.properties)
         self._begin_replication()
-        self.outcome.rows_before = state.row_count
         if comparable:
             titles = {column.key: column.title for column in self.columns.all}
             self._changes = property_changes(state.properties, self._seen, titles)

@@ -12,8 +12,11 @@ from tap_orgvue.exit_codes import (
     ExitCode,
     exit_code_of,
     exit_code_of_streams,
+    may_pass,
     reason_of,
+    stream_may_pass,
 )
+from tap_orgvue.orgvue.error_responses import refusal_of
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -27,7 +30,6 @@ from tap_orgvue.orgvue.errors import (
     RetryAfterTooLong,
     Stopped,
     TruncatedResponse,
-    refusal_of,
 )
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.singer.errors import (
@@ -127,13 +129,36 @@ def test_streams_that_failed_say_the_code_of_the_run(errors: list[Exception], co
     assert exit_code_of(failed) == code
 
 
+@pytest.mark.parametrize(
+    "error,passes",
+    [
+        *((LATER, True), (UNKNOWN, True), (refused(400, "400606"), True), (JobFailed("x"), True)),
+        *((refused(429, "42902"), True), (RequestLimitReached("x"), True), (Terminated(15), True)),
+        *((PERSON, False), (refused(403, "40302"), False), (Misconfigured("x"), False)),
+        *((FULL, False), (LoaderGone("x"), False)),
+    ],
+)
+def test_a_stream_is_worth_a_retry_if_its_exit_code_says_so(
+    error: BaseException,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    """The run report's `retryable` and the exit code never contradict each other."""
+    assert stream_may_pass(error) is passes
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 130, 143])
+def test_a_run_is_worth_a_retry_if_its_exit_code_says_so(code: int) -> None:
+    """Later, after failed streams, and after a signal."""
+    assert may_pass(code) is (code in {4, 5, 130, 143})
+
+
 def test_an_error_about_a_stream_needs_what_its_cause_needs() -> None:
     """Another message leaves type, codes and remedy of an error as they are."""
     error = refused(403, "403601")
     told = error.with_message(f"Stream 'people': {error}")
     assert type(told) is type(error)
     assert str(told) == f"Stream 'people': {error}"
-    assert told.codes == {"403601"}  # type: ignore[attr-defined]
+    assert told.codes == {"403601"}
     assert (told.remedy, told.retryable) == (error.remedy, error.retryable)
 
 

@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 
 from tap_orgvue.reporting.run_report import report_schema
-from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.simulator import Dataset, Draft, Orgvue, Property
 from tap_orgvue.simulator.tenant import Tenant
 from tests.command.test_secrets import everything_logged, presigned
 from tests.support.datasets import people
+from tests.support.drafts import CHANGES, staff, tenant
 from tests.support.files import written
 from tests.support.runs import (
     WARM_START,
@@ -127,7 +128,10 @@ def test_the_second_run(orgvue: Orgvue, folder: Path) -> None:
     assert (stream["rows_before"], stream["rows"], stream["dataset_name"]) == (5, 6, "Staff")
     assert [change["kind"] for change in stream["changes"]] == ["dataset_renamed"]
     assert statuses(third) == {"people": "unchanged"}
-    assert streams_of(third)["people"]["rows"] == 0
+    assert (streams_of(third)["people"]["rows_before"], streams_of(third)["people"]["rows"]) == (
+        6,
+        0,
+    )
 
 
 def test_an_unchanged_stream_is_told_once(orgvue: Orgvue) -> None:
@@ -206,6 +210,21 @@ def test_the_taps_own_streams(orgvue: Orgvue, folder: Path) -> None:
     assert set(statuses(report_of(folder)).values()) == {"succeeded"}
 
 
+def test_the_requests_about_drafts(folder: Path) -> None:
+    """The changes of drafts have the requests, retries and bytes of all their drafts."""
+    base = staff()
+    drafts = [Draft("One", CHANGES[:1], base=base), Draft("Two", CHANGES[:1], base=base)]
+    with tenant([base], *drafts) as orgvue:
+        orgvue.refuse(503, on="draft_actions")
+        run = command(reporting(orgvue, folder, drafts=["*"]))
+    report = report_of(folder)
+    stream = streams_of(report)["orgvue_draft_actions"]
+    assert (run.code, stream["rows"], stream["retries"]) == (0, 2, 1)
+    assert stream["requests"]["actions"] == report["requests"]["actions"] == 3
+    assert stream["bytes_received"] > 0
+    assert streams_of(report)["orgvue_drafts"]["requests"] == {}
+
+
 # --- runs that fail
 
 
@@ -233,6 +252,9 @@ def test_failed_missing_and_left_out_streams(serve: Serve, folder: Path) -> None
     assert streams["alpha"]["error"]["status"] == 400
     assert streams["alpha"]["error"]["trace_id"].startswith("Root=")
     assert "no longer lists it" in streams["beta"]["error"]["message"]
+    assert (streams["beta"]["dataset_name"], streams["beta"]["rows_before"]) == ("Beta", 3)
+    assert (streams["alpha"]["rows"], streams["alpha"]["rows_before"]) == (0, 3)
+    assert (streams["alpha"]["error"]["retryable"], run.code) == (True, 5)
     assert streams["gamma"]["error"]["codes"] == ["500601"]
     assert streams["gamma"]["error"]["retryable"]
     assert report["error"]["retryable"]
@@ -245,6 +267,28 @@ def test_failed_missing_and_left_out_streams(serve: Serve, folder: Path) -> None
     assert {line.split(":")[0].strip() for line in (first, second, third)} == {
         *("alpha", "beta", "Gamma"),
     }
+
+
+def test_why_a_dataset_may_no_longer_be_read(serve: Serve, folder: Path) -> None:
+    """A missing stream has the code and the trace id of the refusal that discovery met."""
+    orgvue = serve(people(3), people(1, "Staff"))
+    state = command(orgvue.config).state
+    orgvue.dataset("Staff").hidden_because = "403601"
+    command(reporting(orgvue, folder), state=state)
+    staff = streams_of(report_of(folder))["staff"]
+    assert (staff["status"], staff["error"]["codes"]) == ("missing", ["403601"])
+    assert staff["error"]["trace_id"].startswith("Root=")
+    assert not staff["error"]["retryable"]
+
+
+def test_why_a_job_failed(orgvue: Orgvue, folder: Path) -> None:
+    """The codes and the trace id of its ticket; the error is that of the job."""
+    orgvue.plan_job("failed", errors="500601", times=None)
+    command(reporting(orgvue, folder, export_mode="async"))
+    error = streams_of(report_of(folder))["people"]["error"]
+    assert (error["type"], error["codes"]) == ("JobFailed", ["500601"])
+    assert error["trace_id"] in error["message"]
+    assert error["trace_id"].startswith("Root=")
 
 
 def test_a_refused_tenant(orgvue: Orgvue, folder: Path) -> None:
@@ -286,6 +330,17 @@ def test_refused_settings(orgvue: Orgvue, folder: Path, wrong: dict[str, Any]) -
     assert next(iter(wrong)) in report["error"]["message"]
     assert next(iter(wrong)) in run.stderr.splitlines()[-1]
     assert not totals(run)
+
+
+def test_a_folder_in_the_home(orgvue: Orgvue, tmp_path: Path) -> None:
+    """`~` is the user's home, also in settings that are refused; a URL is no folder."""
+    config = {**orgvue.config, "run_report": "~/reports"}
+    env = {"HOME": str(tmp_path)}
+    command(config, env=env)
+    command({**config, "max_retries": -1}, env=env)
+    assert [each["exit_code"] for each in reports(tmp_path / "reports")] == [0, 3]
+    run = command({**config, "run_report": "s3://bucket/reports"})
+    assert (run.code, run.stderr.splitlines()[-1].endswith("not a URL.")) == (3, True)
 
 
 def test_refused_settings_of_the_environment(orgvue: Orgvue, folder: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -164,11 +165,14 @@ def test_a_signal_cuts_no_line(
 
 
 def test_a_second_signal_does_not_wait_for_a_stuck_loader(
-    serve: Callable[..., Orgvue], start: Start
+    serve: Callable[..., Orgvue], start: Start, tmp_path: Path
 ) -> None:
-    """Where nobody reads, the first signal waits; one that comes later ends the process."""
-    orgvue = serve(people(15_000))
-    process = stuck(start, orgvue.config)
+    """Where nobody reads, the first signal waits; one that comes later ends the process.
+
+    That run has a report, too.
+    """
+    orgvue = serve(people(15_000), people(1, "Staff"))
+    process = stuck(start, {**orgvue.config, "run_report": str(tmp_path)})
     process.send_signal(signal.SIGTERM)
     time.sleep(IMPATIENT_SECONDS + 0.2)
     assert process.poll() is None
@@ -177,8 +181,14 @@ def test_a_second_signal_does_not_wait_for_a_stuck_loader(
         # On a busy machine the first may have been noticed a moment ago, and this one with it.
         process.send_signal(signal.SIGTERM)
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
     assert process.returncode == 143
+    (path,) = tmp_path.glob("run-*.json")
+    report = json.loads(path.read_bytes())
+    assert (report["exit_code"], report["reason"]) == (143, "terminated")
+    assert [stream["status"] for stream in report["streams"]] == ["failed", "not_reached"]
+    assert report["rows"] > 0
 
 
 def test_a_signal_leaves_no_half_batch(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS
+from tap_orgvue.orgvue.error_responses import refusal_of
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
     ErrorsInResponse,
@@ -16,7 +17,6 @@ from tap_orgvue.orgvue.errors import (
     RequestInfo,
     TenantRefusal,
     TenantUnknown,
-    refusal_of,
 )
 from tap_orgvue.scrubbing import Scrubber
 from tests.support.runs import command, discover

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_orgvue.orgvue.deadlines import Deadline
+from tap_orgvue.orgvue.error_responses import refusal_of
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -20,7 +21,6 @@ from tap_orgvue.orgvue.errors import (
     RequestLimitReached,
     RetryAfterTooLong,
     TruncatedResponse,
-    refusal_of,
 )
 from tap_orgvue.orgvue.rate_limit import RateLimiter
 from tap_orgvue.orgvue.request_log import Purpose, RequestKind, RequestLog

@@ -23,12 +23,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"exports", "schema", "orgvue"},
     "settings": {"schema", "orgvue"},
     "reporting": {"orgvue", "scrubbing"},
-    "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"},
+    "streams": {"reporting", "settings", "records", "exports", "schema", "singer", "orgvue"}
+    | {"exit_codes"},
     "pages": {"reporting", "streams", "settings", "exports", "schema", "orgvue", "scrubbing"},
     "exit_codes": {"settings", "singer", "orgvue"},
     "checking": {"streams", "settings", "exports", "schema", "singer", "orgvue", "scrubbing"}
     | {"exit_codes"},
-    "run_recording": {"reporting", "streams", "settings", "scrubbing"},
+    "run_recording": {"reporting", "streams", "settings", "singer", "exit_codes", "scrubbing"},
     "tap_command": {
         *("checking", "reporting", "streams", "exports", "settings", "singer", "orgvue"),
         *("run_recording", "exit_codes", "pages", "scrubbing"),

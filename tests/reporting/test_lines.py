@@ -118,6 +118,7 @@ def test_a_finished_run() -> None:
     assert line.startswith("2 streams, 0 rows")
     assert "1 request, 1 retry, " in line
     assert line.endswith("0 failed, 1 not reached, 1 missing, 1 left out")
+    assert "1 retry, 2 throttles, 0 values" in run_line(run(retries=1, throttles=2), 1)
 
 
 def test_fields_are_no_fields_of_the_log_itself() -> None:

@@ -131,10 +131,12 @@ def test_a_shell_has_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_frame_is_abandoned_without_a_wait() -> None:
-    """A process that ends at once removes the frame where the terminal takes that."""
+    """A process that ends at once removes the frame where the terminal takes that, for good."""
     with terminal() as opened:
         with framed(opened) as stream:
-            stream.abandon()
             stream.show(["frame"])
             stream.abandon()
-        assert opened.screen.text == [""]
+            stream.show(["another"])
+            stream.write("The last line.\n")
+            stream.abandon()
+        assert opened.screen.text == ["The last line.", ""]

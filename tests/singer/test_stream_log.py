@@ -104,6 +104,19 @@ def test_a_duration_has_the_wait_for_orgvue(serve: Serve, caplog: pytest.LogCapt
     assert timer["tags"]["status"] == "succeeded"
 
 
+def test_a_duration_has_the_wait_before_the_turn(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exports are fetched at once: each stream waited for its own, whichever is sent first."""
+    orgvue = serve(people(3, "Alpha"), people(3, "Beta"))
+    catalog = discover(orgvue.config)
+    orgvue.seconds_of["export"] = 0.5
+    sync(orgvue.config, catalog)
+    timers = [p["value"] for p in points(caplog, logging.INFO) if p["metric"] == "sync_duration"]
+    assert len(timers) == 2
+    assert min(timers) >= 0.4
+
+
 def test_a_clock_that_is_set_changes_no_duration(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

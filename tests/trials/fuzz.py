@@ -19,7 +19,8 @@ from tap_orgvue.exports.byte_streams import decompressed
 from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.exports.jobs import JobTicket
 from tap_orgvue.exports.json_rows import JsonRows
-from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, refusal_of
+from tap_orgvue.orgvue.error_responses import refusal_of
+from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo
 from tap_orgvue.orgvue.models import Dataset, Metadata
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.schema.column_types import ColumnType
