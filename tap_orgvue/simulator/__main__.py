@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"A small Orgvue serves {len(orgvue.tenant.datasets)} datasets on {orgvue.api_url}, "
         f"files on {orgvue.files_url}.\n"
-        "The JSON above is a config: save it as config.json, then in another terminal\n"
+        "Standard output has a config: save it as config.json, then in another terminal\n"
         "  tap-orgvue --config config.json --discover\n"
         "Stop with Ctrl-C.",
         file=sys.stderr,
