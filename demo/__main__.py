@@ -76,9 +76,14 @@ def run(folder: Path) -> int:
         print(f"Loaded in {time.monotonic() - started:.1f} s, set-up of the plugins included.")
         show(uri)
         tell_pages(orgvue)
-        if os.environ.get("KEEP"):
+        if stays_up():
             keep(orgvue, uri)
     return 0
+
+
+def stays_up() -> bool:
+    """Whether `KEEP` asks for it: `KEEP=0` and an empty one do not."""
+    return os.environ.get("KEEP", "0") not in {"", "0"}
 
 
 def keep(orgvue: Orgvue, uri: str) -> None:

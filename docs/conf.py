@@ -14,7 +14,9 @@ nitpicky = True
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 
+templates_path = ["templates"]
 html_theme = "shibuya"
 html_title = "tap-orgvue"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False

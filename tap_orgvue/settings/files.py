@@ -59,14 +59,16 @@ def read_last_json_object(option: str, file: IO[str]) -> dict[str, Any]:
 
 
 def _content(option: str, file: IO[str]) -> tuple[str, bytes]:
-    """The option and the file's name, for messages, and the file's bytes."""
+    """The option and the file's name, for messages, and the file's bytes; closes the file."""
     place = f"{option}: {file.name!r}"
     # click opens files in the system's encoding: the bytes are behind that.
     binary = getattr(file, "buffer", None)
-    try:
-        return place, binary.read() if binary is not None else file.read().encode()
-    except OSError:
-        raise SettingsError([f"{place} cannot be read."]) from None
+    # click closes none if `--discover` fails; Meltano has Python warn of a file left open.
+    with file:
+        try:
+            return place, binary.read() if binary is not None else file.read().encode()
+        except OSError:
+            raise SettingsError([f"{place} cannot be read."]) from None
 
 
 def _json_object(place: str, content: bytes) -> dict[str, Any]:

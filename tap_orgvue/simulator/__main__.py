@@ -16,6 +16,8 @@ from tap_orgvue.simulator.scenarios import SCENARIOS, read_scenario, scenarios_h
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_HIGHEST_PORT = 65_535
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve in the foreground until Ctrl-C or SIGTERM.
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; that of the process without one.
 
     Returns:
-        The exit code: 0, or 1 when a port is taken or is none.
+        The exit code: 0, or 1 when a port cannot be used.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -36,20 +38,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, value in options.trouble:
             SCENARIOS[name].begin(orgvue, value)
     except KeyError as error:
-        parser.error(f"argument --trouble: there is no dataset {error}")
+        names = ", ".join(repr(dataset.name) for dataset in tenant.datasets)
+        parser.error(f"argument --trouble: there is no dataset {error}: choose from {names}")
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
         orgvue.start()
-    except (OSError, OverflowError) as error:
-        print(f"The simulator cannot start: {error}", file=sys.stderr)
+    except OSError as error:
+        ports = f"port {options.port}, files on port {options.files_port}"
+        print(f"The simulator cannot start on {ports}: {error.strerror}", file=sys.stderr)
         return 1
     print(json.dumps(orgvue.config, indent=2), flush=True)
     print(
         f"A small Orgvue serves {len(orgvue.tenant.datasets)} datasets on {orgvue.api_url}, "
         f"files on {orgvue.files_url}.\n"
-        "The JSON above is a config: save it as config.json, then in another terminal\n"
+        "Standard output has a config: save it as config.json, then in another terminal\n"
         "  tap-orgvue --config config.json --discover\n"
         "Stop with Ctrl-C.",
         file=sys.stderr,
@@ -68,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"kinds of trouble, each with its default value:\n{scenarios_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0, help="of the API (default: a free one)")
-    parser.add_argument("--files-port", type=int, default=0, help="of the file store (likewise)")
+    parser.add_argument("--port", type=_port, default=0, help="of the API (default: a free one)")
+    parser.add_argument("--files-port", type=_port, default=0, help="of the file store (likewise)")
     parser.add_argument(
         "--people",
         type=_at_least_0(int),
@@ -105,10 +109,17 @@ def _at_least_0(kind: type[int | float]) -> Callable[[str], float]:
         except ValueError:
             number = kind(-1)
         if number < 0 or not math.isfinite(number):
-            raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0")
+            number_in_words = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is no {number_in_words} of at least 0")
         return number
 
     return read
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, from 0 to {_HIGHEST_PORT}")
+    return int(text)
 
 
 def _scenario(text: str) -> tuple[str, str]:

@@ -20,8 +20,8 @@ class Scenario:
     """A kind of trouble.
 
     Attributes:
-        value: What the value is: `share` (0 to 1), `number` (above 0), or `dataset` (a name or an
-            id).
+        value: What the value is: `share` (0 to 1), `number` (above 0), `count` (whole, above 0), or
+            `dataset` (a name or an id).
         default: The value without one; empty where one has to be given.
         text: What happens, beginning with what the value is.
         begin: Orders it.
@@ -59,11 +59,11 @@ def _drip(orgvue: Orgvue, rate: str) -> None:
 
 
 def _pages(orgvue: Orgvue, rows: str) -> None:
-    orgvue.page_rows = max(1, int(float(rows)))
+    orgvue.page_rows = int(rows)
 
 
 def _quota(orgvue: Orgvue, requests: str) -> None:
-    orgvue.daily_quota = int(float(requests))
+    orgvue.daily_quota = int(requests)
 
 
 def _errors(orgvue: Orgvue, dataset: str) -> None:
@@ -91,11 +91,18 @@ SCENARIOS: Mapping[str, Scenario] = {
         "number", "30", "seconds that jobs run; large exports take one", _slow_job
     ),
     "drip": Scenario("number", "20000", "bytes a second at which bodies are sent", _drip),
-    "pages": Scenario("number", "500", "rows of each page of an export", _pages),
-    "quota": Scenario("number", "20", "requests in all, more are refused with 42902", _quota),
+    "pages": Scenario("count", "500", "rows of each page of a list or an export", _pages),
+    "quota": Scenario("count", "20", "requests in all, more are refused with 42902", _quota),
     "errors": Scenario("dataset", "", "dataset whose exports hold errors beside rows", _errors),
     "broken": Scenario("dataset", "", "dataset that answers every request with 500", _broken),
     "forbidden": Scenario("dataset", "", "dataset that the user may not read", _forbidden),
+}
+
+
+_NUMBERS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
+    "share": ("a share above 0, up to 1", lambda text: 0 < float(text) <= 1),
+    "number": ("a number above 0", lambda text: 0 < float(text) < float("inf")),
+    "count": ("a whole number above 0", lambda text: int(text) > 0),
 }
 
 
@@ -117,14 +124,13 @@ def read_scenario(text: str) -> tuple[str, str]:
         if not value:
             raise ValueError(f"{name} takes a dataset's name or id: {name}=NAME")
         return name, value
-    limit = 1.0 if scenario.value == "share" else float("inf")
+    wanted, fits = _NUMBERS[scenario.value]
     try:
-        is_fine = 0 < float(value) <= limit and float(value) < float("inf")
+        is_fine = fits(value)
     except ValueError:
         is_fine = False
     if not is_fine:
-        above = "a share above 0, up to 1" if limit == 1 else "a number above 0"
-        raise ValueError(f"{name} takes {above}, not {value!r}")
+        raise ValueError(f"{name} takes {wanted}, not {value!r}")
     return name, value
 
 

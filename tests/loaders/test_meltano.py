@@ -174,11 +174,11 @@ def test_the_taps_exit_code_is_in_meltanos_log(
     assert "returned 4 with stderr" in done.stderr
 
 
-@pytest.mark.parametrize("value", ["false", False])
-def test_a_choice_is_a_boolean(
+@pytest.mark.parametrize("value", ["no", False])
+def test_what_is_on_can_be_switched_off(
     project: Project, orgvue: Orgvue, tmp_path: Path, value: Any
 ) -> None:
-    """A switch that Meltano offers as a choice is read as the boolean that it is."""
+    """A project switches off what is on by default by a word or by a boolean."""
     project.configure(config={"include_calculations": value}, select=["people.*"])
     project.run(orgvue, "target-jsonl", TARGET_JSONL_DESTINATION_PATH=str(tmp_path))
     assert {request.route for request in orgvue.requests_to("items")} == {"items"}

@@ -44,8 +44,9 @@ PAGES = {
 
 NO_DEFAULT = "none"
 
-CHOICES = {"include_calculations", "rescue_data"}
-"""Booleans that meltano.yml offers as a choice: Meltano makes any other word false, in silence."""
+TRUE_BY_DEFAULT = {"include_calculations", "rescue_data"}
+"""Booleans that are strings in meltano.yml, so that the tap reads them: Meltano makes any word that
+it does not know false, in silence."""
 
 COMPUTED_DEFAULTS = {"user_agent": "`tap-orgvue/` and the version"}
 """Defaults that are not the same in each version, in words."""
@@ -86,8 +87,8 @@ class Setting:
 
 def meltano_form(setting: Setting) -> tuple[str, tuple[Any, ...], Any]:
     """Kind, options and default of a setting as meltano.yml has them."""
-    if setting.name in CHOICES:
-        return "options", ("true", True, "false", False), json.dumps(setting.default)
+    if setting.name in TRUE_BY_DEFAULT:
+        return "string", (), setting.default
     default = None if setting.name in COMPUTED_DEFAULTS else setting.default
     return setting.kind, setting.options, default
 
@@ -342,8 +343,10 @@ def plugin_definition() -> str:
     """The text of `meltano/tap-orgvue.yml`."""
     project = YAML(typ="safe").load(MELTANO_YML.read_text(encoding="utf-8"))
     (plugin,) = project["plugins"]["extractors"]
-    found = re.findall(r'^(\w+) = "(https://[^"]+)"$', PYPROJECT.read_text("utf-8"), re.MULTILINE)
-    return definition(plugin, dict(found))
+    pyproject = PYPROJECT.read_text(encoding="utf-8")
+    urls = re.findall(r'^(\w+) = "(https://[^"]+)"$', pyproject, re.MULTILINE)
+    pythons = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', pyproject)
+    return definition(plugin, dict(urls), pythons)
 
 
 if __name__ == "__main__":

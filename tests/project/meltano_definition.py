@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = ROOT / "meltano" / "tap-orgvue.yml"
@@ -49,12 +50,13 @@ need a `MELTANO_SYS_DIR_ROOT` each.
 """
 
 
-def definition(plugin: dict[str, Any], urls: dict[str, str]) -> str:
+def definition(plugin: dict[str, Any], urls: dict[str, str], pythons: list[str]) -> str:
     """The definition as YAML.
 
     Args:
         plugin: The extractor as `meltano.yml` has it.
         urls: The project's URLs, by label, as pyproject.toml has them.
+        pythons: The versions of Python, as pyproject.toml has them.
     """
     whole = {
         "name": plugin["name"],
@@ -69,28 +71,28 @@ def definition(plugin: dict[str, Any], urls: dict[str, str]) -> str:
         "logo_url": "/assets/logos/extractors/orgvue.png",
         "keywords": ["api", "hr", "meltano_sdk", "org_design", "workforce_planning"],
         "maintenance_status": "active",
+        # The hub rates its plugins itself.
+        "quality": "unknown",
+        "supported_python_versions": pythons,
+        "log_parser": "singer-sdk",
         # The checkout beside the project, as long as no package index has the tap.
         "pip_url": "${MELTANO_PROJECT_ROOT}/../tap-orgvue",
         "executable": plugin["executable"],
         "capabilities": plugin["capabilities"],
         "settings_group_validation": plugin["settings_group_validation"],
-        "settings": [_setting(each) for each in plugin["settings"]],
-        "prereq": PREREQ,
-        "settings_preamble": PREAMBLE,
-        "next_steps": NEXT_STEPS,
-        "usage": USAGE,
+        "settings": [_in_order(each) for each in plugin["settings"]],
+        "prereq": LiteralScalarString(PREREQ),
+        "settings_preamble": LiteralScalarString(PREAMBLE),
+        "next_steps": LiteralScalarString(NEXT_STEPS),
+        "usage": LiteralScalarString(USAGE),
     }
     text = io.StringIO()
     yaml = YAML()
     yaml.width = 100
-    yaml.dump(whole, text)
+    yaml.dump(_in_order(whole), text)
     return HEAD + text.getvalue()
 
 
-def _setting(listed: dict[str, Any]) -> dict[str, Any]:
-    """A setting as the hub has it: the options of a choice are texts."""
-    setting = dict(listed)
-    if "options" in setting:
-        texts = [each for each in setting["options"] if isinstance(each["value"], str)]
-        setting["options"] = [dict(each) for each in texts]
-    return setting
+def _in_order(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A mapping by its keys, as the hub's linter asks."""
+    return dict(sorted(mapping.items()))

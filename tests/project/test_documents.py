@@ -59,6 +59,26 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("export ")]
 
 
+HUB_REQUIRES = {"name", "namespace", "variant", "quality"}
+"""Members of a plugin definition that Meltano's hub requires."""
+
+HUB_ALLOWS = {
+    *("label", "description", "docs", "repo", "logo_url", "domain_url", "keywords", "definition"),
+    *("pip_url", "executable", "python", "supported_python_versions", "log_parser", "commands"),
+    *("capabilities", "settings", "settings_group_validation", "select", "metadata", "schema"),
+    *("maintenance_status", "hidden", "requires"),
+    *("prereq", "next_steps", "settings_preamble", "usage"),
+}
+"""Those that it takes of an extractor beside them; it refuses all others."""
+
+HUB_SETTING = {
+    *("name", "aliases", "label", "value", "placeholder", "kind", "description", "tooltip"),
+    *("documentation", "docs", "env", "options", "oauth", "hidden", "sensitive"),
+    *("value_processor", "value_post_processor"),
+}
+"""Those that it takes of a setting."""
+
+
 @cache
 def project() -> dict[str, Any]:
     """The `meltano.yml` that is shipped."""
@@ -91,16 +111,21 @@ def test_the_plugin_definition_is_up_to_date() -> None:
 
 
 def test_the_plugin_definition_has_the_form_of_the_hub() -> None:
-    """Every setting has kind, label and description; a choice has options, all of them texts."""
+    """The hub's checks hold: its members and no other, in order; a choice has options of text."""
     told = YAML(typ="safe").load(DEFINITION.read_text(encoding="utf-8"))
-    assert {"name", "namespace", "variant", "label", "pip_url", "repo", "usage"} <= told.keys()
+    assert HUB_REQUIRES <= told.keys() <= HUB_REQUIRES | HUB_ALLOWS
+    ours = {"repo", "pip_url", "logo_url", "domain_url", "keywords", "prereq", "usage"}
+    assert ours < told.keys()
+    assert list(told) == sorted(told)
     assert told["maintenance_status"] in {"active", "beta", "development", "inactive", "unknown"}
+    assert told["quality"] in {"gold", "silver", "bronze", "unknown"}
     assert "structured-logging" in told["capabilities"]
     for setting in told["settings"]:
-        assert {"name", "kind", "label", "description"} <= setting.keys()
-        options = [option["value"] for option in setting.get("options", ())]
+        assert {"name", "kind", "label", "description"} <= setting.keys() <= HUB_SETTING
+        assert list(setting) == sorted(setting)
+        options = setting.get("options", ())
         assert bool(options) == (setting["kind"] == "options")
-        assert all(isinstance(option, str) for option in options)
+        assert all(isinstance(text, str) for option in options for text in option.values())
     known = {setting["name"] for setting in told["settings"]}
     assert all(set(group) <= known for group in told["settings_group_validation"])
 
@@ -247,9 +272,12 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
 
 
 def test_the_site_builds(tmp_path: Path) -> None:
-    """The documentation becomes a site, without a broken link or a page that nothing leads to."""
+    """The documentation becomes a site: no link is broken, no page loads from another host."""
     words = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-E", "--keep-going"]
     folders = ["-d", str(tmp_path / "doctrees"), str(DOCS), str(tmp_path / "site")]
     done = subprocess.run([*words, *folders], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "settings.html").exists()
+    pages = {page.stem: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
+    assert "settings" in pages
+    foreign = re.compile(r'<(?:link|script|img)\b[^>]*(?:href|src)="(?:https?:)?//')
+    assert [name for name, text in pages.items() if foreign.search(text)] == []

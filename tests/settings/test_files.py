@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,15 @@ def test_files_are_in_utf_8(bom: bytes, tmp_path: Path) -> None:
     assert read_config(str(path)) == read
     assert read_json_object("catalog", opened(content)) == read
     assert read_last_json_object("state", opened(content)) == read
+
+
+@pytest.mark.parametrize("content", [b"{}", b"", b"\xff"])
+def test_files_are_closed(content: bytes) -> None:
+    """Read or refused: Meltano has Python warn of each file that is left open."""
+    file = opened(content)
+    with suppress(SettingsError):
+        read_last_json_object("state", file)
+    assert file.closed
 
 
 @pytest.mark.parametrize(
