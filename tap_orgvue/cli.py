@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tap_orgvue.exit_codes import ExitCode, exit_code_of, reason_of
 from tap_orgvue.reporting.error_report import error_report
 from tap_orgvue.reporting.recorder import Ending
-from tap_orgvue.run_recording import clean
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
@@ -90,7 +89,7 @@ def _conclude(error: BaseException) -> None:
     for number in ending_signals():
         signal.signal(number, end_if_impatient)
     try:
-        recorder.conclude(ending, TapOrgvue.logger, clean)
+        recorder.conclude(ending, TapOrgvue.logger)
     except Exception as unexpected:  # noqa: BLE001 - a report changes no exit code
         TapOrgvue.logger.debug("The report of the run failed.", exc_info=True)
         TapOrgvue.logger.error(

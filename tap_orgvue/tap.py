@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
+from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.run_report import Status
-from tap_orgvue.run_recording import report_settings
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
@@ -99,7 +99,7 @@ class TapOrgvue(TapCommand):
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         if self.recorder is not None:
-            self.recorder.settings = report_settings(self.settings)
+            self.recorder.settings = ReportSettings.of(self.settings)
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog

@@ -14,8 +14,8 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.pages.after_run import after_run
 from tap_orgvue.reporting.live_display import LiveDisplay
 from tap_orgvue.reporting.recorder import RunRecorder
+from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.watching import watch
-from tap_orgvue.run_recording import given_report_settings
 from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
@@ -115,7 +115,7 @@ class TapCommand(IsolatingTap):
             return
         cls.print_version(print_fn=cls.logger.info)
         cls.recorder = RunRecorder(after_report=after_run)
-        cls.recorder.settings = given_report_settings(
+        cls.recorder.settings = ReportSettings.from_config(
             config.config if config else None,
             SETTINGS_SCHEMA,
             parse_env=bool(config and config.parse_env),

@@ -8,6 +8,7 @@ import msgspec
 
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
+from tap_orgvue.orgvue.addresses import tenant_key
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.reporting.journal import Journal
 from tap_orgvue.reporting.outcomes import Outcomes
@@ -16,7 +17,6 @@ from tap_orgvue.streams.dataset_names import DatasetNames
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
 from tap_orgvue.streams.prefetch import Prefetcher
-from tap_orgvue.streams.state import tenant_key
 
 if TYPE_CHECKING:
     import logging

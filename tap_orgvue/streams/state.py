@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.urls import is_loopback, origin_of
 from tap_orgvue.schema.known_properties import KnownProperties
 from tap_orgvue.schema.ownership import ColumnOwners
 from tap_orgvue.timestamps import format_instant, parse_instant
@@ -43,7 +42,6 @@ SHAPING_SETTINGS = (
 """The SDK's own settings that change what a loader gets of a row."""
 
 _DIGEST_LENGTH = 12
-_HTTPS_PORT = 443
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -234,17 +232,6 @@ class StreamState(msgspec.Struct):
         """Keep the cache key and the fingerprint of a complete export."""
         self.cache_key, self.fingerprint = cache_key, fingerprint
         self.exported_at = datetime.now(timezone.utc)
-
-
-def tenant_key(api_url: str, tenant_id: str) -> str:
-    """A tenant as the state names it: server and tenant id.
-
-    A loopback server's name and port do not count: a simulator has another port each time.
-    """
-    _, host, port = origin_of(api_url)
-    if is_loopback(host):
-        return tenant_id
-    return f"{host}/{tenant_id}" if port == _HTTPS_PORT else f"{host}:{port}/{tenant_id}"
 
 
 def fingerprint_of(*parts: object) -> str:
