@@ -10,7 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
-from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.exports.progress import UNWATCHED
 from tap_orgvue.orgvue.deadlines import earliest
 from tap_orgvue.orgvue.error_body import error_entries, one_line
 from tap_orgvue.orgvue.errors import (
@@ -143,7 +143,7 @@ class ExportJobs:
         self,
         request: requests.PreparedRequest,
         dataset_id: str | None = None,
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
@@ -153,7 +153,7 @@ class ExportJobs:
         Args:
             request: The synchronous export's request.
             dataset_id: The dataset, to count the requests for.
-            progress: Told how far the job is.
+            progress: Receives the progress of the job.
 
         Raises:
             JobFailed: The job failed or its result was lost too often, Orgvue refused it by a
@@ -174,7 +174,7 @@ class ExportJobs:
         request: requests.PreparedRequest,
         dataset_id: str | None,
         read: Callable[[requests.Response, RequestInfo], T],
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> tuple[T, JobTicket]:
         """Run a job as `fetch` does, and read its result in another way.
 
@@ -182,7 +182,7 @@ class ExportJobs:
             request: A synchronous export's request.
             dataset_id: The dataset, for the count of requests.
             read: Reads the response with the result; called again after a broken connection.
-            progress: Told how far the job is.
+            progress: Receives the progress of the job.
 
         Returns:
             What was read, and the completed ticket.

@@ -2,7 +2,7 @@
 
 The tree::
 
-    OrgvueError                  end this stream, tell the user
+    OrgvueError                  end this stream, show the message
     ├── Refusal                  Orgvue responded with an error status
     │   ├── TenantRefusal        ... that every other request would get too: end the run
     │   │   └── TenantUnknown    ... because the tenant is wrong, or not the token's
