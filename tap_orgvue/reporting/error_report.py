@@ -21,12 +21,12 @@ def error_report(error: BaseException, message: str) -> ErrorReport:
     """Describe an error.
 
     Args:
-        error: The error; its explicit causes are looked at, too.
-        message: What the log says of it; ids of rows are left out.
+        error: The error; codes, status and trace id may come from one of its explicit causes.
+        message: Its message in the log; ids of rows are removed.
     """
     causes = list(_causes(error))
     refusal = next((each for each in causes if isinstance(each, Refusal)), None)
-    # An error of a stream wraps that of the request: the latter says more.
+    # A stream's error wraps the request's error, which is more specific.
     kind = next((each for each in reversed(causes) if type(each) is not OrgvueError), error)
     return ErrorReport(
         type=type(kind).__name__,
@@ -49,6 +49,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _may_succeed_later(error: BaseException) -> bool:
     if not isinstance(error, Exception):
-        # A signal says nothing of the stream.
+        # A signal has no cause in the stream.
         return True
     return isinstance(error, OrgvueError) and (error.retryable or error.remedy is Remedy.LATER)

@@ -1,4 +1,4 @@
-"""Records a run from its begin, and tells of it at its end: the run report, and the last line."""
+"""Records a run from its beginning; at its end writes the run report and logs the totals."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _MEMBERS = frozenset(
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a run ends.
+    """The end of a run.
 
     Attributes:
         exit_code: The exit code of the process.
         reason: The reason, as `RunReport` has it.
-        error: What ended it; None if nothing did.
+        error: The error that ended it; None without one.
     """
 
     exit_code: int
@@ -60,7 +60,7 @@ class RunRecorder:
     """Records one run.
 
     Attributes:
-        settings: What the report depends on; set once it is known.
+        settings: The report's settings; set once they are read.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class RunRecorder:
         self._client: Client | None = None
 
     def watch(self, journal: Journal, outcomes: Outcomes, client: Client) -> None:
-        """Take what the run is recorded in."""
+        """Take the run's journal, outcomes and client, once they exist."""
         self._journal, self._outcomes, self._client = journal, outcomes, client
 
     def conclude(self, ending: Ending, logger: logging.Logger) -> None:
         """Write the report, and log the totals as the last line of level INFO.
 
         Args:
-            ending: How the run ends.
+            ending: The end of the run.
             logger: The tap's.
         """
         report, requests = self._report(ending)

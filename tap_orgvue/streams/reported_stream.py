@@ -12,10 +12,14 @@ from typing_extensions import override
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.records.filled_columns import FilledColumns
 from tap_orgvue.reporting.journal import Stage
-from tap_orgvue.reporting.run_report import Change, Replication, Status
-from tap_orgvue.streams.changes import (
+from tap_orgvue.reporting.run_report import (
     COLUMN_EMPTIED,
     DATASET_RENAMED,
+    Change,
+    Replication,
+    Status,
+)
+from tap_orgvue.streams.changes import (
     SeenProperties,
     describe,
     property_changes,
