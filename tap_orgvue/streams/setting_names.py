@@ -1,4 +1,4 @@
-"""Settings that name a stream, a dataset, a property or a pattern: does it exist?"""
+"""Checks that the streams, datasets and properties exist that settings name."""
 
 from __future__ import annotations
 
