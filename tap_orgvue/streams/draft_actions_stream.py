@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 _ALIKE = 8
-"""Layers that fail alike, from the first on, until no other one is requested."""
+"""So many equal failures, from the first layer on, stop the requests for further layers."""
 
 
 class DraftActionsStream(DraftStream):
@@ -115,18 +115,22 @@ class DraftActionsStream(DraftStream):
 
     @override
     def prepare(self) -> bool:
-        """Say what does not apply here."""
+        """Warn of a setting that does not apply to drafts."""
         if self._source.settings.skip_unchanged:
             self.logger.warning(
-                "skip_unchanged: Orgvue tells no cache key of a draft, so that it does not apply "
-                "to '%s', which is read completely in every run.",
+                "skip_unchanged: does not apply to '%s', which is read completely in every run: a "
+                "draft has no cache key.",
                 self.name,
             )
         return True
 
     @override
     def rows(self) -> Iterator[Record]:
-        """The changes of all layers; those that cannot be read are told at the end."""
+        """The changes of all layers.
+
+        Raises:
+            OrgvueError: After the last readable layer, with the faults of all others.
+        """
         selection = self._selection()
         faults, remedies = self._faults(selection), []
         first: OrgvueError | None = None
@@ -155,7 +159,7 @@ class DraftActionsStream(DraftStream):
 
     @override
     def check(self) -> None:
-        """Also that it is known which values of the drafts may be sent."""
+        """Raise also what prevents a decision which values of the drafts may be sent."""
         super().check()
         for draft in self._drafts.selection(self.name).sent:
             try:
@@ -166,7 +170,7 @@ class DraftActionsStream(DraftStream):
 
     @override
     def _faults(self, selection: DraftSelection) -> list[str]:
-        """Also why layers may be missing."""
+        """Why rows may be missing, by the list and by the layers; a sentence each."""
         more = [f"Draft {draft} {draft.fault}." for draft in selection.sent if draft.fault]
         return [*super()._faults(selection), *more]
 
@@ -210,12 +214,12 @@ class DraftActionsStream(DraftStream):
 
     @override
     def finish(self) -> None:
-        """Keep what is protected, beside what each stream of drafts keeps."""
+        """Keep the protected properties in the state, and all that each stream of drafts keeps."""
         self._state.protected = self._drafts.datasets.protections(self._state.protected)
         super().finish()
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:
-    """Equal for errors of one cause: their type, status and codes."""
+    """The type, status and codes of an error: equal for errors of one cause."""
     refusal = error if isinstance(error, Refusal) else None
     return type(error), refusal and (refusal.status, refusal.codes)

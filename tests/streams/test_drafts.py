@@ -693,7 +693,7 @@ def test_a_dataset_that_had_the_name_before() -> None:
         found["tap_stream_id"] = found["stream"] = DRAFTS
         run = sync(orgvue.config, catalog)
         assert len(run.records[DRAFTS]) == 2
-        with pytest.raises(SettingsError, match="Give the dataset another one"):
+        with pytest.raises(SettingsError, match="Give the dataset another name"):
             sync(with_drafts(orgvue), catalog)
 
 
