@@ -1,4 +1,4 @@
-"""What a check found, for programs: the JSON document of `--test --format json`.
+"""The form of a check's report: the JSON document of `--test --format json`.
 
 Its form is versioned: a member may be added in a version, none is renamed, removed or changed.
 """
@@ -32,7 +32,7 @@ class Access(str, Enum):
 
 
 class Result(str, Enum):
-    """What an assumption turned out to be."""
+    """The finding on an assumption."""
 
     HELD = "held"
     DID_NOT_HOLD = "did_not_hold"
@@ -48,7 +48,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with one stream."""
+    """The plan for one stream."""
 
     stream: Annotated[str, Meta(description="The stream's name.")]
     dataset_id: Annotated[str | None, Meta(description="None for the tap's own streams.")] = None
@@ -102,12 +102,12 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DraftPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with one draft that the setting `drafts` matches."""
+    """The plan for one draft that the setting `drafts` matches."""
 
     draft_id: Annotated[str, Meta(description="Orgvue's id.")]
-    name: Annotated[str, Meta(description="Empty if Orgvue tells none.")] = ""
+    name: Annotated[str, Meta(description="Empty if Orgvue lists none.")] = ""
     dataset_id: Annotated[
-        str | None, Meta(description="The dataset it is based on; None if Orgvue does not tell.")
+        str | None, Meta(description="The dataset it is based on; None if Orgvue names none.")
     ] = None
     layers: Annotated[Sequence[str], Meta(description="The keys of its layers.")] = ()
     sent: Annotated[bool, Meta(description="True if the run would send it.")] = True
@@ -115,7 +115,7 @@ class DraftPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DraftsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with drafts; no change of any draft was requested for it."""
+    """The plan for drafts; no change of a draft was requested for it."""
 
     listed: Annotated[int, Meta(ge=0, description="Drafts that the tenant lists.")] = 0
     matched: Annotated[
@@ -138,7 +138,7 @@ class AssumptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found."""
+    """The report of a check."""
 
     version: Annotated[int, Meta(description="The version of this form.")] = CHECK_VERSION
     tap_version: Annotated[str, Meta(description="The version of the tap.")]
