@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_orgvue.dbt.writing import Written
 
 _DONE, _USAGE, _PERSON_NEEDED = 0, 2, 3
+"""As in `exit_codes`, which may not be imported here."""
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 _EPILOG = """\
