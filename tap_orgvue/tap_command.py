@@ -1,4 +1,4 @@
-"""The tap's command line: what the SDK's options do, and `--test`."""
+"""The options of the tap's command line, as click callbacks: `--discover`, `--test`, a sync."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class StreamsFailed(OrgvueError):
     """
 
     def __init__(self, failed: Mapping[str, Exception], count: int) -> None:
-        """Sum the failures up.
+        """Make the lines.
 
         Args:
             failed: Stream name to its error.
-            count: The number of streams that should have been sent.
+            count: The number of streams that were to be sent.
         """
         self.lines = [
             f"{len(failed)} of {count} streams failed:",
@@ -71,7 +71,7 @@ class StreamsFailed(OrgvueError):
 
 
 class TapCommand(IsolatingTap):
-    """A tap's command line; `tap.TapOrgvue` is the tap.
+    """A tap with the command line of this tap; `tap.TapOrgvue` completes it.
 
     Attributes:
         settings: The run's settings.
@@ -101,14 +101,14 @@ class TapCommand(IsolatingTap):
         """Run the tap: sync what the catalog selects, each stream for itself.
 
         Args:
-            about: Show what the tap can do instead.
-            about_format: In which form.
-            config: What the SDK read of the settings.
-            state: Where the last run left off.
-            catalog: What to sync; everything when there is none.
+            about: True to print the tap's settings and capabilities instead.
+            about_format: `json` or `markdown`; plain text by default.
+            config: The settings as the SDK read them.
+            state: The state of the last run.
+            catalog: The catalog; everything is synced without one.
 
         Raises:
-            OrgvueError: Naming each stream that failed and why.
+            StreamsFailed: Streams failed; the others are complete.
         """
         if about:
             cls.print_about(about_format)
@@ -186,7 +186,7 @@ class TapCommand(IsolatingTap):
         """Take the option `--config`.
 
         Raises:
-            SettingsError: A file is not there, or no JSON object.
+            SettingsError: A file cannot be read, or is no JSON object.
         """
         # Each file once: it may be a pipe.
         files = [path for path in value if path != _ENVIRONMENT]
@@ -220,7 +220,7 @@ class TapCommand(IsolatingTap):
 
     @classmethod
     def _check(cls, given: Mapping[str, Any], *, as_json: bool) -> int:
-        """Check what a run with these options needs and would do.
+        """Check the connection and the plan of a run with these options.
 
         Args:
             given: The command line: config, catalog, state.
@@ -250,10 +250,10 @@ class TapCommand(IsolatingTap):
             as_json=as_json,
         )
 
-    # -- what the tap itself adds
+    # -- provided by the tap itself
 
     def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
-        """Read the tenant through these, or as the settings say."""
+        """Read the tenant through these; by default by the settings."""
         raise NotImplementedError
 
     def selected_streams(self) -> list[Stream]:
@@ -261,15 +261,15 @@ class TapCommand(IsolatingTap):
         raise NotImplementedError
 
     def check_patterns(self) -> None:
-        """Check that each property that is named for protection exists."""
+        """Check that each property exists that a setting names for protection."""
         raise NotImplementedError
 
     @contextmanager
     def watched(self, *, sends_records: bool) -> Iterator[None]:
-        """Tell how far the run is: live on a terminal, else by lines of the log.
+        """The context of a run whose progress is shown: live on a terminal, else by log lines.
 
         Args:
-            sends_records: False if nothing is written to standard output meanwhile.
+            sends_records: False if nothing is written to standard output.
         """
         watcher = watch(
             self.source.journal,
@@ -287,10 +287,10 @@ class TapCommand(IsolatingTap):
 
     @override
     def abandon(self) -> None:
-        """Leave no display on the terminal."""
+        """Remove the live display from the terminal."""
         if self._display is not None:
             self._display.abandon()
 
     def close(self) -> None:
-        """End what is under way."""
+        """Stop all requests, and free the disk."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A catalog as it is given, checked as far as the SDK does not: it takes what it misreads."""
+"""Checks the user's catalog for mistakes that the SDK does not notice."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ADVICE = "`tap-orgvue --discover` writes a catalog of this tenant."
 
 
 def checked_catalog(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a catalog, and settle each stream's replication.
+    """Check a catalog, and copy each stream's replication from its metadata to the stream itself.
 
-    Singer has it in the stream's metadata (`replication-method`, `replication-key`), older tools
-    on the stream itself; the SDK ignores the first. The metadata wins.
+    Singer has it in the metadata (`replication-method`, `replication-key`), older tools on the
+    stream; the SDK ignores the metadata. The metadata wins.
 
     Returns:
-        The catalog, with replication on each stream itself.
+        The catalog, with `replication_method` and `replication_key` on each stream.
 
     Raises:
-        SettingsError: It is no catalog, or one with contradictions; a line for each of them.
+        SettingsError: It is no catalog, or contradicts itself; a line for each mistake.
     """
     mistakes = list(_mistakes_of_form(document))
     if mistakes:
@@ -94,7 +94,7 @@ def _root(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_selected(entry: Mapping[str, Any]) -> bool:
-    """True if the stream is selected; without any metadata it is, as the SDK has it."""
+    """True if the stream is selected; without any metadata it is, as for the SDK."""
     root = _root(entry)
     said = [root.get(name) for name in ("selected", "selected-by-default")]
     return bool(next((each for each in said if each is not None), not root))
