@@ -1,7 +1,7 @@
-"""The models that say who is who: people, positions, assignments, org_nodes.
+"""The models people, positions, assignments and org_nodes.
 
-They give a tenant's columns the names by which all models behind them know these. Those behind
-them are therefore the same for every tenant.
+They rename a tenant's columns to fixed names. All models that read them are the same for every
+tenant.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def nodes_model(tree: Table) -> str:
 
 
 def assignments_model(roles: Roles) -> str:
-    """The SQL of the model `assignments`, over links, or over people alone where there are none."""
+    """The SQL of the model `assignments`: from links, or only from people if there are none."""
     if not roles.has_links or roles.links is None:
         return (
             "-- The active people, one whole each: there is no dataset of links to positions.\n"
@@ -148,7 +148,7 @@ def assignments_model(roles: Roles) -> str:
 
 
 def headcount_dimensions(roles: Roles) -> list[str]:
-    """Columns of `assignments` to look at headcount by, those of positions first."""
+    """The columns of `assignments` to count headcount by, those of positions first."""
     found = []
     if roles.has_links and roles.positions:
         names = prefixed(roles.positions, "position", POSITION)
@@ -211,7 +211,7 @@ def _allocation(column: TableColumn | None) -> tuple[str, str]:
 
 
 def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableColumn, str]:
-    """The names of a table's columns in the models behind: with a prefix, each another one."""
+    """Column to its name in the models that read it: with a prefix, and unique."""
     used = {*taken}
     names = {}
     for column in table.columns:
@@ -226,7 +226,7 @@ def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableCol
 def _others(
     table: Table, prefix: str, taken: Sequence[TableColumn | None], reserved: Collection[str]
 ) -> Columns:
-    """All other columns, to look at headcount by."""
+    """All other columns, to count headcount by."""
     return [
         (f"{column.name} as {name}", "")
         for column, name in prefixed(table, prefix, reserved).items()
@@ -238,12 +238,12 @@ def _numbered(table: Table, key: str, order: str) -> str:
     return _NUMBERED.format(key=key, order=order, model=table.model)
 
 
-def _model(told: str, table: Table, columns: Columns, key: TableColumn | None = None) -> str:
+def _model(comment: str, table: Table, columns: Columns, key: TableColumn | None = None) -> str:
     key = key or _key(table)
     order = ", ".join(column.name for column in table.key_columns) or key.name
     return "\n".join(
         [
-            f"-- {told}",
+            f"-- {comment}",
             _numbered(table, key.name, order),
             "select",
             *select_list(columns),

@@ -87,21 +87,25 @@ def _is_list_of_texts(names: Any) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
-def _root(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The stream's own metadata, whose breadcrumb is empty."""
+def root_metadata(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of a stream itself, whose breadcrumb is empty.
+
+    Args:
+        entry: The stream in a catalog whose form is checked.
+    """
     found = [item["metadata"] for item in entry.get("metadata", ()) if not item["breadcrumb"]]
     return found[-1] if found else {}
 
 
 def _is_selected(entry: Mapping[str, Any]) -> bool:
     """True if the stream is selected; without any metadata it is, as for the SDK."""
-    root = _root(entry)
+    root = root_metadata(entry)
     said = [root.get(name) for name in ("selected", "selected-by-default")]
     return bool(next((each for each in said if each is not None), not root))
 
 
 def _with_replication(entry: Mapping[str, Any]) -> dict[str, Any]:
-    root = _root(entry)
+    root = root_metadata(entry)
     settled = {
         name: root[name.replace("_", "-")]
         for name in ("replication_method", "replication_key")
@@ -133,7 +137,7 @@ def _mistakes_of_keys(entry: Mapping[str, Any]) -> Iterator[str]:
     elif method == INCREMENTAL and entry["tap_stream_id"] in RESERVED_STREAMS:
         yield f"it is always read whole; set its replication method to {FULL_TABLE}."
     columns = entry["schema"].get("properties", {})
-    keys = entry.get("key_properties") or _root(entry).get("table-key-properties") or []
+    keys = entry.get("key_properties") or root_metadata(entry).get("table-key-properties") or []
     for name in keys:
         if name not in columns:
             yield f"its key names {name!r}, which is no column of it."
