@@ -48,7 +48,7 @@ class ExportFetcher:
         """Request nothing yet.
 
         Args:
-            client: The tenant; its logger is told of each change of delivery and its cause, at
+            client: The tenant; its logger logs each change of delivery and its cause, at
                 INFO, or as a warning if the host of finished exports is out of reach.
             mode: The deliveries that may be tried.
             job_timeout: Seconds for an export by job as a whole, its download included.

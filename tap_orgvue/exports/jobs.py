@@ -77,7 +77,7 @@ class JobTicket(msgspec.Struct, frozen=True):
         status: One of the documented states.
         ticket_url: Presigned URL of the next ticket, or None. A secret.
         result_url: Presigned URL of the result; None until the job is completed. A secret.
-        trace_id: What Orgvue's support asks for; may be empty.
+        trace_id: The id that Orgvue's support needs; may be empty.
         errors: Orgvue's words in a failed ticket, or in a completed one whose result lacks rows;
             empty without any.
     """
@@ -124,7 +124,7 @@ class ExportJobs:
     """Runs export jobs for one tenant. Thread safe."""
 
     _alternative = ", or set `export_mode` to `paged`"
-    """What helps where the file host cannot be reached, in words."""
+    """The remedy for an unreachable file host, in words."""
 
     def __init__(self, client: Client, *, timeout: float, temp_dir: str | None) -> None:
         """Request nothing yet.

@@ -1,4 +1,4 @@
-"""What can go wrong between the tap and Orgvue, sorted by what the catcher should do.
+"""The errors of requests to Orgvue, sorted by what the catcher should do.
 
 The tree::
 
@@ -17,7 +17,7 @@ The tree::
     ├── RequestLimitReached      the user's own limit of requests: end the run
     ├── RetryAfterTooLong        Orgvue asks for a longer wait than the user allows: end the run
     ├── DeadlineExceeded         no time is left: of the client, or of the caller's operation
-    └── Misconfigured            a setting, a catalog or a state asks for something impossible
+    └── Misconfigured            a setting, a catalog or a state is impossible to follow
 
 The first argument of each is the whole message, without query strings and cell values.
 Codes and their meaning: Orgvue's public API guide, "Errors".
@@ -99,7 +99,7 @@ class OrgvueError(Exception):
 
 
 class Misconfigured(OrgvueError):
-    """A setting, a catalog or a state asks for something impossible."""
+    """A setting, a catalog or a state is impossible to follow."""
 
     remedy = Remedy.PERSON
 
@@ -220,7 +220,7 @@ class Refusal(OrgvueError):
         request: The refused request.
         status: HTTP status.
         entries: The error body's `errors`; may be empty.
-        trace_id: `X-Amzn-Trace-Id`, which Orgvue's support asks for; may be empty.
+        trace_id: `X-Amzn-Trace-Id`, which Orgvue's support needs; may be empty.
         retry_after: The `Retry-After` header as sent, or None.
         is_failed_job: True if the body is a job ticket in the failed state.
     """

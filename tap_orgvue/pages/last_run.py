@@ -1,4 +1,4 @@
-"""The last run at a glance: how it ended, what to do, what changed."""
+"""The last run at a glance: its end, the steps to take, the changes."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def failures(report: RunReport) -> list[StreamReport]:
 
 
 def rows_now(stream: StreamReport) -> int | None:
-    """Rows of a stream in a run; those of an unchanged dataset are those before."""
+    """The rows of a stream after a run; None if the run does not know them."""
     if stream.status is Status.SUCCEEDED:
         return stream.rows
     return stream.rows_before if stream.status is Status.UNCHANGED else None

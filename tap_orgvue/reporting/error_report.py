@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 _ROW_ID = re.compile(r"\(row (?!\d+ of)[^)]*\)")
-"""A row that a message names by its `_id`, which is the value of a cell."""
+"""A row in a message, named by its `_id`, which is a cell value."""
 
 
 def error_report(error: BaseException, message: str) -> ErrorReport:
