@@ -62,7 +62,7 @@ _OUTPUT = (
 EXPLAINED: Mapping[ExitCode, tuple[str, str]] = {
     ExitCode.DONE: ("Everything was done.", "Nothing."),
     ExitCode.UNEXPECTED: (
-        "Something unknown to the tap: a response in another form, or a mistake of its own.",
+        "Something unexpected happened: a response of unknown form, or a mistake of the tap.",
         "Report it with the last lines of the log. A retry does no harm.",
     ),
     ExitCode.USAGE: (

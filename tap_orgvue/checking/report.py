@@ -44,7 +44,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Annotated[str, Meta(description="The stage's name.")]
     status: Annotated[StageStatus, Meta(description="How it ended.")]
-    text: Annotated[str, Meta(description="What was found, or what is wrong and what to do.")] = ""
+    text: Annotated[str, Meta(description="The finding, or the error and its remedy.")] = ""
 
 
 class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     hashed: Annotated[
-        Sequence[str], Meta(description="Those of the columns whose values are hashed.")
+        Sequence[str], Meta(description="The sent columns whose values are hashed.")
     ] = ()
     deselected: Annotated[
         Sequence[str], Meta(description="Columns that the catalog deselects.")
@@ -121,8 +121,8 @@ class DraftsPlan(msgspec.Struct, frozen=True, kw_only=True):
     matched: Annotated[
         Sequence[DraftPlan],
         Meta(
-            description="Those that `drafts` matches, in two parts: "
-            "those that would be sent, then those that would not."
+            description="The drafts that `drafts` matches: first those that would be sent, then "
+            "those that would not."
         ),
     ] = ()
 
@@ -132,8 +132,8 @@ class AssumptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(description="As in docs/api-assumptions.md.")]
     fact: Annotated[str, Meta(description="What the tap assumes.")]
-    result: Annotated[Result, Meta(description="What was seen.")]
-    note: Annotated[str, Meta(description="What was seen, or why nothing was.")] = ""
+    result: Annotated[Result, Meta(description="The finding.")]
+    note: Annotated[str, Meta(description="Details of the finding, or why there is none.")] = ""
     otherwise: Annotated[str, Meta(description="What the tap does where it does not hold.")] = ""
 
 
@@ -154,11 +154,12 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="None if no draft would be requested, or their list was not read."),
     ] = None
     errors: Annotated[
-        Sequence[str], Meta(description="What would end or fail the run, beside failed stages.")
+        Sequence[str],
+        Meta(description="Errors that would end or fail the run, without those of the stages."),
     ] = ()
-    warnings: Annotated[Sequence[str], Meta(description="What the run would warn of.")] = ()
+    warnings: Annotated[Sequence[str], Meta(description="The warnings of the run.")] = ()
     not_checked: Annotated[
-        Sequence[str], Meta(description="What the check had no time for, or does not try.")
+        Sequence[str], Meta(description="Steps that the check had no time for, or never takes.")
     ] = ()
     assumptions: Annotated[
         Sequence[AssumptionReport], Meta(description="All inferred facts of the API.")

@@ -107,7 +107,7 @@ models:
 
 data_tests:
   {project}:
-    # What these find is true of the data, and no fault of a run: it is told, and the run goes on.
+    # These find mistakes in the data, not in the run: they warn, and the run goes on.
     # `error` makes the run fail instead.
     quality:
       +severity: warn

@@ -34,12 +34,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "person_needed": ("Somebody has to act", _BY_A_PERSON),
     "later": (
-        "To be run again later",
+        "Ended early",
         "Run again later, as the message says; the tenant's quota begins anew each day.",
     ),
     "streams_failed": ("Some streams failed", "Run again: the others are complete."),
     "output_failed": (
-        "The output was not taken",
+        "The output could not be delivered",
         (
             "Look at the loader's log first: it ended before the tap, or its disk is full. Then "
             "run again."
@@ -252,7 +252,7 @@ def _todos(report: RunReport) -> Iterator[Todo]:
             counted(len(unreached), "stream"),
             *STATUSES[Status.NOT_REACHED],
             f"The run ended before their turn: {names}{f' and {more} more' if more > 0 else ''}.",
-            "They are sent by the next run that comes so far.",
+            "The next run sends them if it gets that far.",
         )
 
 

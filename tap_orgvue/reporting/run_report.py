@@ -76,10 +76,10 @@ class Status(str, Enum):
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Why something failed."""
+    """The cause of a failure."""
 
     type: Annotated[str, Meta(description="The kind of error, for example TenantRefusal.")]
-    message: Annotated[str, Meta(description="What the log says of it.")]
+    message: Annotated[str, Meta(description="The message in the log.")]
     codes: Annotated[Sequence[str], Meta(description="Orgvue's error codes.")] = ()
     status: Annotated[int | None, Meta(description="The HTTP status of a refusal.")] = None
     trace_id: Annotated[str, Meta(description="The id that Orgvue's support needs.")] = ""
@@ -87,7 +87,7 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that differs from the stream's last run."""
+    """A change since the stream's last run."""
 
     kind: Annotated[
         str,
@@ -149,18 +149,19 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Annotated[
         str | None,
         Meta(
-            description="How the export came: synchronous, job or slices; null without one.",
+            description="How the export was fetched: synchronous, job or slices; null without one.",
             extra_json_schema={"enum": ["synchronous", "job", "slices", None]},
         ),
     ] = None
     requests: Annotated[
         Mapping[str, int], Meta(description="Kind of request to the number sent, retries included.")
     ] = {}
-    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    retries: Annotated[int, Meta(description="Requests that repeated a failed one.")] = 0
     throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
     bytes_received: Annotated[int, Meta(description="Bytes of its exports, as received.")] = 0
     waiting_seconds: Annotated[
-        float, Meta(description="Seconds that Orgvue took, also while other streams were sent.")
+        float,
+        Meta(description="Seconds of waiting for Orgvue, also while other streams were sent."),
     ] = 0.0
     sending_seconds: Annotated[float, Meta(description="Seconds that sending took.")] = 0.0
     replication: Annotated[
@@ -169,16 +170,16 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     deletions: Annotated[
         str,
         Meta(
-            description="off (no removal was due), sent (the loader was told to remove missing "
-            "rows), or withheld.",
+            description="off (no removal was due), sent (an ACTIVATE_VERSION message was sent), "
+            "or withheld.",
             extra_json_schema={"enum": ["off", "sent", "withheld"]},
         ),
     ] = "off"
     deletions_withheld: Annotated[
-        str | None, Meta(description="Why they were withheld; null if they were not.")
+        str | None, Meta(description="Why the message was withheld; null if it was not.")
     ] = None
     changes: Annotated[
-        Sequence[Change], Meta(description="What differs from the stream's last run.")
+        Sequence[Change], Meta(description="The changes since the stream's last run.")
     ] = ()
     error: Annotated[
         ErrorReport | None, Meta(description="Why it failed, is missing or was left out.")
@@ -200,7 +201,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         Instant, Meta(description="UTC in whole seconds, for example 2026-01-31T02:00:00Z.")
     ]
     ended_at: Annotated[Instant, Meta(description="The same for the end.")]
-    seconds: Annotated[float, Meta(description="Seconds from the begin to the end.")]
+    seconds: Annotated[float, Meta(description="Seconds from the beginning to the end.")]
     waiting_seconds: Annotated[
         float, Meta(description="Seconds of the run in which nothing was sent, only waited for.")
     ]
@@ -224,7 +225,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
             "retries included."
         ),
     ] = {}
-    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    retries: Annotated[int, Meta(description="Requests that repeated a failed one.")] = 0
     throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
     bytes_received: Annotated[int, Meta(description="Bytes of all responses, as received.")] = 0
     streams: Annotated[

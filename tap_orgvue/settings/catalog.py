@@ -135,7 +135,7 @@ def _mistakes_of_keys(entry: Mapping[str, Any]) -> Iterator[str]:
             "of _modifiedAt."
         )
     elif method == INCREMENTAL and entry["tap_stream_id"] in RESERVED_STREAMS:
-        yield f"it is always read whole; set its replication method to {FULL_TABLE}."
+        yield f"it is always a full table; set its replication method to {FULL_TABLE}."
     columns = entry["schema"].get("properties", {})
     keys = entry.get("key_properties") or root_metadata(entry).get("table-key-properties") or []
     for name in keys:

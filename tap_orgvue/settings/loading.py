@@ -40,7 +40,7 @@ def load_settings(
     """
     mistakes, others = misspelt_variables(os.environ, schema)
     if others:
-        logger.info("No settings of the tap: %s.", ", ".join(others))
+        logger.info("Environment variables that are no settings of the tap: %s.", ", ".join(others))
     given = dict(config) if isinstance(config, Mapping) else read_configs(config)
     if parse_env:
         # The SDK's way to have variables in a file.

@@ -199,7 +199,7 @@ class IsolatingTap(Tap):
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
                 self.logger.info(
-                    "%s failed, the others go on: %s",
+                    "%s failed; the other streams continue: %s",
                     stream.name,
                     error_message(error),
                     extra={"event_name": STREAM_FAILED, "stream_name": stream.name},

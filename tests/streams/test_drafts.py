@@ -631,7 +631,7 @@ def test_incremental_replication_is_refused(orgvue: Orgvue) -> None:
     )
     run = command(config, catalog=catalog)
     assert run.code == 3
-    assert f"stream '{ACTIONS}': it is always read whole" in run.stderr
+    assert f"stream '{ACTIONS}': it is always a full table" in run.stderr
     assert run.stdout == ""
 
 
