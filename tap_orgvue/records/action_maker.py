@@ -29,8 +29,14 @@ Record = dict[str, Any]
 ACTION = "_action"
 """The key of an action's word."""
 
-KNOWN_ACTIONS = frozenset(
-    {"create", "update", "replace", "delete", "noop", "createOrUpdate", "createOrReplace"}
+KNOWN_ACTIONS = (
+    "create",
+    "update",
+    "replace",
+    "delete",
+    "noop",
+    "createOrUpdate",
+    "createOrReplace",
 )
 """The words that the API guide documents ("Drafts")."""
 

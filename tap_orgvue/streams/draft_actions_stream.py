@@ -17,7 +17,12 @@ from tap_orgvue.orgvue.errors import (
     Stopped,
     TenantRefusal,
 )
-from tap_orgvue.records.action_maker import ActionCounts, ActionMaker, elements_of
+from tap_orgvue.records.action_maker import (
+    KNOWN_ACTIONS,
+    ActionCounts,
+    ActionMaker,
+    elements_of,
+)
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema import naming
 from tap_orgvue.streams.draft_report import report_actions
@@ -71,8 +76,7 @@ class DraftActionsStream(DraftStream):
             "action",
             th.StringType,
             title="Action",
-            description="create, update, replace, delete, noop, createOrUpdate, createOrReplace, "
-            "or whatever else Orgvue sends.",
+            description=f"{', '.join(KNOWN_ACTIONS)}, or whatever else Orgvue sends.",
         ),
         th.Property(
             "item_id",
