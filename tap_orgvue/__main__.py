@@ -1,4 +1,4 @@
-"""The command `tap-orgvue`: handles signals from the first moment, then imports the tap."""
+"""The command `tap-orgvue`: installs signal handlers first, then imports and runs the tap."""
 
 from __future__ import annotations
 

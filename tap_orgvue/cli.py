@@ -1,4 +1,4 @@
-"""The command line: each error becomes the last line on stderr, and an exit code."""
+"""Runs the command line: each error becomes the last line on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tap_orgvue.exit_codes import ExitCode, exit_code_of
-from tap_orgvue.run_recording import conclude, ending_of, tell_signal
+from tap_orgvue.run_ending import conclude, ending_of, warn_of_signal
 from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
@@ -36,7 +36,7 @@ def run() -> None:
     _check_log_level()
     SCRUBBER.install()
     for number in ending_signals():
-        # Until the tap takes them itself.
+        # Until the tap installs its own handlers.
         signal.signal(number, _end)
     try:
         _run_command_line()
@@ -51,7 +51,7 @@ def run() -> None:
         os._exit(exit_code_of(error))
     except Terminated as terminated:
         _conclude(terminated)
-        tell_signal(terminated, TapOrgvue.logger)
+        warn_of_signal(terminated, TapOrgvue.logger)
         sys.exit(exit_code_of(terminated))
     except SettingsError as error:
         _conclude(error)
@@ -60,7 +60,7 @@ def run() -> None:
         sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         _conclude(error)
-        # The last line on stderr is the cause, so the way there comes before it.
+        # The last line on stderr is the cause: the traceback comes before it.
         TapOrgvue.logger.debug("The run ends because of an error.", exc_info=True)
         lines = error.lines if isinstance(error, StreamsFailed) else [error_message(error)]
         # A line feed of the format breaks lines; one in a line is escaped.
@@ -69,10 +69,10 @@ def run() -> None:
 
 
 def _conclude(error: BaseException) -> None:
-    """Tell of a run, and write its report, before the cause of its end is told.
+    """Log the totals of a run and write its report; the cause of its end is logged after them.
 
     Args:
-        error: What ends the process; `SystemExit` if nothing failed.
+        error: The error that ends the process; `SystemExit` if nothing failed.
     """
     recorder, TapOrgvue.recorder = TapOrgvue.recorder, None
     if recorder is None:
@@ -101,7 +101,7 @@ def _run_command_line() -> None:
         TapOrgvue.cli()
     except SystemExit:
         if sys.stdout is not stdout:
-            # click hides that nobody reads, by another standard output and an exit with 1.
+            # click hides a closed pipe, by another standard output and an exit with 1.
             raise LoaderGone("The reader closed the pipe before everything was written.") from None
         # `--version` and `--help` leave their text in Python's buffer.
         flush_stdout()
@@ -109,12 +109,12 @@ def _run_command_line() -> None:
     except OSError as error:
         if error.filename is not None:
             raise
-        # Of a text that click writes: messages are written by `singer.output`.
+        # From a text that click writes: `singer.output` writes the messages.
         raise OutputFailed(f"Standard output cannot be written: {error.strerror}.") from None
 
 
 def _check_log_level() -> None:
-    """Refuse a log level that Python's logging does not know: it would say so in its own words."""
+    """Refuse a log level that Python does not have, in a message that names the variable."""
     for variable in ("TAP_ORGVUE_LOGLEVEL", "LOGLEVEL"):
         level = os.environ.get(variable)
         if level == "":

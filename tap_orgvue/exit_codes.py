@@ -1,4 +1,4 @@
-"""The exit codes, and which of them an error leads to."""
+"""The exit codes, and the code for each error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TERMINATED = "terminated"
 
 
 class ExitCode(IntEnum):
-    """How a run ended. What a code means never changes; its name in lower case is its reason."""
+    """The exit code of a run. Its meaning never changes; its name in lower case is its reason."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -62,7 +62,7 @@ _OUTPUT = (
 EXPLAINED: Mapping[ExitCode, tuple[str, str]] = {
     ExitCode.DONE: ("Everything was done.", "Nothing."),
     ExitCode.UNEXPECTED: (
-        "The tap met what it does not know: a response in another form, or a mistake of its own.",
+        "Something unexpected happened: a response of unknown form, or a mistake of the tap.",
         "Report it with the last lines of the log. A retry does no harm.",
     ),
     ExitCode.USAGE: (
@@ -88,7 +88,7 @@ _OF_A_STREAM = {
     ExitCode.PERSON_NEEDED: ExitCode.PERSON_NEEDED,
     ExitCode.OUTPUT_FAILED: ExitCode.OUTPUT_FAILED,
 }
-"""What else may be a stream's is worth a retry."""
+"""The code of a stream's error to the run's code; any other error is worth a retry."""
 
 _PERSON_NEEDED = (SettingsError, StreamMapsInvalid, StreamMapFailed)
 _OUTPUT_FAILED = (OutputFailed, BatchFileFailed)
@@ -98,7 +98,7 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code of a run that an error ended.
 
     Args:
-        error: An error that says its own `exit_code` or `remedy`, or any other.
+        error: Any error; `exit_code` and `remedy` count if it has them.
     """
     if isinstance(error, Terminated):
         return error.code
@@ -113,7 +113,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def exit_code_of_streams(errors: Iterable[BaseException]) -> ExitCode:
-    """The exit code of a run in which streams failed that ended nothing else.
+    """The exit code of a run that completed, with streams that failed.
 
     Args:
         errors: The error of each stream.
@@ -134,7 +134,7 @@ def stream_may_pass(error: BaseException) -> bool:
 
 
 def _of_stream(error: BaseException) -> ExitCode:
-    # A BATCH file on a full disk: what else is written is told as an error of its own.
+    # A BATCH file on a full disk: all other files have errors of their own.
     if isinstance(error, OSError):
         return ExitCode.OUTPUT_FAILED
     return _OF_A_STREAM.get(ExitCode(exit_code_of(error)), ExitCode.STREAMS_FAILED)

@@ -1,4 +1,4 @@
-"""The command `tap-orgvue-report`: pages of run reports, or of a tenant."""
+"""The command `tap-orgvue-report`: writes the pages of run reports, or of a tenant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tap_orgvue.scrubbing import escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_DONE, _USAGE, _PERSON_NEEDED = 0, 2, 3
+_PERSON_NEEDED = 3
+"""As in `exit_codes`, whose import takes most of a second."""
 _ENVIRONMENT = "ENV"
 
 
@@ -27,9 +28,9 @@ class CannotReport(click.ClickException):
 
 
 @click.command(
-    help="Writes pages to look at. With FOLDER: for each tenant, report-<tenant>.html beside the "
-    "run reports in that folder. With --tenant: asks Orgvue for the datasets of the tenant, with "
-    "the settings of a run, and writes tenant-<tenant>.html."
+    help="Writes HTML pages. With FOLDER: for each tenant, report-<tenant>.html beside the "
+    "run reports in that folder. With --tenant: requests the datasets of the tenant, with the "
+    "settings of a run, and writes tenant-<tenant>.html."
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--tenant", is_flag=True, help="Write the page of the tenant.")
@@ -92,7 +93,7 @@ def _report_pages(folder: Path | None) -> list[Path]:
         raise click.UsageError(f"{folder} is not a folder.")
     reports = read_reports(folder)
     for each in reports.unreadable:
-        _tell(f"{each.name} {each.reason}. It is skipped.")
+        _warn(f"{each.name} {each.reason}. It is skipped.")
     pages = write_report_pages(folder, reports)
     if not pages:
         raise CannotReport(
@@ -105,7 +106,7 @@ def _report_pages(folder: Path | None) -> list[Path]:
 def _tenant_page(
     configs: Sequence[str], catalog: str | None, state: str | None, into: Path | None
 ) -> list[Path]:
-    """Ask a tenant, and write its page."""
+    """Request a tenant's datasets, and write its page."""
     # The tap takes most of a second to import.
     from tap_orgvue.orgvue.errors import OrgvueError  # noqa: PLC0415
     from tap_orgvue.pages.tenant_page import write_tenant_page  # noqa: PLC0415
@@ -150,7 +151,7 @@ def _read(path: str | None, read: Any) -> Any:
         return read(file)
 
 
-def _tell(text: str) -> None:
+def _warn(text: str) -> None:
     click.echo(escaped(text), err=True)
 
 

@@ -129,8 +129,8 @@ class Scrubber:
         """A text as one line, without secrets and control characters."""
         return escaped(self.clean(text))
 
-    def _block(self, text: str) -> str:
-        """A text of several lines, likewise."""
+    def lines(self, text: str) -> str:
+        """A text without secrets and control characters; its line feeds stay."""
         return escaped(self.clean(text), _CONTROL_IN_LINE)
 
     def install(self) -> None:
@@ -163,7 +163,7 @@ class Scrubber:
         trace: TracebackType | None,
     ) -> None:
         """Write the traceback of an uncaught exception to stderr, without secrets."""
-        sys.stderr.write(self._block(_traceback_of(kind, error, trace)) + "\n")
+        sys.stderr.write(self.lines(_traceback_of(kind, error, trace)) + "\n")
 
     def clean_record(self, record: logging.LogRecord) -> None:
         """Clean a log record in place: message, logger's name, exception, stack, extras."""
@@ -177,20 +177,20 @@ class Scrubber:
             record.args = ()
         clean = self.clean(message)
         if _CONTROL.search(clean):
-            clean = self._block(self.clean(_one_line_each(record)))
+            clean = self.lines(self.clean(_one_line_each(record)))
         if clean != message:
             record.msg, record.args = clean, ()
         if record.exc_info and record.exc_info[1] is not None:
             text = _traceback_of(*record.exc_info)
             # A formatter may show causes that the traceback leaves out.
             parts = map(_text_of, _chain(record.exc_info[1]))
-            if self._block(text) != text or any(self.line(part) != part for part in parts):
+            if self.lines(text) != text or any(self.line(part) != part for part in parts):
                 record.exc_text, record.exc_info = text, None
                 # For formatters that ignore `exc_text`.
                 record.__dict__["exception_text"] = text
         for name in _BLOCKS & record.__dict__.keys():
             if record.__dict__[name]:
-                record.__dict__[name] = self._block(record.__dict__[name])
+                record.__dict__[name] = self.lines(record.__dict__[name])
         for name in record.__dict__.keys() - _STANDARD_FIELDS - _BLOCKS:
             record.__dict__[name] = self._clean_value(record.__dict__[name])
 

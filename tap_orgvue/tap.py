@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
+from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.run_report import Status
-from tap_orgvue.run_recording import report_settings
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFT_STREAMS
 from tap_orgvue.scrubbing import SCRUBBER
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 class TapOrgvue(TapCommand):
     """Singer tap for Orgvue: one stream per dataset of a tenant, read through its export."""
 
-    # The docstring is what `--about` shows to users: attributes are told where they are set.
+    # `--about` shows the docstring to users, so that it has no section of attributes.
     name = "tap-orgvue"
     dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
@@ -78,7 +78,7 @@ class TapOrgvue(TapCommand):
 
         Args:
             setup_mapper: True if the streams are needed; the SDK passes False to discover.
-            validate_config: Ignored: nothing can be done without valid settings.
+            validate_config: Ignored: the settings are always validated.
             **kwargs: The SDK's: config, catalog, state, parse_env_config, message_writer.
 
         Raises:
@@ -99,7 +99,7 @@ class TapOrgvue(TapCommand):
         # At DEBUG it logs the results of stream map expressions: values of cells.
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         if self.recorder is not None:
-            self.recorder.settings = report_settings(self.settings)
+            self.recorder.settings = ReportSettings.of(self.settings)
         catalog = kwargs.get("catalog")
         self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
         self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
@@ -111,13 +111,13 @@ class TapOrgvue(TapCommand):
     @override
     def setup_mapper(self) -> None:
         """Make the streams and their maps, for a run."""
-        # A run tells of skipped datasets as errors at its end.
+        # A run reports skipped datasets as errors at its end.
         self.source.discovery.skip_level = logging.WARNING
         super().setup_mapper()
 
     @override
     def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
-        """Read the tenant, before there are streams, through these; or as the settings say."""
+        """Read the tenant through these, before there are streams; by default by the settings."""
         self.source = make_source(
             self.settings,
             state=self.state,
@@ -137,7 +137,7 @@ class TapOrgvue(TapCommand):
         """Take the state of an earlier run, also one in a STATE message or in Meltano's export.
 
         Raises:
-            SettingsError: It is none.
+            SettingsError: It is no state.
         """
         super().load_state(unwrapped_state(state))
 
@@ -158,7 +158,7 @@ class TapOrgvue(TapCommand):
         return [*streams, *about, *self._draft_streams(streams)]
 
     def _draft_streams(self, streams: Sequence[DatasetStream]) -> Sequence[Stream]:
-        """Make the streams of drafts, if the setting `drafts` asks for any."""
+        """Make the streams of drafts, if `drafts` is set."""
         for warning in streams_without_setting(self.settings, self.input_catalog):
             self.logger.warning("%s", warning)
         if not self.settings.drafts:
@@ -178,7 +178,7 @@ class TapOrgvue(TapCommand):
             SettingsError: A dataset is named twice, by its stream and by its id.
         """
         if self.source.headers.not_reached:
-            # They may be what a setting names.
+            # A setting may name one of these.
             return
         streams = {each.name: each.dataset_id.upper() for each in definitions}
         properties = {
@@ -234,10 +234,10 @@ class TapOrgvue(TapCommand):
     def catalog_dict(self) -> dict[str, Any]:
         """The catalog, each dataset's stream with the dataset's id as its `table_name`.
 
-        A stream's metadata tells of its dataset: see `schema.dataset_facts`.
+        A stream's metadata has facts about its dataset: see `schema.dataset_facts`.
         """
         discovery, headers = self.source.discovery, self.source.headers
-        # Without effect on streams that are there.
+        # Without effect on existing streams.
         headers.reads_metadata = True
         catalog = super().catalog_dict
         entries = {
@@ -251,7 +251,7 @@ class TapOrgvue(TapCommand):
             add_facts(entries, discovery.datasets, headers.metadata)
         if headers.metadata_error is not None:
             self.logger.warning(
-                "The catalog does not tell the keys of all datasets. %s", headers.metadata_error
+                "The catalog lacks the keys of some datasets. %s", headers.metadata_error
             )
         names = {dataset_id: self.source.dataset_names.now(dataset_id) for dataset_id in entries}
         catalog[CATALOG_KEY] = to_catalog(skipped_by(discovery), names)
@@ -297,7 +297,7 @@ class TapOrgvue(TapCommand):
 
     @override
     def turn_of(self, stream: Stream) -> AbstractContextManager[None]:
-        """Whose turn it is stands in the journal."""
+        """The context of a stream's sync, for the journal."""
         return self.source.journal.turn_of(stream.name)
 
     @override
@@ -334,7 +334,7 @@ class TapOrgvue(TapCommand):
 
     @override
     def close(self) -> None:
-        """End what is under way: no further request is sent, and disk is freed."""
+        """Stop all requests, and free the disk."""
         self.source.close()
         if self.drafts is not None:
             self.drafts.close()

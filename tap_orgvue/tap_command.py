@@ -1,4 +1,4 @@
-"""The tap's command line: what the SDK's options do, and `--test`."""
+"""The options of the tap's command line, as click callbacks: `--discover`, `--test`, a sync."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.pages.after_run import after_run
 from tap_orgvue.reporting.live_display import LiveDisplay
 from tap_orgvue.reporting.recorder import RunRecorder
+from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.watching import watch
-from tap_orgvue.run_recording import conclude, given_report_settings, tell_signal
+from tap_orgvue.run_ending import conclude, warn_of_signal
 from tap_orgvue.scrubbing import escaped
 from tap_orgvue.settings.catalog import checked_catalog
 from tap_orgvue.settings.files import read_json_object, read_last_json_object
@@ -59,11 +60,11 @@ class StreamsFailed(OrgvueError):
     """
 
     def __init__(self, failed: Mapping[str, Exception], count: int) -> None:
-        """Sum the failures up.
+        """Make the lines.
 
         Args:
             failed: Stream name to its error.
-            count: The number of streams that should have been sent.
+            count: The number of streams that were to be sent.
         """
         self.lines = [
             f"{len(failed)} of {count} streams failed:",
@@ -74,7 +75,7 @@ class StreamsFailed(OrgvueError):
 
 
 class TapCommand(IsolatingTap):
-    """A tap's command line; `tap.TapOrgvue` is the tap.
+    """A tap with the command line of this tap; `tap.TapOrgvue` completes it.
 
     Attributes:
         settings: The run's settings.
@@ -104,21 +105,21 @@ class TapCommand(IsolatingTap):
         """Run the tap: sync what the catalog selects, each stream for itself.
 
         Args:
-            about: Show what the tap can do instead.
-            about_format: In which form.
-            config: What the SDK read of the settings.
-            state: Where the last run left off.
-            catalog: What to sync; everything when there is none.
+            about: True to print the tap's settings and capabilities instead.
+            about_format: `json` or `markdown`; plain text by default.
+            config: The settings as the SDK read them.
+            state: The state of the last run.
+            catalog: The catalog; everything is synced without one.
 
         Raises:
-            OrgvueError: Naming each stream that failed and why.
+            StreamsFailed: Streams failed; the others are complete.
         """
         if about:
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
         cls.recorder = RunRecorder(after_report=after_run)
-        cls.recorder.settings = given_report_settings(
+        cls.recorder.settings = ReportSettings.from_config(
             config.config if config else None,
             SETTINGS_SCHEMA,
             parse_env=bool(config and config.parse_env),
@@ -189,7 +190,7 @@ class TapCommand(IsolatingTap):
         """Take the option `--config`.
 
         Raises:
-            SettingsError: A file is not there, or no JSON object.
+            SettingsError: A file cannot be read, or is no JSON object.
         """
         # Each file once: it may be a pipe.
         files = [path for path in value if path != _ENVIRONMENT]
@@ -223,7 +224,7 @@ class TapCommand(IsolatingTap):
 
     @classmethod
     def _check(cls, given: Mapping[str, Any], *, as_json: bool) -> int:
-        """Check what a run with these options needs and would do.
+        """Check the connection and the plan of a run with these options.
 
         Args:
             given: The command line: config, catalog, state.
@@ -253,10 +254,10 @@ class TapCommand(IsolatingTap):
             as_json=as_json,
         )
 
-    # -- what the tap itself adds
+    # -- provided by the tap itself
 
     def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
-        """Read the tenant through these, or as the settings say."""
+        """Read the tenant through these; by default by the settings."""
         raise NotImplementedError
 
     def selected_streams(self) -> list[Stream]:
@@ -264,15 +265,15 @@ class TapCommand(IsolatingTap):
         raise NotImplementedError
 
     def check_patterns(self) -> None:
-        """Check that each property that is named for protection exists."""
+        """Check that each property exists that a setting names for protection."""
         raise NotImplementedError
 
     @contextmanager
     def watched(self, *, sends_records: bool) -> Iterator[None]:
-        """Tell how far the run is: live on a terminal, else by lines of the log.
+        """The context of a run whose progress is shown: live on a terminal, else by log lines.
 
         Args:
-            sends_records: False if nothing is written to standard output meanwhile.
+            sends_records: False if nothing is written to standard output.
         """
         watcher = watch(
             self.source.journal,
@@ -300,7 +301,7 @@ class TapCommand(IsolatingTap):
             if self._syncing is not None:
                 self.stream_ended(self._syncing, terminated)
             conclude(recorder, terminated, self.logger)
-            tell_signal(terminated, self.logger)
+            warn_of_signal(terminated, self.logger)
 
         # What this thread holds, as the lock of the log, it cannot let go any more.
         thread = Thread(target=report, name="orgvue-report", daemon=True)
@@ -314,5 +315,5 @@ class TapCommand(IsolatingTap):
             self._display.abandon()
 
     def close(self) -> None:
-        """End what is under way."""
+        """Stop all requests, and free the disk."""
         raise NotImplementedError

@@ -86,7 +86,7 @@ def quick_imports() -> Iterator[None]:
 
 
 def tune_process() -> None:
-    """Set how threads take turns, what the pipe to the loader holds, and which memory is kept."""
+    """Set the switch interval, the capacity of the pipe to the loader, and the kept memory."""
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_memory()
     widen_pipe()

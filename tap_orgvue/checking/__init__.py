@@ -1,1 +1,1 @@
-"""`tap-orgvue --test`: can Orgvue be reached, what would a run do, which facts of the API hold."""
+"""`tap-orgvue --test`: checks the connection, plans a run, examines inferred facts of the API."""

@@ -1,6 +1,6 @@
-"""The inferred facts of Orgvue's API that the tap relies on, and what a check saw of each.
+"""The inferred facts of Orgvue's API that the tap relies on, and the findings of a check on each.
 
-Orgvue's public API guide leaves them open. What is told of them names nothing of the tenant.
+Orgvue's public API guide leaves them open. No finding names anything of the tenant.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Assumption(msgspec.Struct, frozen=True):
     Attributes:
         name: A short name, for programs and people.
         fact: What the tap assumes.
-        used: What relies on it.
-        otherwise: What the tap does where it does not hold.
-        unchecked: Why a check does not look at it by itself; empty if it does.
+        used: The features that rely on it.
+        otherwise: The tap's behaviour where it does not hold.
+        unchecked: Why a check may not examine it; empty if it always does.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Assumption(msgspec.Struct, frozen=True):
 ASSUMPTIONS = (
     Assumption(
         "post-export",
-        "A POST to an export takes a query and answers like the GET.",
+        "A POST to an export takes a query; its response is like the GET's.",
         "columns of a dataset; filters, selected columns, incremental replication, slices",
         "Columns are read from the start of a GET, and queries go through export jobs. "
         "`export_mode: paged` does not work.",
@@ -78,8 +78,8 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "job-ticket",
-        "An export job is answered by a job ticket with a status and a link to itself, later to "
-        "the result.",
+        "The response to an export job is a job ticket with a status and a link to itself, later "
+        "to the result.",
         "large exports, `export_mode: async`, `linking_relationships`",
         "Large datasets are fetched in slices if Orgvue accepts no jobs, else their streams fail.",
     ),
@@ -92,7 +92,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "job-encoding",
-        "A result that was asked for as gzip is a gzip file.",
+        "A result that was requested as gzip is a gzip file.",
         "large exports",
         "A result is read as it comes; one that is not compressed takes longer.",
     ),
@@ -100,7 +100,7 @@ ASSUMPTIONS = (
         "job-filter",
         "An export job applies the same filter as a POST.",
         "`filters` and incremental replication of large exports",
-        "More rows are sent than the filter lets through.",
+        "Rows are sent that the filter does not match.",
     ),
     Assumption(
         "job-linking",
@@ -146,26 +146,26 @@ ASSUMPTIONS = (
         "draft-base",
         "Each draft of the list names its dataset in `datasetId`.",
         "protection of the values in drafts",
-        "Of a draft without it, only values are sent that may be sent of every dataset.",
+        "For a draft without it, only values are sent that may be sent for every dataset.",
         "`drafts` is not set",
     ),
     Assumption(
         "draft-actions",
-        "The request for a draft's changes is answered by a job ticket, as for an export.",
+        "The response to a request for a draft's changes is a job ticket, as for an export.",
         "`drafts`",
-        "The changes themselves and a link to them are taken as well; any other answer fails the "
-        "stream of changes.",
+        "The changes themselves and a link to them are accepted as well; any other response fails "
+        "the stream of changes.",
         "it would take a draft's changes",
     ),
     Assumption(
         "server-date",
-        "Responses tell the time in `Date`.",
+        "Responses have the time in `Date`.",
         "bookmarks of incremental streams",
         "This machine's clock is used.",
     ),
     Assumption(
         "token-dates",
-        "The token is a JWT that tells its end in `exp`.",
+        "The token is a JWT with its expiry in `exp`.",
         "the warning before a token expires",
         "There is no warning before the token expires.",
     ),
@@ -185,34 +185,41 @@ ASSUMPTIONS = (
         "it would take another tenant",
     ),
 )
-"""In the order in which they are told. docs/api-assumptions.md has the same table, by a test."""
+"""In the order of the report. docs/api-assumptions.md has the same table, by a test."""
 
 
 class Evidence:
-    """What was seen of the assumptions. Thread safe.
+    """The findings of a check on the assumptions. Thread safe.
 
-    Notes are words of the tap's own, numbers and Orgvue's codes: nothing of the tenant.
+    Notes consist of fixed words, numbers and Orgvue's codes: they name nothing of the tenant.
     """
 
     def __init__(self) -> None:
-        """Nothing was seen yet."""
+        """Start without findings."""
         self._seen: dict[str, tuple[Result, str]] = {}
         self._lock = threading.Lock()
 
     def held(self, name: str, note: str = "") -> None:
-        """An assumption held, unless another observation says otherwise."""
+        """Note that an assumption held; a later `failed` overrides it."""
         self._keep(name, Result.HELD, note)
 
     def failed(self, name: str, note: str) -> None:
-        """An assumption did not hold; that stays, whatever else is seen."""
+        """Note that an assumption did not hold; nothing overrides it."""
         self._keep(name, Result.DID_NOT_HOLD, note)
 
     def unknown(self, name: str, note: str) -> None:
-        """An assumption could not be checked."""
+        """Note that an assumption could not be checked; any other finding overrides it."""
         self._keep(name, Result.NOT_CHECKED, note)
 
-    def tell(self, name: str, *, held: bool, note: str = "", otherwise: str = "") -> None:
-        """An assumption held, or did not; with a note for either."""
+    def decide(self, name: str, *, held: bool, note: str = "", otherwise: str = "") -> None:
+        """Note whether an assumption held.
+
+        Args:
+            name: The assumption's name.
+            held: True if it held.
+            note: The note if it held.
+            otherwise: The note if it did not.
+        """
         if held:
             self.held(name, note)
         else:
@@ -226,7 +233,7 @@ class Evidence:
                 self._seen[name] = result, note
 
     def report(self) -> Sequence[AssumptionReport]:
-        """Every assumption, with what was seen of it so far."""
+        """Every assumption with its finding so far."""
         with self._lock:
             seen = dict(self._seen)
         reports = []

@@ -58,7 +58,7 @@ CHECK_SECONDS = 55
 """The time of the whole check; with the process's start and end it stays below a minute."""
 
 _GRACE_SECONDS = 2
-"""How much later than that is waited for what ends with its last response."""
+"""The extra time for steps that end with their last response."""
 
 _RETRIES = 2
 """Retries of a check, which takes seconds; a run has more patience."""
@@ -69,7 +69,7 @@ _DATASETS_TRIED = 5
 _BATCHES = "batch_config"
 
 _ENDING = (*RUN_ENDING, DeadlineExceeded)
-"""Errors of one dataset that end more than its stream: the run, or the check."""
+"""Errors that end the run or the check, not only one stream."""
 
 
 class Check:
@@ -83,7 +83,7 @@ class Check:
         Args:
             tap: The tap, before its streams are discovered; it is read through the check's client.
             log: Takes the tap's warnings.
-            show: Told of each stage as it ends, but the last two.
+            show: Called with each stage as it ends, except for the last two.
         """
         self._tap = tap
         self._log = log
@@ -95,7 +95,7 @@ class Check:
             # The check makes requests that a run does not make; see `Plan`.
             max_requests_per_run=None,
         )
-        # Not the tap's logger: a retry of the check says nothing of a run.
+        # Not the tap's logger: a retry of the check is not a warning about a run.
         logger = tap.logger.getChild("check")
         self._client = make_client(settings, logger, total_timeout=CHECK_SECONDS)
         self._headers = CheckedHeaders(
@@ -105,7 +105,7 @@ class Check:
             include_calculations=settings.include_calculations,
         )
         tap.use_source(self._client, self._headers)
-        # As in a run, which tells of them as errors at its end.
+        # As in a run, which reports skipped datasets as errors at its end.
         tap.source.discovery.skip_level = logging.WARNING
         self._plan = Plan(tap, self._headers)
         self._evidence = Evidence()
@@ -139,7 +139,12 @@ class Check:
         self._keep(StageReport(stage=stage, status=StageStatus.PASSED, text=SCRUBBER.line(text)))
 
     def _fail(self, failed: StageFailed, *, ends: bool) -> None:
-        """Tell of a stage that failed, and whether a run ends there or only streams fail."""
+        """Keep a failed stage.
+
+        Args:
+            failed: The stage and its error.
+            ends: True if a run would end there; False if only streams would fail.
+        """
         if ends:
             self._ended = failed.error
         else:
@@ -199,8 +204,8 @@ class Check:
         for name in list(self._under_way):
             if not self._finish(name) and name == _BATCHES:
                 self._not_checked.append("batch_config: whether files can be written.")
-        probes.tell_token(self._evidence, self._tap.settings.api_token)
-        probes.tell_headers(self._evidence, [headers for _, headers in self._read_headers()])
+        probes.examine_token(self._evidence, self._tap.settings.api_token)
+        probes.examine_headers(self._evidence, [headers for _, headers in self._read_headers()])
         return self._report(self._plan.rows())
 
     def _read_headers(self) -> list[tuple[str, tuple[Property, ...]]]:
@@ -225,10 +230,10 @@ class Check:
                 return
 
     def _columns(self, sample: tuple[str, tuple[Property, ...]] | None) -> None:
-        """Tell of the columns of the first dataset that can be read.
+        """Complete the stage `columns`, with the first dataset that can be read.
 
         Raises:
-            StageFailed: A run cannot read any.
+            StageFailed: No dataset can be read.
         """
         plan = self._plan
         if sample is None:
@@ -252,15 +257,15 @@ class Check:
         name = listed.name if listed else dataset_id
         self._pass("columns", f"{name!r} has {len(headers)}{more}")
 
-    # -- beside one another
+    # -- concurrent steps
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         self._under_way[name] = self._pool.submit(work)
 
     def _finish(self, name: str) -> bool:
-        """Wait for what was started under a name; False if it is not done in time."""
+        """Wait for a step; False if it is not done in time."""
         try:
-            # What ends with its last response ends a little after the deadline.
+            # The last response may end a little after the deadline.
             self._under_way.pop(name).result(max(0, self._deadline.left() + _GRACE_SECONDS))
         except StillRunning:
             return False
@@ -290,13 +295,13 @@ class Check:
 
     def _run_job(self, dataset_id: str) -> None:
         self._job = run_job(self._client, dataset_id, self._tap.settings.export_mode)
-        probes.tell_job(self._evidence, self._job)
+        probes.examine_job(self._evidence, self._job)
 
     def _finish_job(self) -> None:
-        """Tell of the export job.
+        """Complete the stage of the export job.
 
         Raises:
-            StageFailed: A run cannot do with what it came to, or it is not done in time.
+            StageFailed: The job failed as it would fail a run, or is not done in time.
         """
         self._finish(JOB_STAGE)
         if self._job is None:
@@ -333,7 +338,7 @@ class Check:
     # -- the report
 
     def _report(self, streams: Sequence[StreamPlan]) -> CheckReport:
-        """Put the report together; stages that were not reached are told first."""
+        """The report; stages that were not reached are added first."""
         plan = self._plan
         known = {report.stage for report in self._stages}
         for stage in (*STAGES, *([JOB_STAGE] if self._with_jobs else ())):

@@ -1,4 +1,4 @@
-"""What `--test` writes: text for people, or one JSON document for programs."""
+"""Runs `--test` and writes its findings: text for people, or one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_check(make_tap: Callable[[], CheckedTap], logger: logging.Logger, *, as_json: bool) -> int:
-    """Check a tap, and write what was found to standard output.
+    """Check a tap, and write the findings to standard output.
 
     Args:
         make_tap: Reads settings, catalog and state; discovers nothing.

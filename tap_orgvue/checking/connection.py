@@ -58,18 +58,18 @@ class StageFailed(Exception):
 
     Attributes:
         stage: The stage's name.
-        error: What is wrong and what to do.
+        error: The cause, with its remedy.
     """
 
     def __init__(self, stage: str, error: OrgvueError) -> None:
-        """Take both."""
+        """Keep both."""
         super().__init__(f"{stage}: {error}")
         self.stage = stage
         self.error = error
 
 
 class Stages:
-    """Runs stages in a thread of their own: some waits, as that for a host's address, never end."""
+    """Runs stages in a thread: some waits, for example for a host's address, have no timeout."""
 
     def __init__(self, deadline: Deadline) -> None:
         """Start nothing yet.
@@ -99,12 +99,12 @@ class Stages:
 
 
 def late(deadline: Deadline) -> DeadlineExceeded:
-    """What is wrong with a stage that is not done in time."""
+    """The error of a stage that is not done in time."""
     return DeadlineExceeded(f"not done in time: the whole check takes {deadline.limit} at most.")
 
 
 def reach_server(client: Client) -> str:
-    """Any response will do; the request carries no token."""
+    """Send a request without the token to the server; any response means that it is reachable."""
     request = client.files.prepare("GET", f"{client.options.api_url}/")
     try:
         with client.open_file(request, Purpose(RequestKind.PROBE)):
@@ -115,7 +115,12 @@ def reach_server(client: Client) -> str:
 
 
 def list_datasets(discovery: Discovery) -> None:
-    """One request checks token, tenant and list; its refusal says which of them is wrong."""
+    """Request the list of datasets, which checks token, tenant and list.
+
+    Raises:
+        StageFailed: Orgvue refuses it; the stage is the one that the refusal is about.
+        OrgvueError: The request failed in another way.
+    """
     try:
         _ = discovery.listed
     except TenantUnknown as refusal:
@@ -133,7 +138,7 @@ class ExportStart(msgspec.Struct, frozen=True):
 
     Attributes:
         headers: Its columns.
-        is_empty: True if no row follows.
+        is_empty: True if it has no row.
         has_next_link: True if it names a next page; None if its end was not read.
         encoding: How it was compressed, in words.
     """
@@ -145,11 +150,11 @@ class ExportStart(msgspec.Struct, frozen=True):
 
 
 class _Enough(Exception):
-    """The response is longer than is read of one."""
+    """The limit of a response's start is reached."""
 
 
 def read_export_start(response: requests.Response) -> ExportStart:
-    """Read a response up to its first row, and to its end only if that is known to be near.
+    """Read a response up to its first row; to its end only if it is short.
 
     Raises:
         MalformedResponse: It is no export, ends early, or has too much before its first row.
@@ -188,13 +193,13 @@ def _limited(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class JobOutcome(msgspec.Struct, frozen=True):
-    """What an export job without rows came to.
+    """The outcome of an export job without rows.
 
     Attributes:
-        finding: What to tell, if a run could do with it.
-        start: The start of the job's result, if it came so far.
-        error: Why there is none, if there is none.
-        fails: True if a run fails for that.
+        finding: The text of the stage, if it did not fail.
+        start: The start of the job's result; None without one.
+        error: Why there is no result; None if there is one.
+        fails: True if the error would fail a run.
         has_ticket: True if the ticket of a completed job was read.
     """
 
@@ -206,7 +211,7 @@ class JobOutcome(msgspec.Struct, frozen=True):
 
 
 class _WatchedJobs(ExportJobs):
-    """Export jobs, of which it is known how far they came."""
+    """Export jobs that note whether a ticket was completed."""
 
     has_ticket = False
 
@@ -223,7 +228,7 @@ class _WatchedJobs(ExportJobs):
 
 
 def run_job(client: Client, dataset_id: str, mode: ExportMode) -> JobOutcome:
-    """Run an export job without rows, and read the start of its result as that of a large export.
+    """Run an export job without rows, and read the start of its result.
 
     Args:
         client: The tenant.

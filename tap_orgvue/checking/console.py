@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PASSED, FAILED, WARNING, UNKNOWN = "✓", "✗", "⚠", "-"
 
 _PLAIN = {PASSED: "OK", FAILED: "FAILED", WARNING: "WARNING"}
-"""The signs for consoles that lack them."""
+"""Sign to its word, for consoles that lack the sign."""
 
 _STAGE_SIGNS = {
     StageStatus.PASSED: PASSED,
@@ -58,7 +58,7 @@ def stage_line(report: StageReport, encoding: str) -> str:
 
 
 def printable(line: str, encoding: str) -> str:
-    """A line in the signs that a console has."""
+    """A line in the characters of a console's encoding."""
     try:
         line.encode(encoding)
     except UnicodeEncodeError:
@@ -69,7 +69,7 @@ def printable(line: str, encoding: str) -> str:
 
 
 def report_lines(report: CheckReport, encoding: str) -> Iterator[str]:
-    """What follows the stages: the plan and the assumptions.
+    """The lines after the first stages: the plan and the assumptions.
 
     Args:
         report: The whole report.
@@ -180,7 +180,7 @@ def table(rows: Sequence[Sequence[str]], encoding: str) -> Iterator[str]:
 
 
 def _cell(text: str, encoding: str) -> str:
-    """A text that no console breaks, in at most so many places as a name may take."""
+    """A text without control characters, cut to the width of the longest name."""
     safe = escaped(text)
     if safe in _PLAIN:
         return printable(safe, encoding)

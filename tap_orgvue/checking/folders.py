@@ -1,4 +1,4 @@
-"""Whether a run could write where its settings say: probed by making a file and removing it."""
+"""Checks that a run can write to its folders, by making a file and removing it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_temp_dir(temp_dir: str | None) -> None:
 def check_batch_root(batches: Mapping[str, Any]) -> None:
     """Check that BATCH files can be written, as `BatchFile` does.
 
-    In an object store an upload is begun and aborted: no object appears, and nobody is told of one.
+    In an object store an upload is begun and aborted: no object is made, and no event is sent.
 
     Args:
         batches: The setting `batch_config`, checked.

@@ -1,4 +1,4 @@
-"""Reads the headers of exports for a check: each dataset once, and no longer than there is time."""
+"""Reads the headers of exports for a check: each dataset once, until the check's deadline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CheckedHeaders(HeaderReader):
-    """Keeps what was read, and tells apart what fails and what there was no time for. Thread safe.
+    """Keeps headers and errors, and distinguishes failures from a lack of time. Thread safe.
 
     Attributes:
         found: Dataset id in upper case to its headers, or why they cannot be read.
@@ -43,7 +43,7 @@ class CheckedHeaders(HeaderReader):
 
         Args:
             client: The tenant; its total timeout should end no earlier than the deadline.
-            logger: Told of headers that lack generated properties.
+            logger: For warnings about headers without generated properties.
             deadline: The end of the check.
             include_calculations: False if only the stored properties are wanted.
         """
@@ -58,7 +58,7 @@ class CheckedHeaders(HeaderReader):
         """Read the headers of one dataset's export, once.
 
         Raises:
-            NotReached: There was no time for it.
+            NotReached: The deadline passed before.
             OrgvueError: As for `HeaderReader.read`.
         """
         key = dataset_id.upper()
@@ -106,7 +106,7 @@ class CheckedHeaders(HeaderReader):
         return next((each for each in found if isinstance(each, NotReached)), None)
 
     def export_failure(self, dataset_id: str, method: str) -> OrgvueError | None:
-        """Why an export failed, whose columns come from its metadata; None if they do not.
+        """Why an export failed if its columns were read from metadata instead; else None.
 
         Args:
             dataset_id: The dataset.
@@ -130,7 +130,7 @@ class CheckedHeaders(HeaderReader):
         return headers
 
     def judged(self, error: OrgvueError) -> OrgvueError:
-        """The error, or `NotReached` if there was no time."""
+        """The error; `NotReached` instead if the deadline caused it."""
         is_over = isinstance(error, ConnectionFailed) and self._deadline.left() <= 0
         if isinstance(error, TenantRefusal) or not (is_over or isinstance(error, DeadlineExceeded)):
             return error

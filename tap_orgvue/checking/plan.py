@@ -1,4 +1,4 @@
-"""What a run would do with each stream, found out by the tap's own discovery and its own checks."""
+"""The plan of a run: each stream's treatment, by the tap's own discovery and checks."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ class Plan:
     """The plan of a run. `make` fills it in one thread, others read it at any time.
 
     Attributes:
-        drafts: What it does with drafts; None if it requests none, or they are not listed.
-        ended: What would end the run, or None.
-        failed: Stream name, or another subject, to what would fail.
-        warnings: What the run would warn of, beside what it logs.
-        done: Set once all of it is known.
+        drafts: The plan for drafts; None if the run requests none, or their list was not read.
+        ended: The error that would end the run, or None.
+        failed: Stream name, or another subject, to the error that would fail it.
+        warnings: The run's warnings that the check does not log.
+        done: Set once the plan is complete.
     """
 
     def __init__(self, tap: CheckedTap, headers: CheckedHeaders) -> None:
@@ -99,7 +99,7 @@ class Plan:
         self.done = threading.Event()
 
     def make(self) -> None:
-        """Go through what a run does before its first row, in its order."""
+        """Take the steps of a run before its first row, in the run's order."""
         try:
             self._make()
         except NotReached:
@@ -108,12 +108,12 @@ class Plan:
             self.ended = self.ended or error
         finally:
             self.done.set()
-            # Who waits for the first headers waits no longer.
+            # No further headers will come: end the wait for the first ones.
             self._headers.first.set()
 
     def _make(self) -> None:
         tap = self._tap
-        # As in a run, which tells of skipped datasets as errors at its end.
+        # As in a run, which reports skipped datasets as errors at its end.
         tap.source.discovery.skip_level = logging.WARNING
         streams = tap.streams
         self._check(tap.setup_mapper)
@@ -136,7 +136,7 @@ class Plan:
         self.failed |= dict(tap.not_sent())
 
     def _check(self, check: Callable[[], None]) -> None:
-        """Go on after what would end the run: the rest of the plan is worth knowing."""
+        """Keep an error that would end the run, and go on with the plan."""
         try:
             check()
         except Exception as error:  # noqa: BLE001 - whatever ends a run
@@ -161,12 +161,12 @@ class Plan:
     # -- one stream
 
     def _row(self, stream: Stream) -> StreamPlan:
-        """What is known of a stream without a request for it."""
+        """A stream's row as far as it is known without a request for it."""
         if not isinstance(stream, DatasetStream):
             place = "drafts" if isinstance(stream, DraftStream) else "metadata"
             return StreamPlan(stream=stream.name, selected=stream.selected, source=place)
         source = self._tap.source
-        # What was listed already: with a catalog alone a run asks for no list.
+        # The check has listed the datasets; a run with a catalog does not.
         listed = source.discovery.datasets_by_id.get(stream.dataset_id.upper())
         return StreamPlan(
             stream=stream.name,
@@ -179,7 +179,7 @@ class Plan:
         )
 
     def _columns(self, stream: DatasetStream, headers: Sequence[Property]) -> dict[str, Any]:
-        """The stream's columns as its catalog entry has them, by what happens to them."""
+        """The members of `StreamPlan` about the stream's columns, by its catalog entry."""
         rules, by_key = self._tap.source.rules, {header.key: header for header in headers}
         excluded, known = [], {column.key for column in stream.columns.all}
         for column in stream.columns.all:
@@ -206,7 +206,7 @@ class Plan:
         }
 
     def _preview(self, stream: DatasetStream) -> dict[str, Any] | Exception:
-        """What the run would do with a selected stream, or why it would fail. In any thread."""
+        """The members of `StreamPlan` that a selected stream adds, or its error. In any thread."""
         try:
             return self._previewed_members(stream)
         except TenantRefusal:
@@ -258,13 +258,13 @@ class Plan:
             self._rows[stream.name] = _failing(row, outcome)
 
     def _is_late(self, error: Exception) -> bool:
-        """True if there was no time, which says nothing of a run."""
+        """True if the check's deadline, which a run does not have, caused an error."""
         return isinstance(error, OrgvueError) and isinstance(
             self._headers.judged(error), NotReached
         )
 
     def _read_metadata(self, streams: Sequence[Stream]) -> None:
-        """Read what the tap's own streams are made of."""
+        """Request the metadata that the tap's own streams are made of."""
         error: OrgvueError | None = None
         try:
             for _ in self._tap.source.discovery.metadata():
@@ -302,7 +302,7 @@ class Plan:
                 self.drafts = planned_drafts(drafts.selection(streams[0].name))
 
     def without_jobs(self, error: OrgvueError) -> None:
-        """Take that no export job comes to a result, which some streams need."""
+        """Fail the streams that need an export job, as no job has a result."""
         for name, row in self._rows.items():
             if row.deliveries == ("job",) and name not in self.failed:
                 self.failed[name] = error.with_message(
@@ -331,12 +331,12 @@ class Plan:
         for dataset in discovery.datasets:
             if dataset.dataset_id in streams:
                 continue
-            answer = self._headers.found.get(dataset.dataset_id.upper())
+            headers = self._headers.found.get(dataset.dataset_id.upper())
             skipped = [each for each in discovery.skipped if each.dataset is dataset]
-            reason = skipped[0].error if skipped else answer
+            reason = skipped[0].error if skipped else headers
             is_error = isinstance(reason, OrgvueError) and not isinstance(reason, NotReached)
             is_skipped = bool(skipped) and skipped[0].forbidden
-            readable = Access.YES if isinstance(answer, tuple) else Access.NOT_CHECKED
+            readable = Access.YES if isinstance(headers, tuple) else Access.NOT_CHECKED
             found[dataset.dataset_id] = StreamPlan(
                 stream=discovery.stream_names[dataset.dataset_id],
                 dataset_id=dataset.dataset_id,
@@ -350,9 +350,9 @@ class Plan:
 
 
 def planned_drafts(selection: DraftSelection) -> DraftsPlan:
-    """The drafts that a run would send, and those that it would not."""
-    told: list[tuple[Draft, str | None]] = [(draft, None) for draft in selection.sent]
-    told += [(refused.draft, refused.reason) for refused in selection.refused]
+    """The plan for the drafts that the setting `drafts` matches."""
+    matched: list[tuple[Draft, str | None]] = [(draft, None) for draft in selection.sent]
+    matched += [(refused.draft, refused.reason) for refused in selection.refused]
     return DraftsPlan(
         listed=selection.listed,
         matched=[
@@ -364,7 +364,7 @@ def planned_drafts(selection: DraftSelection) -> DraftsPlan:
                 sent=reason is None,
                 reason=reason,
             )
-            for draft, reason in told
+            for draft, reason in matched
         ],
     )
 

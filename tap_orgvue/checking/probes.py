@@ -1,6 +1,6 @@
 """Small requests that show whether the inferred facts of the API hold on this tenant.
 
-Each asks for an export without rows. Should rows come all the same, only the start is read.
+Each requests an export without rows. If rows come, only the start of the response is read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tap_orgvue.checking.assumptions import Evidence
     from tap_orgvue.checking.connection import JobOutcome
     from tap_orgvue.orgvue.client import Client
-from tap_orgvue.orgvue.models import Property
+    from tap_orgvue.orgvue.models import Property
 
 _SECONDS = 15
 """The longest that one small response may take."""
@@ -59,11 +59,11 @@ def probe_exports(
     headers: Sequence[Property],
     with_modified_at: str | None,
 ) -> None:
-    """Look at exports without rows.
+    """Examine exports without rows.
 
     Args:
         client: The tenant.
-        evidence: Told what was seen.
+        evidence: Receives the findings.
         dataset_id: A dataset that can be read.
         headers: Its export's columns.
         with_modified_at: A dataset whose export has `_modifiedAt`, if there is one.
@@ -71,12 +71,14 @@ def probe_exports(
     start = _export_start(client, evidence, "post-export", dataset_id, NO_ROWS)
     if start is None:
         for name in ("empty-filter", "projection", "modified-at-filter"):
-            evidence.unknown(name, "the POST of an export gave no answer")
+            evidence.unknown(name, "the POST of an export failed")
         return
     evidence.held("post-export")
-    evidence.tell("empty-filter", held=start.is_empty, otherwise="rows came")
+    evidence.decide("empty-filter", held=start.is_empty, otherwise="rows came")
     if start.has_next_link is not None:
-        evidence.tell("no-next-links", held=not start.has_next_link, otherwise="an export has one")
+        evidence.decide(
+            "no-next-links", held=not start.has_next_link, otherwise="an export has one"
+        )
     keys = [header.key for header in headers]
     named = [key for key in keys if key == ID][:1] or keys[:1]
     if len(keys) > len(named):
@@ -84,14 +86,14 @@ def probe_exports(
         projected = _export_start(client, evidence, "projection", dataset_id, query)
         if projected is not None:
             more = {header.key for header in projected.headers} - set(named)
-            evidence.tell("projection", held=not more, otherwise="other columns came")
+            evidence.decide("projection", held=not more, otherwise="other columns came")
     if with_modified_at is None:
         evidence.failed("modified-at-filter", "no export has the property")
         return
     query = Query(filter={MODIFIED_AT: {"$gte": format_bound(_NEVER)}}, projection=[MODIFIED_AT])
     filtered = _export_start(client, evidence, "modified-at-filter", with_modified_at, query)
     if filtered is not None:
-        evidence.tell("modified-at-filter", held=filtered.is_empty, otherwise="rows came")
+        evidence.decide("modified-at-filter", held=filtered.is_empty, otherwise="rows came")
 
 
 def _export_start(
@@ -108,15 +110,15 @@ def _export_start(
     try:
         return client.retrying(attempt, purpose, tries=_TRIES)
     except OrgvueError as error:
-        tell_failure(evidence, name, error)
+        note_failure(evidence, name, error)
         return None
 
 
-def tell_failure(evidence: Evidence, name: str, error: OrgvueError) -> None:
-    """Tell that an assumption did not hold, or that an error kept it from being checked."""
+def note_failure(evidence: Evidence, name: str, error: OrgvueError) -> None:
+    """Note that an assumption did not hold, or that an error prevented its check."""
     note = _note(error)
-    is_answer = isinstance(error, (MalformedResponse, Refusal)) and not error.retryable
-    if isinstance(error, TenantRefusal) or not is_answer:
+    is_final = isinstance(error, (MalformedResponse, Refusal)) and not error.retryable
+    if isinstance(error, TenantRefusal) or not is_final:
         evidence.unknown(name, note)
     else:
         evidence.failed(name, note)
@@ -132,7 +134,7 @@ def _note(error: OrgvueError) -> str:
         )
         return ", ".join([f"HTTP {error.status}", *(f"code {code}" for code in codes)])
     if isinstance(error, MalformedResponse):
-        return "answered in another form"
+        return "the response has another form"
     if isinstance(error, FileHostUnreachable):
         return "its host cannot be reached from here"
     if isinstance(error, JobFailed):
@@ -141,41 +143,41 @@ def _note(error: OrgvueError) -> str:
 
 
 def probe_list(client: Client, evidence: Evidence) -> None:
-    """Look at the form of the list of datasets, and at its links."""
+    """Examine the form of the list of datasets, and its links."""
     try:
         request = client.prepare("GET", f"{client.base_url}/datasets")
         page = client.json(request, Purpose(RequestKind.PROBE))
         linked = next_link(page) is not None
     except OrgvueError as error:
         for name in ("list-array", "no-next-links", "entry-links"):
-            tell_failure(evidence, name, error)
+            note_failure(evidence, name, error)
         return
-    evidence.tell("list-array", held=isinstance(page, list), otherwise="it is an object")
-    evidence.tell("no-next-links", held=not linked, otherwise="the list has one")
-    _tell_entry_links(client, evidence, page)
+    evidence.decide("list-array", held=isinstance(page, list), otherwise="it is an object")
+    evidence.decide("no-next-links", held=not linked, otherwise="the list has one")
+    _examine_entry_links(client, evidence, page)
     has_date = client.server_time() is not None
-    evidence.tell("server-date", held=has_date, otherwise="there is none that can be read")
+    evidence.decide("server-date", held=has_date, otherwise="there is none that can be read")
 
 
 def probe_drafts(client: Client, evidence: Evidence) -> None:
-    """Look at the form of the list of drafts; no change of a draft is requested."""
+    """Examine the form of the list of drafts; no change of a draft is requested."""
     try:
         request = client.prepare("GET", client.drafts_url)
         page = client.json(request, Purpose(RequestKind.PROBE))
         entries = entries_of_page(page, "drafts")
     except OrgvueError as error:
         for name in ("draft-list", "draft-base"):
-            tell_failure(evidence, name, error)
+            note_failure(evidence, name, error)
         return
     if not entries:
-        evidence.tell("draft-list", held=isinstance(page, list), otherwise="it is an object")
+        evidence.decide("draft-list", held=isinstance(page, list), otherwise="it is an object")
         evidence.unknown("draft-base", "there is no draft")
         return
     for name, member in (("draft-list", "draftId"), ("draft-base", "datasetId")):
         without = sum(
             not (isinstance(each, dict) and isinstance(each.get(member), str)) for each in entries
         )
-        evidence.tell(
+        evidence.decide(
             name,
             held=not without,
             note=f"in {len(entries)} of {len(entries)} entries",
@@ -185,7 +187,7 @@ def probe_drafts(client: Client, evidence: Evidence) -> None:
         evidence.failed("draft-list", "it is an object")
 
 
-def _tell_entry_links(client: Client, evidence: Evidence, page: Any) -> None:
+def _examine_entry_links(client: Client, evidence: Evidence, page: Any) -> None:
     members = [page] if isinstance(page, list) else [*page.values()] if page else []
     [entries] = [each for each in members if isinstance(each, list)][:1] or [[]]
     named = [each for each in entries if isinstance(each, dict) and each.get("datasetId")]
@@ -195,7 +197,7 @@ def _tell_entry_links(client: Client, evidence: Evidence, page: Any) -> None:
         return
     other = sum(not _leads_there(client, each) for each in linked)
     note = f"in {len(linked)} of {len(named)} entries"
-    evidence.tell(
+    evidence.decide(
         "entry-links",
         held=not other,
         note=note,
@@ -215,13 +217,13 @@ def _leads_there(client: Client, entry: Mapping[str, Any]) -> bool:
         return False
 
 
-def tell_headers(evidence: Evidence, found: Iterable[Sequence[Property]]) -> None:
-    """Look at the headers of the exports that were read."""
+def examine_headers(evidence: Evidence, found: Iterable[Sequence[Property]]) -> None:
+    """Examine the headers of the exports that were read."""
     exports = list(found)
     if not exports:
         return
     count, no_id = len(exports), sum(all(h.key != ID for h in headers) for headers in exports)
-    evidence.tell(
+    evidence.decide(
         "id-column",
         held=not no_id,
         note=f"in {count} of {count} exports",
@@ -229,24 +231,24 @@ def tell_headers(evidence: Evidence, found: Iterable[Sequence[Property]]) -> Non
     )
     types = {header.type for headers in exports for header in headers}
     other = len(types - {each.value for each in _DECLARED})
-    evidence.tell("declared-types", held=not other, otherwise=f"other types: {other}")
+    evidence.decide("declared-types", held=not other, otherwise=f"other types: {other}")
 
 
-def tell_token(evidence: Evidence, token: str) -> None:
-    """Look at the token's dates."""
+def examine_token(evidence: Evidence, token: str) -> None:
+    """Examine the token's dates."""
     known = read_token_dates(token).expires is not None
-    evidence.tell("token-dates", held=known, otherwise="its end is not known")
+    evidence.decide("token-dates", held=known, otherwise="its expiry is unknown")
 
 
-def tell_job(evidence: Evidence, outcome: JobOutcome) -> None:
-    """Look at what an export job came to."""
+def examine_job(evidence: Evidence, outcome: JobOutcome) -> None:
+    """Examine the outcome of an export job."""
     names = ("job-ticket", "job-result", "job-encoding", "job-filter")
     if outcome.start is None:
-        error = outcome.error or OrgvueError("It came to nothing.")
+        error = outcome.error or OrgvueError("It has no result.")
         for name in names:
             evidence.unknown(name, _note(error))
         if not outcome.has_ticket:
-            tell_failure(evidence, "job-ticket", error)
+            note_failure(evidence, "job-ticket", error)
             return
         evidence.held("job-ticket")
         if not isinstance(error, FileHostUnreachable):
@@ -256,27 +258,27 @@ def tell_job(evidence: Evidence, outcome: JobOutcome) -> None:
     evidence.held("job-ticket")
     evidence.held("job-result", start.encoding)
     is_gzip = start.encoding.startswith("gzip")
-    evidence.tell("job-encoding", held=is_gzip, note=start.encoding, otherwise=start.encoding)
-    evidence.tell("job-filter", held=start.is_empty, otherwise="rows came")
+    evidence.decide("job-encoding", held=is_gzip, note=start.encoding, otherwise=start.encoding)
+    evidence.decide("job-filter", held=start.is_empty, otherwise="rows came")
 
 
 def probe_linking(
     client: Client, evidence: Evidence, dataset_id: str, linking: Sequence[str]
 ) -> None:
-    """Ask for an export job, without rows, that calculates through links; it is not waited for."""
+    """Request an export job without rows that calculates through links; do not wait for it."""
     query = Query(filter=NO_ROWS.filter, linking=tuple(linking))
     request = client.prepare("POST", client.export_url(dataset_id), json=query.body())
     try:
         purpose = Purpose(RequestKind.PROBE, dataset_id)
         JobTicket.from_json(client.json(job_request(client, request), purpose))
     except OrgvueError as error:
-        tell_failure(evidence, "job-linking", error)
+        note_failure(evidence, "job-linking", error)
     else:
         evidence.held("job-linking")
 
 
 def probe_items(client: Client, evidence: Evidence, dataset_id: str) -> None:
-    """Ask for the stored values of no node."""
+    """Request the stored values of no node."""
     request = client.prepare("POST", client.items_url(dataset_id), json=NO_ROWS.body())
     purpose = Purpose(RequestKind.PROBE, dataset_id)
 
@@ -288,10 +290,10 @@ def probe_items(client: Client, evidence: Evidence, dataset_id: str) -> None:
     try:
         start = client.retrying(attempt, purpose, tries=_TRIES)
     except OrgvueError as error:
-        tell_failure(evidence, "items", error)
+        note_failure(evidence, "items", error)
         return
     if not start.startswith(b"["):
         evidence.failed("items", "it is no array")
     else:
         is_empty = start[1:].lstrip().startswith(b"]")
-        evidence.tell("items", held=is_empty, otherwise="the filter is ignored")
+        evidence.decide("items", held=is_empty, otherwise="the filter is ignored")

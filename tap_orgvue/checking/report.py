@@ -1,4 +1,4 @@
-"""What a check found, for programs: the JSON document of `--test --format json`.
+"""The form of a check's report: the JSON document of `--test --format json`.
 
 Its form is versioned: a member may be added in a version, none is renamed, removed or changed.
 """
@@ -32,7 +32,7 @@ class Access(str, Enum):
 
 
 class Result(str, Enum):
-    """What an assumption turned out to be."""
+    """The finding on an assumption."""
 
     HELD = "held"
     DID_NOT_HOLD = "did_not_hold"
@@ -44,11 +44,11 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Annotated[str, Meta(description="The stage's name.")]
     status: Annotated[StageStatus, Meta(description="How it ended.")]
-    text: Annotated[str, Meta(description="What was found, or what is wrong and what to do.")] = ""
+    text: Annotated[str, Meta(description="The finding, or the error and its remedy.")] = ""
 
 
 class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with one stream."""
+    """The plan for one stream."""
 
     stream: Annotated[str, Meta(description="The stream's name.")]
     dataset_id: Annotated[str | None, Meta(description="None for the tap's own streams.")] = None
@@ -94,7 +94,7 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     hashed: Annotated[
-        Sequence[str], Meta(description="Those of the columns whose values are hashed.")
+        Sequence[str], Meta(description="The sent columns whose values are hashed.")
     ] = ()
     deselected: Annotated[
         Sequence[str], Meta(description="Columns that the catalog deselects.")
@@ -102,12 +102,12 @@ class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DraftPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with one draft that the setting `drafts` matches."""
+    """The plan for one draft that the setting `drafts` matches."""
 
     draft_id: Annotated[str, Meta(description="Orgvue's id.")]
-    name: Annotated[str, Meta(description="Empty if Orgvue tells none.")] = ""
+    name: Annotated[str, Meta(description="Empty if Orgvue lists none.")] = ""
     dataset_id: Annotated[
-        str | None, Meta(description="The dataset it is based on; None if Orgvue does not tell.")
+        str | None, Meta(description="The dataset it is based on; None if Orgvue names none.")
     ] = None
     layers: Annotated[Sequence[str], Meta(description="The keys of its layers.")] = ()
     sent: Annotated[bool, Meta(description="True if the run would send it.")] = True
@@ -115,14 +115,14 @@ class DraftPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DraftsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do with drafts; no change of any draft was requested for it."""
+    """The plan for drafts; no change of a draft was requested for it."""
 
     listed: Annotated[int, Meta(ge=0, description="Drafts that the tenant lists.")] = 0
     matched: Annotated[
         Sequence[DraftPlan],
         Meta(
-            description="Those that `drafts` matches, in two parts: "
-            "those that would be sent, then those that would not."
+            description="The drafts that `drafts` matches: first those that would be sent, then "
+            "those that would not."
         ),
     ] = ()
 
@@ -132,13 +132,13 @@ class AssumptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(description="As in docs/api-assumptions.md.")]
     fact: Annotated[str, Meta(description="What the tap assumes.")]
-    result: Annotated[Result, Meta(description="What was seen.")]
-    note: Annotated[str, Meta(description="What was seen, or why nothing was.")] = ""
+    result: Annotated[Result, Meta(description="The finding.")]
+    note: Annotated[str, Meta(description="Details of the finding, or why there is none.")] = ""
     otherwise: Annotated[str, Meta(description="What the tap does where it does not hold.")] = ""
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found."""
+    """The report of a check."""
 
     version: Annotated[int, Meta(description="The version of this form.")] = CHECK_VERSION
     tap_version: Annotated[str, Meta(description="The version of the tap.")]
@@ -154,11 +154,12 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="None if no draft would be requested, or their list was not read."),
     ] = None
     errors: Annotated[
-        Sequence[str], Meta(description="What would end or fail the run, beside failed stages.")
+        Sequence[str],
+        Meta(description="Errors that would end or fail the run, without those of the stages."),
     ] = ()
-    warnings: Annotated[Sequence[str], Meta(description="What the run would warn of.")] = ()
+    warnings: Annotated[Sequence[str], Meta(description="The warnings of the run.")] = ()
     not_checked: Annotated[
-        Sequence[str], Meta(description="What the check had no time for, or does not try.")
+        Sequence[str], Meta(description="Steps that the check had no time for, or never takes.")
     ] = ()
     assumptions: Annotated[
         Sequence[AssumptionReport], Meta(description="All inferred facts of the API.")

@@ -1,4 +1,4 @@
-"""Puts a check's findings together: what would fail, what would be warned of, the exit code."""
+"""Composes the report of a check from its findings: errors, warnings, stages, exit code."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def exit_code(ended: BaseException | None, failed: Sequence[BaseException]) -> i
     """The exit code of a run that ends like this, and of its check.
 
     Args:
-        ended: What ends the run, or None.
-        failed: What fails in it.
+        ended: The error that ends the run, or None.
+        failed: The errors of its streams.
     """
     return exit_code_of_streams(failed) if ended is None else exit_code_of(ended)
 
@@ -38,7 +38,7 @@ def exit_code(ended: BaseException | None, failed: Sequence[BaseException]) -> i
 class CapturedLog(logging.Filter):
     """Takes a logger's warnings for the check's report instead of the log.
 
-    Its errors are dropped: each of them tells of a dataset that the plan tells of.
+    Its errors are dropped: each is about a dataset that is in the plan.
 
     Attributes:
         warnings: The messages, in their order.
@@ -63,11 +63,11 @@ class CapturedLog(logging.Filter):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the log alone again."""
+        """Stop taking warnings."""
         self._logger.removeFilter(self)
 
 
-def compose(  # noqa: PLR0913 - what a check finds
+def compose(  # noqa: PLR0913 - the findings of a check
     *,
     tenant_id: str,
     stages: Sequence[StageReport],
@@ -83,23 +83,23 @@ def compose(  # noqa: PLR0913 - what a check finds
 
     Args:
         tenant_id: The tenant.
-        stages: The stages that were told already.
+        stages: The stages so far.
         streams: The plan.
         drafts: The plan's drafts.
-        ended: What would end the run, or ended the check; or None.
-        failed: What would fail in the run.
-        warnings: What the run would warn of.
-        not_checked: What there was no time for.
-        assumptions: What was seen of each.
+        ended: The error that would end the run, or ended the check; or None.
+        failed: The errors of streams.
+        warnings: The run's warnings.
+        not_checked: A text for each step without time.
+        assumptions: The findings on all assumptions.
     """
-    told = {stage.text for stage in stages if stage.status is StageStatus.FAILED}
+    in_stages = {stage.text for stage in stages if stage.status is StageStatus.FAILED}
     lines = [line for error in (ended, *failed) if error for line in lines_of(error)]
     report = CheckReport(
         tap_version=__version__,
         tenant_id=tenant_id,
         streams=[_scrubbed(stream) for stream in streams],
         drafts=drafts,
-        errors=[line for line in _lines(lines) if line not in told],
+        errors=[line for line in _lines(lines) if line not in in_stages],
         warnings=_lines(warnings),
         not_checked=_lines(not_checked),
         assumptions=assumptions,
@@ -123,7 +123,7 @@ def _scrubbed(stream: StreamPlan) -> StreamPlan:
 
 
 def _summaries(report: CheckReport) -> Iterator[StageReport]:
-    """The last two stages, which are told as a whole."""
+    """The last two stages: the plan and the assumptions as a whole."""
     selected = [stream for stream in report.streams if stream.selected]
     sent = sum(stream.readable is Access.YES for stream in selected)
     late = sum(stream.readable is Access.NOT_CHECKED for stream in selected)

@@ -1,4 +1,4 @@
-"""The tables that a catalog's selected streams become, and their columns."""
+"""Reads from a catalog the raw tables of its selected streams, and their columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.schema.columns import columns_in
 from tap_orgvue.schema.dataset_facts import DatasetFacts
 from tap_orgvue.schema.naming import RESCUED, RESERVED_STREAMS
-from tap_orgvue.settings.catalog import checked_catalog
+from tap_orgvue.settings.catalog import checked_catalog, root_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ LINKS_KEYS = ("from_id", "to_id")
 """The properties of a LINKS dataset that name its two ends."""
 
 _ADDED_COLUMNS = ("rescued_data", "copy_number")
-"""Columns that models have beside a table's own."""
+"""Columns that models have in addition to those of the table."""
 
 _LONGEST_MODEL = 50
 """dbt adds suffixes of its own to a model's name."""
@@ -53,12 +53,12 @@ class TableColumn(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A raw table, and what is known of its dataset.
+    """A raw table and its dataset.
 
     Attributes:
         stream: The stream's name, which is the table's.
         name: The name of the table as a source of dbt.
-        facts: What the catalog tells of the dataset.
+        facts: The catalog's facts about the dataset.
         dataset_id: The dataset's id; empty for the streams of metadata.
         columns: The selected columns, without `_rescued_data`.
         keys: Raw names of the columns by which the loader identifies a row.
@@ -125,7 +125,7 @@ def tables_in(document: Mapping[str, Any]) -> list[Table]:
     """The tables of a catalog's selected streams, in the catalog's order.
 
     Raises:
-        SettingsError: It is no catalog, or one with contradictions.
+        SettingsError: It is no catalog, or contradicts itself.
     """
     streams = checked_catalog(document)["streams"]
     entries = Catalog.from_dict({"streams": streams})
@@ -144,7 +144,7 @@ def tables_in(document: Mapping[str, Any]) -> list[Table]:
 
 def _table(entry: Mapping[str, Any], name: str, selected: Mapping[Any, bool]) -> Table:
     stream = entry["tap_stream_id"]
-    root = _root(entry)
+    root = root_metadata(entry)
     dataset_id = entry.get("table_name")
     known = isinstance(dataset_id, str) and is_dataset_id(dataset_id)
     raw = [
@@ -172,14 +172,8 @@ def _table(entry: Mapping[str, Any], name: str, selected: Mapping[Any, bool]) ->
 
 
 def _staged(key: str, raw: str) -> str:
-    """The name that a column has in its staging model: Orgvue's own properties say so."""
+    """The name of a column in its staging model: `orgvue_id` for Orgvue's own `_id`."""
     return f"orgvue{raw}" if key.startswith("_") and raw.startswith("_") else raw
-
-
-def _root(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The stream's own metadata."""
-    found = [item["metadata"] for item in entry.get("metadata", ()) if not item["breadcrumb"]]
-    return found[-1] if found else {}
 
 
 def dataset_tables(tables: Iterable[Table]) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""Which column is what: cost, currency, who is active, allocation, dimensions; by their names."""
+"""Finds columns by their names: cost, currency, activity, allocation, dimensions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_DIMENSIONS = 8
 def _by_name(
     columns: Iterable[TableColumn], names: Sequence[str], kinds: Collection[ColumnType]
 ) -> TableColumn | None:
-    """The first column of a kind by the order of the names; an exact name before a part of one."""
+    """The first column of some types, in the order of the names; exact names come before parts."""
     fitting = [column for column in columns if column.type in kinds]
     for is_it in (str.__eq__, _has_words):
         for name in names:
@@ -46,17 +46,17 @@ def _has_words(name: str, words: str) -> bool:
 
 
 def cost_of(people: Table | None) -> TableColumn | None:
-    """What a person costs."""
+    """The column with the cost of a person."""
     return _by_name(people.columns, _COST, {ColumnType.NUMBER}) if people else None
 
 
 def currency_of(people: Table | None) -> TableColumn | None:
-    """The currency of what a person costs."""
+    """The column with the currency of a person's cost."""
     return _by_name(people.columns, ("currency",), {ColumnType.TEXT}) if people else None
 
 
 def share_of(links: Table | None) -> TableColumn | None:
-    """The part of a person in a position."""
+    """The column with the share of a person in a position."""
     return _by_name(links.columns, _ALLOCATION, {ColumnType.NUMBER}) if links else None
 
 
@@ -66,7 +66,7 @@ def is_percentage(column: TableColumn) -> bool:
 
 
 def leaver_of(people: Table | None) -> tuple[TableColumn, bool] | None:
-    """The column that says who is active (True) or has left (False)."""
+    """The column of activity; with True if it is true for active people, False for leavers."""
     for column in people.columns if people else ():
         if column.type is ColumnType.BOOLEAN and column.name in _LEFT | _THERE:
             return column, column.name in _THERE
@@ -74,7 +74,7 @@ def leaver_of(people: Table | None) -> tuple[TableColumn, bool] | None:
 
 
 def dimensions_of(table: Table, taken: Collection[str]) -> list[TableColumn]:
-    """Columns to look at headcount by: those whose names are those of groups, not in `taken`."""
+    """The columns to count headcount by: those with the name of a group, not in `taken`."""
     found = [
         column
         for name in _DIMENSIONS
@@ -86,6 +86,6 @@ def dimensions_of(table: Table, taken: Collection[str]) -> list[TableColumn]:
 
 def _is_group(column: TableColumn, name: str) -> bool:
     if column.type is ColumnType.NUMBER:
-        # A grade may be a number; a salary of a grade is no group.
+        # `grade` may be a number; `grade_salary` is no group.
         return column.name == name
     return column.type in {ColumnType.TEXT, ColumnType.BOOLEAN} and _has_words(column.name, name)

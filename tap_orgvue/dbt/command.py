@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_orgvue.dbt.writing import Written
 
 _DONE, _USAGE, _PERSON_NEEDED = 0, 2, 3
+"""As in `exit_codes`, which may not be imported here."""
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _PACKAGES = {"dbt", "dbt_postgres", "dbt_snowflake"}
 """dbt's own packages, beside which a project may not have the same name."""
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ROLE=NAME,…",
-        help="what is what, where the catalog does not tell or tells otherwise: a stream for "
+        help="the roles that the catalog lacks or has wrong: a stream for "
         f"{', '.join(TABLE_ROLES)}; a column for {', '.join(COLUMN_ROLES)}; or none",
     )
     parser.add_argument(
@@ -107,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> list[str]:
-    """Do it.
+    """Run the command, once the options are parsed.
 
     Returns:
-        What to tell the user.
+        The lines to print.
 
     Raises:
-        SettingsError: An option, the catalog or the folder is not as it must be.
+        SettingsError: An option, the catalog or the folder is invalid.
     """
     for option, name in (("--schema", options.schema), ("--project-name", options.project_name)):
         if not _NAME.fullmatch(name):
@@ -137,9 +138,9 @@ def _run(options: argparse.Namespace) -> list[str]:
     files = project_files(tables, roles, project=options.project_name, schema=options.schema)
     written = write_project(Path(options.into), files, force=options.force)
     return [
-        *_told_roles(roles),
+        *_role_lines(roles),
         *(one_line(note) for note in roles.notes),
-        *_told_files(written, options.into),
+        *_file_lines(written, options.into),
     ]
 
 
@@ -160,7 +161,7 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _told_roles(roles: Roles) -> Iterator[str]:
+def _role_lines(roles: Roles) -> Iterator[str]:
     for role, table in (
         ("people", roles.people),
         ("positions", roles.positions),
@@ -177,15 +178,15 @@ def _told_roles(roles: Roles) -> Iterator[str]:
         yield f"{role + ':':<11} {column.name if column else 'none'}"
 
 
-def _told_files(written: Written, folder: str) -> Iterator[str]:
+def _file_lines(written: Written, folder: str) -> Iterator[str]:
     counts = {
         "created": written.created,
         "updated": written.updated,
         "unchanged": written.unchanged,
         "removed": written.removed,
     }
-    told = ", ".join(f"{len(names)} {word}" for word, names in counts.items() if names)
-    yield f"Files in {folder}: {told or 'none written'}."
+    numbers = ", ".join(f"{len(names)} {word}" for word, names in counts.items() if names)
+    yield f"Files in {folder}: {numbers or 'none written'}."
     for name in written.kept:
         beside = f"; the new one is {name}.new" if f"{name}.new" in written.beside else ""
         yield f"Kept, because it was edited: {name}{beside}."

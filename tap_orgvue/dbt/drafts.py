@@ -1,4 +1,4 @@
-"""The models of drafts: what they change, and the people and the headcount that they would give."""
+"""The models of drafts: their changes, and the people and the headcount after them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEEDED = {
 """The columns that the models read."""
 
 _ITEM = "_id"
-"""The property by which a draft names an item."""
+"""The property by which a draft identifies an item."""
 
 _FOLLOWED = {ColumnType.TEXT, ColumnType.NUMBER, ColumnType.BOOLEAN}
 """A text that is no date would fail the whole model."""
@@ -171,7 +171,7 @@ def draft_tables(tables: Sequence[Table]) -> list[Table]:
 
 
 def has_scenarios(tables: Sequence[Table], roles: Roles) -> bool:
-    """True if the people of each draft can be told: drafts name them by a column that is there."""
+    """True if people can be matched with drafts, which name them by `_id`."""
     people = roles.people
     return bool(
         draft_tables(tables) and people and people.dataset_id and people.by_key(_ITEM) is not None
@@ -223,7 +223,7 @@ def headcount_by_scenario_model(people: Table) -> str:
 
 
 def _changed(column: TableColumn) -> list[str]:
-    """A column of the draft's values: whether it is set, and to what."""
+    """The select lines of a column in a draft's changes: whether it is set, and its value."""
     is_it = f"property_key = {{{{ text_literal({jinja_text(column.key)}) }}}}"
     return [
         f"        max(case when {is_it} then 1 else 0 end) as {_is_set(column)}",

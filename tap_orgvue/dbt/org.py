@@ -1,7 +1,7 @@
-"""The models that say who is who: people, positions, assignments, org_nodes.
+"""The models people, positions, assignments and org_nodes.
 
-They give a tenant's columns the names by which all models behind them know these. Those behind
-them are therefore the same for every tenant.
+They rename a tenant's columns to fixed names. All models that read them are the same for every
+tenant.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ with numbered as (
 )
 """
 
-_ONCE = "where copy_number = 1  -- a key that Orgvue holds twice would count twice; a test tells it"
+_ONCE = "where copy_number = 1  -- a key that Orgvue has twice would count twice; a test reports it"
 
 
 def people_model(people: Table, roles: Roles) -> str:
@@ -47,14 +47,14 @@ def people_model(people: Table, roles: Roles) -> str:
         (f"{key.name} as person_key", f"{one_line(key.title)}, by which links name a person"),
         (f"{_text(people.label or key)} as person_name", one_line((people.label or key).title)),
         _activity(roles),
-        _or_null(roles.cost, "cost", "numeric", "what a person costs"),
+        _or_null(roles.cost, "cost", "numeric", "the cost of a person"),
         _or_null(roles.currency, "cost_currency", "string", "the currency of the cost"),
     ]
     taken = [key, people.label]
     columns += _others(people, "person", taken, PERSON)
     return _model(
-        "Who is a person, who is active, and what one costs. Change a line here, and every model\n"
-        "-- behind it follows.",
+        "The people: keys, names, activity and cost. All models that read them follow a change of\n"
+        "-- a line here.",
         people,
         columns,
     )
@@ -69,7 +69,7 @@ def positions_model(positions: Table) -> str:
         (f"{_text(label)} as position_title", one_line(label.title)),
         *_others(positions, "position", [key, positions.label], POSITION),
     ]
-    return _model("What is a position.", positions, columns)
+    return _model("The positions: keys and titles.", positions, columns)
 
 
 def nodes_model(tree: Table) -> str:
@@ -88,7 +88,7 @@ def nodes_model(tree: Table) -> str:
 
 
 def assignments_model(roles: Roles) -> str:
-    """The SQL of the model `assignments`, over links, or over people alone where there are none."""
+    """The SQL of the model `assignments`: from links, or only from people if there are none."""
     if not roles.has_links or roles.links is None:
         return (
             "-- The active people, one whole each: there is no dataset of links to positions.\n"
@@ -116,7 +116,7 @@ def assignments_model(roles: Roles) -> str:
     ]
     body = [
         "-- Each active person in each position. Links to people or positions that do not exist",
-        "-- count nowhere; the tests of the raw table tell them.",
+        "-- are not counted; the tests of the raw tables report them.",
         *_numbered(links, assignment, assignment).rstrip("\n").split("\n"),
     ]
     body[-1] = "),"
@@ -148,7 +148,7 @@ def assignments_model(roles: Roles) -> str:
 
 
 def headcount_dimensions(roles: Roles) -> list[str]:
-    """Columns of `assignments` to look at headcount by, those of positions first."""
+    """The columns of `assignments` to count headcount by, those of positions first."""
     found = []
     if roles.has_links and roles.positions:
         names = prefixed(roles.positions, "position", POSITION)
@@ -189,7 +189,7 @@ def _activity(roles: Roles) -> tuple[str, str]:
 def _or_null(column: TableColumn | None, name: str, kind: str, meaning: str) -> tuple[str, str]:
     if column is None:
         null = f"cast(null as {{{{ dbt.type_{kind}() }}}})"
-        return f"{null} as {name}", f"no column tells {meaning}: put it here"
+        return f"{null} as {name}", f"no column has {meaning}: put it here"
     return (
         column.name if column.name == name else f"{column.name} as {name}",
         one_line(column.title),
@@ -198,20 +198,20 @@ def _or_null(column: TableColumn | None, name: str, kind: str, meaning: str) -> 
 
 def _allocation(column: TableColumn | None) -> tuple[str, str]:
     if column is None:
-        return "1 as allocation", "links tell no part: each is a whole one"
+        return "1 as allocation", "links have no share: each counts as 1"
     if is_percentage(column):
         return (
             f"coalesce({column.name} / 100, 1) as allocation",
-            f"{one_line(column.title)}: of 100; without it a whole one",
+            f"{one_line(column.title)} in percent; 1 if it is null",
         )
     return (
         f"coalesce({column.name}, 1) as allocation",
-        f"{one_line(column.title)}; else a whole one",
+        f"{one_line(column.title)}; 1 if it is null",
     )
 
 
 def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableColumn, str]:
-    """The names of a table's columns in the models behind: with a prefix, each another one."""
+    """Column to its name in the models that read it: with a prefix, and unique."""
     used = {*taken}
     names = {}
     for column in table.columns:
@@ -226,7 +226,7 @@ def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableCol
 def _others(
     table: Table, prefix: str, taken: Sequence[TableColumn | None], reserved: Collection[str]
 ) -> Columns:
-    """All other columns, to look at headcount by."""
+    """All other columns, to count headcount by."""
     return [
         (f"{column.name} as {name}", "")
         for column, name in prefixed(table, prefix, reserved).items()
@@ -238,12 +238,12 @@ def _numbered(table: Table, key: str, order: str) -> str:
     return _NUMBERED.format(key=key, order=order, model=table.model)
 
 
-def _model(told: str, table: Table, columns: Columns, key: TableColumn | None = None) -> str:
+def _model(comment: str, table: Table, columns: Columns, key: TableColumn | None = None) -> str:
     key = key or _key(table)
     order = ", ".join(column.name for column in table.key_columns) or key.name
     return "\n".join(
         [
-            f"-- {told}",
+            f"-- {comment}",
             _numbered(table, key.name, order),
             "select",
             *select_list(columns),

@@ -1,4 +1,4 @@
-"""All files of a tenant's dbt project: those made from its catalog, and those of every tenant."""
+"""All files of a tenant's dbt project: generated ones, and fixed ones of `dbt/project/`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OF_TREE = (
     "tests/quality/cycles.sql",
     "tests/quality/orphans.sql",
 )
-"""Where a dataset is hierarchical."""
+"""Files for a hierarchical dataset."""
 
 OF_PEOPLE = (
     "analyses/headcount_as_of.sql",
@@ -58,7 +58,7 @@ OF_PEOPLE = (
     "models/marts/headcount.yml",
     "snapshots/assignments_history.yml",
 )
-"""Where there are people."""
+"""Files for people."""
 
 OF_LINKS = (
     "models/marts/vacancies.sql",
@@ -67,13 +67,13 @@ OF_LINKS = (
     "tests/quality/people_without_position.sql",
     "tests/quality/positions_held_twice.sql",
 )
-"""Where links join people to positions."""
+"""Files for links between people and positions."""
 
 OF_LINKS_IN_A_TREE = (
     "models/marts/reporting_lines.sql",
     "models/marts/reporting_lines.yml",
 )
-"""Where the positions are the hierarchy."""
+"""Files for links to positions that are the hierarchy."""
 
 OF_DRAFTS = (
     "macros/draft_values.sql",
@@ -82,7 +82,7 @@ OF_DRAFTS = (
     "models/drafts/draft_values.sql",
     "models/drafts/drafts.yml",
 )
-"""Where drafts and their changes are read."""
+"""Files for drafts and their changes."""
 
 _PROJECT_YML = """\
 # A dbt project for one tenant of Orgvue. It was written by `tap-orgvue-dbt`, and is yours from then
@@ -107,7 +107,7 @@ models:
 
 data_tests:
   {project}:
-    # What these find is true of the data, and no fault of a run: it is told, and the run goes on.
+    # These find mistakes in the data, not in the run: they warn, and the run goes on.
     # `error` makes the run fail instead.
     quality:
       +severity: warn
@@ -137,13 +137,13 @@ def project_files(
 
     Args:
         tables: The tables of the catalog.
-        roles: What is what.
+        roles: The roles of tables and columns.
         project: The project's name, and its profile's.
         schema: The schema of the raw tables.
 
     Returns:
-        Path in the project, with `/`, to the file's text; in the order of the paths. The same for
-        the same arguments.
+        Path in the project, with `/`, to the file's text; sorted by path, and equal for equal
+        arguments.
     """
     made = {
         "dbt_project.yml": _PROJECT_YML.format(

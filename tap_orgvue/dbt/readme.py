@@ -31,7 +31,7 @@ After every load: `dbt build` makes views and tables, keeps what has changed in 
 runs the tests. dbt-core 1.11 with dbt-postgres or dbt-snowflake runs it. The raw tables are
 expected in the schema `{schema}`, see `models/staging/sources.yml`.
 
-## What is what
+## The roles
 
 | role | is | why |
 | --- | --- | --- |
@@ -40,7 +40,7 @@ expected in the schema `{schema}`, see `models/staging/sources.yml`.
 _MODELS = """
 ## The models
 
-| model | answers |
+| model | contents |
 | --- | --- |
 """
 
@@ -59,7 +59,7 @@ _ANSWERS = {
     "links": (("vacancies", "the positions that nobody holds, or not wholly"),),
     "held": (("reporting_lines", "who reports to whom, over vacant positions"),),
     "drafts": (
-        ("draft_items", "what becomes of each item that a draft changes"),
+        ("draft_items", "each item that a draft creates, changes or deletes"),
         ("draft_values", "the last value of each property that a draft changes"),
     ),
     "scenarios": (
@@ -87,7 +87,7 @@ then:
 
     dbt show --select headcount_as_of --vars '{as_of: 2026-03-31}'
 
-## What the tests tell
+## The tests
 
 The tests in `tests/quality/` are about the data: orphans, cycles, positions held twice, people
 without a position, values that did not fit. They warn. `dbt build --store-failures` keeps the rows

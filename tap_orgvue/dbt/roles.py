@@ -1,6 +1,6 @@
-"""Which dataset is what: people, positions, the links between them, the hierarchy.
+"""Finds the roles of datasets: people, positions, the links between them, the hierarchy.
 
-The catalog's facts decide: types, trees, names. The user's word comes before them.
+The user's options decide, else the catalog's facts: types, trees, names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TABLE_ROLES = ("people", "positions", "links", "tree")
 COLUMN_ROLES = ("cost", "currency", "active", "leaver", "allocation")
 
 _NONE = "none"
-"""The word by which a user says that nothing has a role."""
+"""The value of an option for a role that no table or column has."""
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Ends(msgspec.Struct, frozen=True):
     Attributes:
         start: The table that `from_id` names.
         end: The table that `to_id` names.
-        why: How that is known.
+        why: The source of this fact, as a clause.
     """
 
     start: Table
@@ -41,7 +41,7 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True):
-    """What each table and column is for the models; None where there is none.
+    """The table or column of each role; None without one.
 
     Attributes:
         people: Of type PEOPLE.
@@ -49,11 +49,12 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True):
         links: The LINKS dataset that joins the two.
         tree: The hierarchical dataset.
         ends: Stream name of each LINKS dataset to the tables that it joins, where known.
-        cost: What a person costs; of people.
+        cost: The cost of a person; of people.
         currency: The currency of `cost`; of people.
-        activity: Who is active, and whether the column says so or the opposite; of people.
-        allocation: The part of a person in a position; of links.
-        notes: What the user should know of the choice.
+        activity: The column of activity, and True if it is true for active people, False for
+            leavers; of people.
+        allocation: The share of a person in a position; of links.
+        notes: Sentences for the user about the choice.
     """
 
     people: Table | None
@@ -84,7 +85,7 @@ class RoleFinder:
     def __init__(
         self, tables: Sequence[Table], chosen: Mapping[str, str], joins: Mapping[str, str]
     ) -> None:
-        """Keep what there is to choose from.
+        """Keep tables and options, and find the ends of links.
 
         Args:
             tables: All tables.
@@ -103,7 +104,7 @@ class RoleFinder:
         self._ends = dict(self._find_ends(joins))
 
     def find(self) -> Roles:
-        """Find them.
+        """Find all roles.
 
         Raises:
             SettingsError: A table or column that the user named does not fit.
@@ -117,7 +118,7 @@ class RoleFinder:
                 self._notes.append(
                     f"The {role} ({table.stream}) have no key of their own in the catalog, which "
                     f"links name them by: no models of {role}. A catalog of a new --discover "
-                    "tells the key; its column must be selected."
+                    "has the key; its column must be selected."
                 )
         people = people if people and people.auto_id else None
         positions = positions if positions and positions.auto_id else None
@@ -180,7 +181,7 @@ class RoleFinder:
         return candidates[0] if candidates else None
 
     def _links(self, people: Table | None, positions: Table | None) -> Table | None:
-        """The LINKS dataset between people and positions; its ends are known afterwards."""
+        """The LINKS dataset between people and positions; sets its ends if the user names it."""
         if people is None or positions is None:
             return None
         if "links" in self._chosen:
@@ -212,7 +213,7 @@ class RoleFinder:
             table = self._given("tree")
             if table and table.tree is None:
                 mistake = (
-                    f"--roles tree: the catalog tells no hierarchy of {table.stream}: no treeId "
+                    f"--roles tree: the catalog has no hierarchy of {table.stream}: no treeId "
                     "and treeParentId, or their columns are not selected."
                 )
                 raise SettingsError([mistake])
@@ -247,8 +248,8 @@ class RoleFinder:
                     yield table.stream, ends
                 else:
                     self._notes.append(
-                        f"What {table.stream} joins is not known: "
-                        f"--joins {table.stream}=FROM:TO tells it."
+                        f"{table.stream}: the two datasets that it joins are unknown; name them "
+                        f"with --joins {table.stream}=FROM:TO."
                     )
 
     def _parsed(self, links: str, ends: str) -> Ends:
@@ -293,10 +294,10 @@ class RoleFinder:
 
 
 def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
-    """The tables whose dataset's name stands in the name of a LINKS dataset, in its order.
+    """The tables whose datasets the name of a LINKS dataset contains, in its order.
 
-    `People to Positions` names `People` and `Positions`; the longest names are looked for first,
-    so that `People 2026 to Positions` does not name `People`.
+    `People to Positions` contains `People` and `Positions`. The longest names are matched first, so
+    that `People 2026 to Positions` does not match `People`.
     """
     text = f"_{naming.fold(title)}_"
     places: dict[int, Table] = {}

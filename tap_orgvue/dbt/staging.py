@@ -25,7 +25,7 @@ _TYPES = {
     ColumnType.DATE_TIME: "instant in UTC",
 }
 
-# Facts about data are warnings: a build goes on, and its log tells.
+# Findings about data are warnings: the build goes on.
 _WARNS = {"severity": "warn"}
 _WARNS_OF_LIVE_ROWS = {**_WARNS, "where": "__live__"}
 
@@ -51,7 +51,7 @@ def sources_yml(tables: Sequence[Table], ends: Mapping[str, Ends], schema: str) 
 
 
 def _source_table(table: Table, ends: Ends | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": table.name, "description": _told_of(table)}
+    found: dict[str, Any] = {"name": table.name, "description": _description(table)}
     if table.name != table.stream:
         found["identifier"] = _in_database(table.stream)
         found["quoting"] = {"identifier": True}
@@ -78,7 +78,7 @@ def _in_database(name: str) -> str:
     return f"{{{{ {text} | upper if target.type == 'snowflake' else {text} }}}}"
 
 
-def _told_of(table: Table) -> str:
+def _description(table: Table) -> str:
     kind = f", type {table.facts.type}" if table.facts.type else ""
     dataset = f" Orgvue's dataset {table.dataset_id}." if table.dataset_id else ""
     return f"{one_line(table.title + kind)}.{dataset}"
@@ -97,7 +97,7 @@ def _source_column(table: Table, column: TableColumn, ends: Ends | None) -> dict
 
 
 def column_text(table: Table, column: TableColumn) -> str:
-    """What a column holds, in words: display name, type, property, part in keys and trees."""
+    """A column's description: display name, type, property, use in keys and trees."""
     parts = [f"{one_line(column.title)}, {_TYPES[column.type]}."]
     if column.key != column.title:
         parts.append(f"Property {one_line(column.key)}.")
@@ -113,7 +113,7 @@ def column_text(table: Table, column: TableColumn) -> str:
 def _relation(
     table: Table, column: TableColumn, ends: Ends | None
 ) -> tuple[Table, TableColumn] | None:
-    """The table and its column in which a column's values are to be found."""
+    """The table and the column that a column refers to; None without a reference."""
     if table.tree and column == table.tree[1]:
         return table, table.tree[0]
     if ends and column.key in LINKS_KEYS:
@@ -152,7 +152,7 @@ def _relation_tests(
 
 
 def keys_as_text(table: Table) -> set[TableColumn]:
-    """Columns that are keys of rows, parents or ends: other tables name them in text."""
+    """Keys, parents and ends of links that are no text; they are staged as text, for joins."""
     tree = table.tree or ()
     ends = [column for column in table.columns if column.key in LINKS_KEYS and table.is_links]
     keys = [column for column in (table.auto_id, *tree, *ends) if column]
@@ -176,7 +176,7 @@ def staging_yml(tables: Sequence[Table], ends: Mapping[str, Ends]) -> str:
         models.append(
             {
                 "name": table.model,
-                "description": f"{_told_of(table)} Live rows only.",
+                "description": f"{_description(table)} Live rows only.",
                 "columns": columns,
             }
         )
@@ -187,7 +187,7 @@ def staging_model(table: Table) -> str:
     """The SQL of a table's staging model."""
     as_text = keys_as_text(table)
     lines = [
-        f"-- {_told_of(table)}",
+        f"-- {_description(table)}",
         "-- Rows that are still in Orgvue, with names that SQL takes without quotes.",
         f"{{% set raw = source('{SOURCE}', '{table.name}') %}}",
         "select",
@@ -214,8 +214,8 @@ def _staged_columns(table: Table, as_text: set[TableColumn]) -> Iterator[tuple[s
                 raw = f"{{{{ key_text({argument}) }}}}"
             else:
                 raw = f"cast({raw} as {{{{ dbt.type_string() }}}})"
-        told = "" if comment in {column.name, column.raw, column.key} else comment
-        yield (raw if raw == column.name else f"{raw} as {column.name}"), told
+        shown = "" if comment in {column.name, column.raw, column.key} else comment
+        yield (raw if raw == column.name else f"{raw} as {column.name}"), shown
 
 
 def select_list(columns: Sequence[tuple[str, str]]) -> list[str]:
@@ -223,6 +223,6 @@ def select_list(columns: Sequence[tuple[str, str]]) -> list[str]:
     lines = []
     for number, (expression, comment) in enumerate(columns, 1):
         comma = "," if number < len(columns) else ""
-        told = f"  -- {comment}" if comment else ""
-        lines.append(f"    {expression}{comma}{told}")
+        end = f"  -- {comment}" if comment else ""
+        lines.append(f"    {expression}{comma}{end}")
     return lines

@@ -1,4 +1,4 @@
-"""Text that is safe in YAML, SQL and Jinja, whatever a display name holds."""
+"""Makes text from display names safe in YAML, SQL and Jinja."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ RESERVED_WORDS = frozenset(
         "values variadic verbose view when whenever where window with"
     ).split()
 )
-"""Words that are no names of columns without quotes."""
+"""Words that need quotes as names of columns."""
 
 
 def one_line(text: str) -> str:
-    """A text for comments and descriptions: one line, in which Jinja finds nothing.
+    """A text for comments and descriptions: one line, without Jinja expressions.
 
     Control and format characters become spaces; braces that Jinja reads are set apart.
     """
@@ -54,7 +54,7 @@ def one_line(text: str) -> str:
 def jinja_text(text: str) -> str:
     """A string literal of Jinja."""
     literal = json.dumps(_SURROGATE.sub("\ufffd", text), ensure_ascii=False)
-    # Not even within a literal is there anything that looks like Jinja's own signs.
+    # Jinja's own characters are escaped even within a literal.
     return re.sub("[{}%#]", lambda sign: f"\\x{ord(sign[0]):02x}", literal)
 
 
@@ -98,16 +98,16 @@ def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:
 
 
 def is_plain_name(name: str) -> bool:
-    """True if a column is called so without quotes, in Postgres and in Snowflake."""
+    """True if a column of this name needs no quotes, in Postgres and in Snowflake."""
     return _PLAIN_NAME.fullmatch(name) is not None and name not in RESERVED_WORDS
 
 
 def clean_names(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """Give each of some names a form that needs no quotes, and is another one for each.
+    """Give each name a unique form that needs no quotes.
 
     Args:
-        wanted: The names to the forms that they would have.
-        taken: Forms that are given already.
+        wanted: Name to the form that it should have, if possible.
+        taken: Forms that are in use already.
     """
     used = {*taken}
     names = {}
@@ -123,7 +123,7 @@ def clean_names(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[st
 
 
 def shortened(name: str, limit: int = MAX_NAME) -> str:
-    """A name of at most so many characters; a longer one ends with a part of its hash."""
+    """A name of at most `limit` characters; a longer one is cut, and a hash is appended."""
     return name if len(name) <= limit else f"{name[: limit - 9].rstrip('_')}_{hashed(name)}"
 
 

@@ -1,8 +1,8 @@
 """Writes a project's files into a folder that belongs to its user.
 
-A file that the user has edited is never overwritten: what would be written is put beside it, as
-`FILE.new`. What the user has removed stays away. `.tap-orgvue-dbt.json` keeps the hashes of what
-was written, by which edits are told.
+A file that the user has edited is never overwritten: the new version is written beside it, as
+`FILE.new`. A file that the user has removed is not written again. Edits are detected by the hashes
+of written files in `.tap-orgvue-dbt.json`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ NEW = ".new"
 
 
 class Written(msgspec.Struct):
-    """What was done to the files of a project, by their paths in it.
+    """The files of a project, by what was done to them; paths within the project.
 
     Attributes:
         created: Files that were not there.
         updated: Files that the user had not edited.
-        unchanged: Files that are what they should be.
-        kept: Files that the user has edited, or made; some with a `FILE.new` beside them.
+        unchanged: Files whose text was already the new one.
+        kept: Files that the user has edited or created, some with a `FILE.new` beside them.
         beside: The `FILE.new` that were written.
         left_out: Files that the user has removed.
         removed: Files of datasets and roles that are gone, which the user had not edited.
@@ -53,7 +53,7 @@ def write_project(folder: Path, files: Mapping[str, str], *, force: bool) -> Wri
     Args:
         folder: The project's folder.
         files: Path in the project to the file's text.
-        force: True if files are overwritten, whoever has edited, removed or made them.
+        force: True to overwrite files that the user has edited, removed or created.
 
     Raises:
         SettingsError: The folder holds another dbt project, or cannot be written.
@@ -119,7 +119,7 @@ def _hash(text: str) -> str:
 
 
 def _hash_at(path: Path) -> str | None:
-    """The hash of a file's text, whatever ends its lines; None if it is not there."""
+    """The hash of a file's text with LF line ends; None if it is missing."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -132,10 +132,10 @@ def _hashes_of(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _hashes_in(folder: Path) -> dict[str, str] | None:
-    """The hashes of what an earlier run wrote; None where there was none.
+    """The hashes of the files that an earlier run wrote; None without one.
 
     Raises:
-        SettingsError: The file that keeps them is damaged.
+        SettingsError: The file with the hashes is damaged.
     """
     try:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, str])

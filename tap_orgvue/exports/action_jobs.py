@@ -18,7 +18,7 @@ from tap_orgvue.exports.download import DownloadedFile, download
 from tap_orgvue.exports.items import ItemRows
 from tap_orgvue.exports.jobs import ExportJobs, JobStatus, JobTicket
 from tap_orgvue.exports.json_rows import JsonRows
-from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.exports.progress import UNWATCHED
 from tap_orgvue.orgvue.errors import (
     ErrorsInResponse,
     JobFailed,
@@ -57,14 +57,14 @@ class ActionJobs(ExportJobs):
         self,
         request: requests.PreparedRequest,
         dataset_id: str | None = None,
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> DownloadedFile:
         """Export the actions that a request names, and download them.
 
         Args:
             request: A POST, see `actions_request`.
             dataset_id: The draft, to count the requests for.
-            progress: Told how far the job is.
+            progress: Receives the progress of the job.
 
         Returns:
             A JSON array, complete on disk.
@@ -146,7 +146,8 @@ class ActionRows(ItemRows):
 def actions_request(client: Client, draft_id: str, layer_key: str) -> requests.PreparedRequest:
     """The request for the actions of one layer (API guide, "Drafts").
 
-    One layer a request: of several, the response does not tell which action belongs to which.
+    One layer a request: the response to a request for several does not say which action belongs
+    to which layer.
     """
     layers = [{"draftId": draft_id, "layerKey": layer_key}]
     return client.prepare("POST", client.draft_actions_url, json={"layers": layers})
@@ -155,15 +156,15 @@ def actions_request(client: Client, draft_id: str, layer_key: str) -> requests.P
 def action_ticket(body: Any) -> JobTicket:
     """Read the response to a request for actions as a job ticket.
 
-    Without a job status, a URL in it is that of the actions: this much is documented.
+    A response without a job status has the URL of the actions, as documented.
 
     Raises:
         MalformedResponse: It is no ticket, and has no URL.
     """
     if isinstance(body, dict) and "jobStatus" not in body:
         links = body.get("_links")
-        told = links if isinstance(links, dict) else {}
-        urls = [link_url(told, "result"), link_url(told, "self"), *map(body.get, _URL_MEMBERS)]
+        links = links if isinstance(links, dict) else {}
+        urls = [link_url(links, "result"), link_url(links, "self"), *map(body.get, _URL_MEMBERS)]
         url = next((each for each in urls if isinstance(each, str) and each), None)
         if url is None:
             raise MalformedResponse(

@@ -1,4 +1,4 @@
-"""Tells whether a JSON document is complete, much faster than by decoding it.
+"""Checks that a JSON document is complete, much faster than by decoding it.
 
 The end of a connection, of its length or of its compression proves too little: a server or a proxy
 may send the start of a document as if that were all. Its last byte proves little as well: an inner

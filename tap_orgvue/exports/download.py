@@ -15,7 +15,7 @@ import msgspec
 from tap_orgvue.exports.byte_streams import decompressed, read_ahead, read_chunks
 from tap_orgvue.exports.completeness import EndOfExport, is_closed
 from tap_orgvue.exports.lossy_json import LossyScan
-from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.exports.progress import UNWATCHED
 from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
@@ -56,7 +56,7 @@ def download(
     *,
     temp_dir: str | None = None,
     bracket: bytes = b"{",
-    progress: ExportProgress = UNTOLD,
+    progress: ExportProgress = UNWATCHED,
 ) -> DownloadedFile:
     """Write a response's body to an unnamed temporary file, and verify that it is complete.
 
@@ -65,7 +65,7 @@ def download(
         request: The request, for messages.
         temp_dir: Folder for the file; the system's by default.
         bracket: The first byte of the JSON document; several for either of them.
-        progress: Told of the download and its bytes; of a wait where it fails.
+        progress: Receives the download and its bytes; a wait if the download fails.
 
     Returns:
         The file, compressed as it was sent.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_orgvue.exports.download import download
 from tap_orgvue.exports.jobs import ExportJobs, body_of
-from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.exports.progress import UNWATCHED
 from tap_orgvue.exports.response import ExportResponse
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
@@ -48,7 +48,7 @@ class ExportFetcher:
         """Request nothing yet.
 
         Args:
-            client: The tenant; its logger is told of each change of delivery and its cause, at
+            client: The tenant; its logger logs each change of delivery and its cause, at
                 INFO, or as a warning if the host of finished exports is out of reach.
             mode: The deliveries that may be tried.
             job_timeout: Seconds for an export by job as a whole, its download included.
@@ -75,7 +75,7 @@ class ExportFetcher:
         request: requests.PreparedRequest,
         name: str,
         purpose: Purpose,
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> ExportResponse:
         """Fetch an export.
 
@@ -83,7 +83,7 @@ class ExportFetcher:
             request: A synchronous export's request; its path names the dataset.
             name: The stream's name, for the log.
             purpose: The dataset, and whether its export or its items are requested.
-            progress: Told how far the export is.
+            progress: Receives the progress of the export.
 
         Returns:
             A response with a complete file, or with status 413 if only slices can be fetched.
@@ -142,7 +142,7 @@ class ExportFetcher:
     def _report_change(
         self, name: str, delivery: _Delivery, following: _Delivery, error: OrgvueError
     ) -> None:
-        """Tell of a change of delivery: briefly where it is meant to be so."""
+        """Log a change of delivery: a warning only if a host is unreachable."""
         logger = self._client.logger
         if isinstance(error, FileHostUnreachable):
             logger.warning("'%s' is fetched by %s. %s", name, following.value, error)
@@ -212,7 +212,7 @@ class ExportFetcher:
         Args:
             request: The request.
             purpose: What it is for.
-            progress: Told of the wait and the download.
+            progress: Receives the progress of the export.
             retry_timeouts: True if an export that may be too large is requested again.
 
         Raises:

@@ -108,7 +108,7 @@ class HeaderReader:
 
         Args:
             client: The tenant.
-            logger: Told of headers that lack generated properties.
+            logger: For warnings about headers without generated properties.
             include_calculations: False if only the stored properties are wanted.
             on_read: Called in any thread once for each dataset of `read_all`, as it is done.
         """

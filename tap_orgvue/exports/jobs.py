@@ -10,7 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.download import download
-from tap_orgvue.exports.progress import UNTOLD
+from tap_orgvue.exports.progress import UNWATCHED
 from tap_orgvue.orgvue.deadlines import earliest
 from tap_orgvue.orgvue.error_body import error_codes, error_entries, one_line
 from tap_orgvue.orgvue.errors import (
@@ -77,7 +77,7 @@ class JobTicket(msgspec.Struct, frozen=True):
         status: One of the documented states.
         ticket_url: Presigned URL of the next ticket, or None. A secret.
         result_url: Presigned URL of the result; None until the job is completed. A secret.
-        trace_id: What Orgvue's support asks for; may be empty.
+        trace_id: The id that Orgvue's support needs; may be empty.
         errors: Orgvue's words in a failed ticket, or in a completed one whose result lacks rows;
             empty without any.
         codes: Orgvue's error codes in such a ticket.
@@ -131,7 +131,7 @@ class ExportJobs:
     """Runs export jobs for one tenant. Thread safe."""
 
     _alternative = ", or set `export_mode` to `paged`"
-    """What helps where the file host cannot be reached, in words."""
+    """The remedy for an unreachable file host, in words."""
 
     def __init__(self, client: Client, *, timeout: float, temp_dir: str | None) -> None:
         """Request nothing yet.
@@ -150,7 +150,7 @@ class ExportJobs:
         self,
         request: requests.PreparedRequest,
         dataset_id: str | None = None,
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> DownloadedFile:
         """Run a job for a synchronous export's request, and download its result.
 
@@ -160,7 +160,7 @@ class ExportJobs:
         Args:
             request: The synchronous export's request.
             dataset_id: The dataset, to count the requests for.
-            progress: Told how far the job is.
+            progress: Receives the progress of the job.
 
         Raises:
             JobFailed: The job failed or its result was lost too often, Orgvue refused it by a
@@ -181,7 +181,7 @@ class ExportJobs:
         request: requests.PreparedRequest,
         dataset_id: str | None,
         read: Callable[[requests.Response, RequestInfo], T],
-        progress: ExportProgress = UNTOLD,
+        progress: ExportProgress = UNWATCHED,
     ) -> tuple[T, JobTicket]:
         """Run a job as `fetch` does, and read its result in another way.
 
@@ -189,7 +189,7 @@ class ExportJobs:
             request: A synchronous export's request.
             dataset_id: The dataset, for the count of requests.
             read: Reads the response with the result; called again after a broken connection.
-            progress: Told how far the job is.
+            progress: Receives the progress of the job.
 
         Returns:
             What was read, and the completed ticket.

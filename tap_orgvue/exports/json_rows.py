@@ -121,7 +121,8 @@ class JsonRows:
         """True if no row follows the headers; reads no further than the first row's beginning.
 
         Raises:
-            MalformedResponse: The document ends before that can be told; else as for `headers`.
+            MalformedResponse: The document ends before the first row could begin; else as for
+                `headers`.
         """
         _ = self.headers
         while not (start := self._pending.lstrip()):

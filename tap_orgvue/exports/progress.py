@@ -1,4 +1,4 @@
-"""Who fetches an export tells how far it is."""
+"""The progress of an export, reported by the code that fetches it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing_extensions import override
 
 
 class ExportProgress(Protocol):
-    """Told of the stages of one export, in any thread; a stage may be told again."""
+    """Receives the progress of one export, in any thread; a stage may be reported again."""
 
     def waiting(self) -> None:
-        """A request is sent, or a retry is waited for."""
+        """The wait for a response began, or the wait before a retry."""
 
     def job_started(self) -> None:
         """Orgvue accepted an export job."""
@@ -20,11 +20,15 @@ class ExportProgress(Protocol):
         """The head of the export's response arrived."""
 
     def received(self, count: int) -> None:
-        """Some more bytes of the export arrived, compressed as they were sent."""
+        """More bytes of the export arrived.
+
+        Args:
+            count: Their number, compressed as they were sent.
+        """
 
 
-class Untold(ExportProgress):
-    """The progress of an export that nobody watches."""
+class Unwatched(ExportProgress):
+    """Ignores all progress."""
 
     @override
     def waiting(self) -> None:
@@ -43,4 +47,4 @@ class Untold(ExportProgress):
         """Do nothing."""
 
 
-UNTOLD = Untold()
+UNWATCHED = Unwatched()

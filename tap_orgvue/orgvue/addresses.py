@@ -1,4 +1,4 @@
-"""The addresses of one tenant's API."""
+"""The addresses of one tenant's API, and the tenant's name in states and reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from urllib.parse import urljoin
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import MalformedResponse
 from tap_orgvue.orgvue.models import EXPORT_FORMAT
-from tap_orgvue.orgvue.urls import origin_of
+from tap_orgvue.orgvue.urls import is_loopback, origin_of
+
+_HTTPS_PORT = 443
 
 
 class Addresses:
@@ -74,3 +76,14 @@ class Addresses:
                 f"{port}); the tap does not follow it."
             )
         return url
+
+
+def tenant_key(api_url: str, tenant_id: str) -> str:
+    """A tenant as the state names it: server and tenant id.
+
+    A loopback server's name and port do not count: a simulator has another port each time.
+    """
+    _, host, port = origin_of(api_url)
+    if is_loopback(host):
+        return tenant_id
+    return f"{host}/{tenant_id}" if port == _HTTPS_PORT else f"{host}:{port}/{tenant_id}"

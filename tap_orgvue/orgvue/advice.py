@@ -1,4 +1,4 @@
-"""What may help after an error, and Orgvue's error codes: what each means and what to do."""
+"""Orgvue's error codes: the meaning of each, and what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Remedy(Enum):
-    """What may help after an error; the exit code depends on it."""
+    """The kind of remedy for an error; the exit code depends on it."""
 
     PERSON = "person"
     """Somebody must change something: a setting, the token, a permission."""

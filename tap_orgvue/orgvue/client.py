@@ -105,7 +105,7 @@ class Client(Addresses):
         requests: Counts the requests to the API and to the hosts of files.
         stop: Set when the run ends; it ends every wait.
         clock: Gives the time in seconds, monotonic.
-        logger: Told of retries.
+        logger: Logs the retries.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Client(Addresses):
 
         Args:
             options: How to reach the tenant.
-            logger: Told of retries; this module's by default.
+            logger: Logs the retries; this module's by default.
             adapter: Sends the requests of both transports; HTTP over the network by default.
             stop: Ends every wait when it is set; all waits are its own.
             clock: Gives the time in seconds, monotonic.
@@ -351,7 +351,7 @@ class Client(Addresses):
         return found
 
     def list_entries(self, first: str, kind: RequestKind = RequestKind.LIST) -> list[Any]:
-        """The entries of all pages of a list: that of datasets or, for `DRAFTS`, of drafts.
+        """The entries of all pages of the list of datasets or, for `DRAFTS`, of drafts.
 
         Raises:
             MalformedResponse: A page is no list, or its next link leads elsewhere.

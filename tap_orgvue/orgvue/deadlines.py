@@ -1,4 +1,4 @@
-"""Deadlines: when a wait, a response or a whole client must be done, and which limit says so."""
+"""Deadlines of waits, responses and clients, each with the name of its limit."""
 
 from __future__ import annotations
 

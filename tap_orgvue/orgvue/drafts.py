@@ -1,7 +1,7 @@
-"""Drafts of the list of drafts, read as tolerantly as is safe: its form is not documented.
+"""Reads the list of drafts, as tolerantly as is safe: its form is not documented.
 
 The API guide says that the list gives the ids of drafts, and that a layer has a key, at least
-`default`. All other member names below are guesses by those of the list of datasets.
+`default`. All other member names below are inferred from the list of datasets.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Draft(msgspec.Struct, frozen=True):
 
     Attributes:
         draft_id: Orgvue's id, as listed.
-        name: Free text; not unique, can change, and is empty where the list tells none.
-        dataset_id: The id of the dataset that the draft is based on, as listed; None where the
-            list does not tell it, or tells several.
+        name: Free text; not unique, can change; empty if the entry has none.
+        dataset_id: The id of the dataset that the draft is based on, as listed; None if the entry
+            names no dataset, or several.
         layers: The keys of its layers, at least one.
         details: The entry's other members as the text of a JSON object.
-        fault: Why its layers may not be all, as a predicate; empty if they are.
+        fault: Why `layers` may be incomplete, as a predicate; empty if it is complete.
     """
 
     draft_id: str
@@ -65,7 +65,7 @@ class DraftList(msgspec.Struct, frozen=True):
 
     Attributes:
         drafts: The drafts, in the order of the list, each id once.
-        faults: What is wrong with entries that name no draft, a sentence each.
+        faults: A sentence for each entry that names no draft.
     """
 
     drafts: tuple[Draft, ...]
@@ -73,7 +73,10 @@ class DraftList(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_json(cls, entries: Sequence[Any]) -> DraftList:
-        """Read the entries of all pages: objects, or ids alone.
+        """Read the entries of all pages.
+
+        Args:
+            entries: Each an object, or only an id.
 
         Raises:
             MalformedResponse: There are entries, but none names a draft.
@@ -96,7 +99,7 @@ def list_drafts(client: Client) -> DraftList:
     """List the tenant's drafts (API guide, "Drafts"; path and form are inferred).
 
     Raises:
-        MalformedResponse: The list is none, or no entry of it names a draft.
+        MalformedResponse: The response is no list, or no entry names a draft.
         Refusal: Orgvue refuses the list.
     """
     found = DraftList.from_json(client.list_entries(client.drafts_url, RequestKind.DRAFTS))
@@ -154,7 +157,7 @@ def _bases(members: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _layers(value: Any) -> tuple[tuple[str, ...], str]:
-    """The keys of layers, and why they may not be all."""
+    """The keys of layers, and why they may be incomplete; see `Draft.fault`."""
     if value is None or value == []:
         return (DEFAULT_LAYER,), ""
     if not isinstance(value, list):

@@ -1,8 +1,8 @@
-"""What can go wrong between the tap and Orgvue, sorted by what the catcher should do.
+"""The errors of requests to Orgvue, sorted by what the catcher should do.
 
 The tree::
 
-    OrgvueError                  end this stream, tell the user
+    OrgvueError                  end this stream, show the message
     ├── Refusal                  Orgvue responded with an error status
     │   ├── TenantRefusal        ... that every other request would get too: end the run
     │   │   └── TenantUnknown    ... because the tenant is wrong, or not the token's
@@ -17,7 +17,7 @@ The tree::
     ├── RequestLimitReached      the user's own limit of requests: end the run
     ├── RetryAfterTooLong        Orgvue asks for a longer wait than the user allows: end the run
     ├── DeadlineExceeded         no time is left: of the client, or of the caller's operation
-    └── Misconfigured            a setting, a catalog or a state asks for something impossible
+    └── Misconfigured            a setting, a catalog or a state is impossible to follow
 
 The first argument of each is the whole message, without query strings and cell values.
 Codes and their meaning: Orgvue's public API guide, "Errors".
@@ -116,7 +116,7 @@ class OrgvueError(Exception):
 
 
 class Misconfigured(OrgvueError):
-    """A setting, a catalog or a state asks for something impossible."""
+    """A setting, a catalog or a state is impossible to follow."""
 
     remedy = Remedy.PERSON
 

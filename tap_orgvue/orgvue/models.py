@@ -231,7 +231,7 @@ class Metadata(msgspec.Struct, frozen=True):
         tags: Free text.
         cache_key: Changes with every update of the dataset or of its security rules; or None.
         properties: The stored properties, without generated ones.
-        name: The dataset's name; empty if it is not told.
+        name: The dataset's name; empty if Orgvue sends none.
     """
 
     auto_id: str | None = None

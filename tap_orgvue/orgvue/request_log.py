@@ -1,4 +1,4 @@
-"""Counts the requests of a run by kind: those of the whole run, and those of each dataset."""
+"""Counts the requests of a run by kind, in total and for each dataset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RequestKind(str, Enum):
-    """What a request asks for; the values are those of the run report."""
+    """The kind of a request; its value is its name in the run report."""
 
     LIST = "list"
     """A page of the list of datasets."""
@@ -36,17 +36,17 @@ class RequestKind(str, Enum):
     ACTIONS = "actions"
     """The changes of a draft's layer: a job ticket, or the changes themselves."""
     PROBE = "probe"
-    """Whether the server responds at all; sent by `--test` only."""
+    """A request that only `--test` sends: to the server, or for an export without rows."""
 
 
 _LISTS = {RequestKind.LIST: "list of datasets", RequestKind.DRAFTS: "list of drafts"}
 
 
 class Purpose(msgspec.Struct, frozen=True):
-    """What a request is for.
+    """The purpose of a request.
 
     Attributes:
-        kind: What it asks for.
+        kind: The kind of request.
         dataset_id: The dataset or draft, in any case; None for a request about the tenant.
     """
 
@@ -102,13 +102,13 @@ class RequestLog:
             return _sum([counts for counts in found if counts is not None])
 
     def subject(self, purpose: Purpose) -> str:
-        """Whom a request is about, for a message: a name, an id, or what it asks for."""
+        """The subject of a request, for a message: a stream's or draft's name, an id, or a list."""
         if purpose.dataset_id is not None:
             return self.names.get(purpose.dataset_id.upper(), f"dataset {purpose.dataset_id}")
         return _LISTS.get(purpose.kind, purpose.kind.value)
 
     def meter(self, purpose: Purpose) -> RequestMeter:
-        """Counts requests of one purpose."""
+        """A meter for requests of one purpose."""
         return RequestMeter(self, purpose)
 
     def add(

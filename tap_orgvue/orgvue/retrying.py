@@ -54,7 +54,7 @@ class Retrier:
             stop: Ends every wait when it is set.
             rate_limiter: Paused for all threads after a throttle.
             requests: Counts the retries, and knows the names of datasets.
-            logger: Told of each retry at INFO: one that succeeds needs nobody.
+            logger: Logs each retry, at INFO: a retry that succeeds needs no action.
             max_wait: The longest `Retry-After` that is waited for, in seconds.
         """
         self._stop = stop

@@ -1,4 +1,4 @@
-"""Orgvue's clock, as its responses tell it."""
+"""Orgvue's clock, read from the `Date` header of its responses."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ResponseTimer:
     until a deadline, if there is one.
 
     Attributes:
-        received: Told of the number of bytes of each read.
+        received: Called with the number of bytes of each read.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ResponseTimer:
         Args:
             deadline: The end of the whole response.
             head_limit: The limit of the head in the words of a message.
-            received: Told of the number of bytes of each read.
+            received: Called with the number of bytes of each read.
         """
         self.received = received
         self._whole = self._current = deadline

@@ -1,1 +1,1 @@
-"""Pages to look at: the runs over time, and a tenant's datasets; made only where `jinja2` is."""
+"""HTML pages of the runs over time and of a tenant's datasets; need the extra `report`."""

@@ -1,4 +1,4 @@
-"""Writes the page of a tenant's runs after a run, if the extra is installed. Fails no run."""
+"""Writes the page of a tenant's runs after a run, if the extra `report` is installed."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def is_installed() -> bool:
 
 
 def after_run(folder: str | Path, tenant: str, logger: logging.Logger) -> None:
-    """Write the page beside the run reports, or say why there is none.
+    """Write the page beside the run reports, or log why there is none; raises nothing.
 
     Args:
         folder: The folder of the run reports.
         tenant: The tenant as the state and the run reports name it.
-        logger: Told of the page, and of a page that cannot be written.
+        logger: For the page's path, or the reason why there is none.
     """
     if not is_installed():
         logger.info("No page is made of the run reports: %s", NOT_INSTALLED)
         return
     try:
-        # Costs a run that has no run reports nothing.
+        # Not at start-up: most runs write no page.
         from tap_orgvue.pages.report_page import write_report_page  # noqa: PLC0415
 
         page = write_report_page(Path(folder), tenant)

@@ -1,4 +1,4 @@
-"""The geometry of charts: bars over runs or days, and a line as small as a word."""
+"""The geometry of charts: bars over runs or days, and sparklines."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SLOT = 10
-"""Width of a bar and its space, in the chart's own units."""
+"""Width of a bar and the space beside it, in the chart's own units."""
 HEIGHT = 100
-"""Height of a chart, likewise; it is stretched to what the page has room for."""
+"""Height of a chart in its own units; the page scales it."""
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 26
 _SPARK_EDGE = 3
 _LEAST_SLOTS = 14
 _LEAST_HEIGHT = 1.0
 _FLATTEST = 0.1
-"""Of the highest value, the part that a line's height stands for at least: little looks little."""
+"""The least range of a sparkline, as a share of its highest value: small changes look small."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -27,8 +27,8 @@ class Part(msgspec.Struct, frozen=True):
 
     Attributes:
         y: Its upper edge.
-        height: How high it is.
-        style: The class that it is drawn with.
+        height: Its height.
+        style: Its CSS class.
     """
 
     y: float
@@ -42,7 +42,7 @@ class Bar(msgspec.Struct, frozen=True):
     Attributes:
         x: Its left edge.
         parts: From the bottom to the top.
-        title: What it says, for the pointer and for screen readers.
+        title: Its text, for the pointer and for screen readers.
         marked: True if a stream failed in it.
     """
 
@@ -58,9 +58,9 @@ class BarChart(msgspec.Struct, frozen=True):
     Attributes:
         width: In the chart's own units.
         bars: The latest last.
-        top: What its height stands for, in words.
-        middle: What half of it stands for.
-        limit: The height of a line that is a limit, or None.
+        top: The value at its top, in words.
+        middle: The value at half its height, in words.
+        limit: The y of the line that marks a limit, or None.
     """
 
     width: float
@@ -71,11 +71,11 @@ class BarChart(msgspec.Struct, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True):
-    """What a bar shows.
+    """The value of a bar.
 
     Attributes:
         parts: Style to value, from the bottom to the top.
-        title: The bar's words.
+        title: The bar's text.
         marked: True if a stream failed.
     """
 
@@ -100,9 +100,9 @@ def bar_chart(
 
     Args:
         values: The latest last.
-        write: Writes a value of the axis.
-        limit: A value that is marked by a line, if the bars come near it.
-        unit: Of this the axis has a round number.
+        write: Formats a value of the axis.
+        limit: A value to mark by a line, if a bar reaches a tenth of it.
+        unit: The axis ends at a round number of this unit.
     """
     highest = max((value.total for value in values), default=0.0)
     near = limit is not None and highest * 10 >= limit
@@ -128,7 +128,7 @@ def bar_chart(
 
 
 def rounded_up(value: float) -> float:
-    """The next of 1, 2, 4, 6, 8, 10 times a power of ten; 2 at least, so that half of it is whole.
+    """Round up to 2, 4, 6, 8 or 10 times a power of ten, so that its half is whole.
 
     Args:
         value: 0 or more.
@@ -146,8 +146,8 @@ class Sparkline(msgspec.Struct, frozen=True):
     """A line over runs, with gaps where there is no value.
 
     Attributes:
-        path: The `d` of an SVG path; empty without two values side by side.
-        dots: Points that no line leads to, and the last one.
+        path: The `d` of an SVG path; empty without two adjacent values.
+        dots: Points without an adjacent value, and the last point.
     """
 
     path: str
@@ -155,7 +155,11 @@ class Sparkline(msgspec.Struct, frozen=True):
 
 
 def sparkline(values: Sequence[float | None]) -> Sparkline:
-    """Draw a line as small as a word."""
+    """Draw a sparkline.
+
+    Args:
+        values: A value for each run, None for a gap; the latest last.
+    """
     known = [value for value in values if value is not None]
     if not known:
         return Sparkline("", ())

@@ -1,4 +1,4 @@
-"""A tenant's data dictionary: what a run would do with each property, found by the tap's rules."""
+"""A tenant's data dictionary: the treatment of each property, by the rules of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Treatment(str, Enum):
-    """What a run does with a property; the values are for people."""
+    """What a run does with a property; the value of a member is its name for people."""
 
     READ = "read"
     HASHED = "hashed"
@@ -45,10 +45,10 @@ class PropertyEntry(msgspec.Struct, frozen=True):
         name: Its display name.
         declared: The type that Orgvue declares; empty if the export lacks the property.
         column: The name of its column; empty if it has none.
-        json_type: The JSON type of the column's values, in words; empty likewise.
+        json_type: The JSON type of the column's values, in words; empty without a column.
         treatment: What a run does with it.
         patterns: The patterns that exclude or hash it.
-        roles: Key, label, tree, parent: what the metadata uses it for.
+        roles: Its uses in the metadata: key, label, tree, parent.
     """
 
     key: str
@@ -79,7 +79,7 @@ class DatasetEntry(msgspec.Struct, frozen=True):
     properties: Sequence[PropertyEntry] = ()
 
     def count(self, treatment: Treatment) -> int:
-        """The number of properties that are treated so."""
+        """The number of properties with a treatment."""
         return sum(each.treatment is treatment for each in self.properties)
 
 
@@ -89,7 +89,7 @@ class Dictionary(msgspec.Struct, frozen=True):
     Attributes:
         datasets: In the order of the list.
         unmatched: Setting and pattern, for each pattern that matches no property.
-        bad_entries: What is wrong with entries of the list that name no dataset, in words.
+        bad_entries: A sentence for each entry of the list that names no dataset.
     """
 
     datasets: Sequence[DatasetEntry]
@@ -97,7 +97,7 @@ class Dictionary(msgspec.Struct, frozen=True):
     bad_entries: Sequence[str] = ()
 
     def count(self, treatment: Treatment) -> int:
-        """The number of properties that are treated so."""
+        """The number of properties with a treatment."""
         return sum(each.count(treatment) for each in self.datasets)
 
 
@@ -251,7 +251,7 @@ def json_type(column_type: ColumnType, *, nullable: bool) -> str:
 
 
 def _roles(metadata: Metadata | None) -> dict[str, list[str]]:
-    """Property key to what the metadata uses it for."""
+    """Property key to its uses in the metadata."""
     roles: dict[str, list[str]] = {}
     if metadata is not None:
         for role, key in (

@@ -1,4 +1,4 @@
-"""Where pages are written to: whole or not at all, readable for their owner only."""
+"""Writes pages: whole or not at all, readable for their owner only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 80
 
 
 def file_name_part(text: str) -> str:
-    """A text as a part of a file's name; different texts stay different."""
+    """A text as a part of a file name; different texts give different names."""
     safe = _UNSAFE.sub("_", text)
     if safe == text and len(safe) <= _LONGEST:
         return safe
@@ -26,17 +26,17 @@ def file_name_part(text: str) -> str:
 
 
 def write_page(path: Path, html: str) -> Path:
-    """Write a page in place of the one before, with the mode 0600.
+    """Write a page, in place of an earlier one, with the mode 0600.
 
     Args:
-        path: The page's file; its folder is made if it has to be.
+        path: The page's file; its folder is made if it is missing.
         html: The page.
 
     Returns:
         The path.
 
     Raises:
-        OSError: It cannot be written; a page from before is as it was.
+        OSError: It cannot be written; an earlier page is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_private(path, html.encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""How numbers, times and sizes are written on a page, whatever the locale."""
+"""Formats numbers, times and sizes for pages, independent of the locale."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def size(number: int) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """`0.2 %`, `12 %`; of nothing it is nothing."""
+    """`0.2 %`, `12 %`; `0 %` of 0."""
     share = 100 * part / whole if whole else 0.0
     if share and share < 0.1:  # noqa: PLR2004 - what one decimal cannot show
         return "under 0.1 %"
@@ -56,7 +56,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def difference(now: int, before: int | None) -> str:
-    """`+120 (+4.2 %)`, `same`, with a true minus sign; empty if nothing was before."""
+    """`+120 (+4.2 %)`, `same`, with a true minus sign; empty if `before` is None."""
     if before is None:
         return ""
     if now == before:
@@ -70,7 +70,7 @@ def difference(now: int, before: int | None) -> str:
 
 
 def instant(text: str) -> str:
-    """`31 Jan 2026, 02:00 UTC`; a text that is no instant stays as it is."""
+    """`31 Jan 2026, 02:00 UTC`; any other text is unchanged."""
     parsed = parse_instant(text)
     if parsed is None:
         return text
@@ -78,7 +78,7 @@ def instant(text: str) -> str:
 
 
 def day(text: str) -> str:
-    """`31 Jan 2026`, likewise."""
+    """`31 Jan 2026`; a text that is no instant is unchanged."""
     parsed = parse_instant(text)
     if parsed is None:
         return text

@@ -1,4 +1,4 @@
-"""The last run at a glance: how it ended, what to do, what changed."""
+"""The last run at a glance: its end, the steps to take, the changes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "person_needed": ("Somebody has to act", _BY_A_PERSON),
     "later": (
-        "To be run again later",
+        "Ended early",
         "Run again later, as the message says; the tenant's quota begins anew each day.",
     ),
     "streams_failed": ("Some streams failed", "Run again: the others are complete."),
     "output_failed": (
-        "The output was not taken",
+        "The output could not be delivered",
         (
             "Look at the loader's log first: it ended before the tap, or its disk is full. Then "
             "run again."
@@ -106,11 +106,11 @@ class Todo(msgspec.Struct, frozen=True):
 
     Attributes:
         subject: The stream, the dataset or "The run".
-        status: In a word.
-        tone: The class of its status.
+        status: Its status as a word.
+        tone: The CSS class of its status.
         message: What happened.
         advice: What to do.
-        trace_id: What Orgvue's support asks for; may be empty.
+        trace_id: The id that Orgvue's support needs; may be empty.
     """
 
     subject: str
@@ -121,7 +121,7 @@ class Todo(msgspec.Struct, frozen=True):
     trace_id: str = ""
 
 
-class TellChange(msgspec.Struct, frozen=True):
+class ChangeInWords(msgspec.Struct, frozen=True):
     """A change in words.
 
     Attributes:
@@ -143,9 +143,9 @@ class StreamRow(msgspec.Struct, frozen=True):
     """A stream of the run, as the table shows it.
 
     Attributes:
-        report: What the run report says.
+        report: Its part of the run report.
         status: Its status as a word.
-        tone: The class of its status.
+        tone: The CSS class of its status.
         change: The difference to the rows before, in words; empty if they do not compare.
         changed: The same as a number, to sort by.
         rescued: Values rescued, over all columns.
@@ -162,12 +162,12 @@ class StreamRow(msgspec.Struct, frozen=True):
 
 
 class LastRun(msgspec.Struct, frozen=True):
-    """The last run, as the page tells it.
+    """The last run, in the words of the page.
 
     Attributes:
-        report: What the run report says.
+        report: The run report.
         headline: How it ended.
-        tone: The class of that.
+        tone: The CSS class of the headline.
         summary: One sentence with the totals.
         todos: What went wrong and what to do.
         withheld: Stream reports whose deletions were withheld.
@@ -182,16 +182,16 @@ class LastRun(msgspec.Struct, frozen=True):
     summary: str
     todos: Sequence[Todo]
     withheld: Sequence[StreamReport]
-    changes: Mapping[str, Sequence[TellChange]]
+    changes: Mapping[str, Sequence[ChangeInWords]]
     streams: Sequence[StreamRow]
     rescued: Mapping[str, Mapping[str, int]]
 
 
 def last_run(report: RunReport) -> LastRun:
-    """Tell a run."""
+    """Describe a run."""
     todos = list(_todos(report))
     withheld = [each for each in report.streams if each.deletions == _WITHHELD]
-    changes = {each.stream: [_told(c) for c in each.changes] for each in report.streams}
+    changes = {each.stream: [_in_words(c) for c in each.changes] for each in report.streams}
     return LastRun(
         report=report,
         headline=_headline(report),
@@ -199,7 +199,7 @@ def last_run(report: RunReport) -> LastRun:
         summary=_summary(report),
         todos=todos,
         withheld=withheld,
-        changes={stream: told for stream, told in changes.items() if told},
+        changes={stream: found for stream, found in changes.items() if found},
         streams=[_row(each) for each in report.streams],
         rescued={each.stream: each.rescued for each in report.streams if each.rescued},
     )
@@ -211,7 +211,7 @@ def failures(report: RunReport) -> list[StreamReport]:
 
 
 def rows_now(stream: StreamReport) -> int | None:
-    """Rows of a stream in a run; those of an unchanged dataset are those before."""
+    """The rows of a stream after a run; None if the run does not know them."""
     if stream.status is Status.SUCCEEDED:
         return stream.rows
     return stream.rows_before if stream.status is Status.UNCHANGED else None
@@ -252,12 +252,12 @@ def _todos(report: RunReport) -> Iterator[Todo]:
             counted(len(unreached), "stream"),
             *STATUSES[Status.NOT_REACHED],
             f"The run ended before their turn: {names}{f' and {more} more' if more > 0 else ''}.",
-            "They are sent by the next run that comes so far.",
+            "The next run sends them if it gets that far.",
         )
 
 
 def _only_sums_up(error: ErrorReport, failed: Sequence[StreamReport]) -> bool:
-    """True if an error says again what the failed streams say."""
+    """True if an error only repeats the errors of the failed streams."""
     messages = [each.error.message for each in failed if each.error]
     return bool(messages) and all(message in error.message for message in messages)
 
@@ -284,9 +284,9 @@ def _advice(error: ErrorReport) -> str:
     return AGAIN if error.retryable else _BY_A_PERSON
 
 
-def _told(change: Change) -> TellChange:
+def _in_words(change: Change) -> ChangeInWords:
     words, advice = _CHANGES.get(change.kind, (change.kind, ""))
-    return TellChange(words, change.name, change.before or "", change.now or "", advice)
+    return ChangeInWords(words, change.name, change.before or "", change.now or "", advice)
 
 
 def _row(stream: StreamReport) -> StreamRow:

@@ -1,4 +1,4 @@
-"""Which two datasets a LINKS dataset joins, as far as its name tells: Orgvue's API does not."""
+"""Finds the two datasets that a LINKS dataset joins, by its name: Orgvue's API has no such fact."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _Words = tuple[str, ...]
 def link_ends(link: Dataset, datasets: Sequence[Dataset]) -> tuple[Dataset, Dataset] | None:
     """The two datasets that a LINKS dataset joins, in the order of its name.
 
-    The name tells them if it holds the names of exactly two, as in "People to Positions"; or, on
-    both sides of "to", a name or a type that one dataset alone has.
+    The name must contain the names of exactly two datasets, as "People to Positions" does; or have,
+    on both sides of "to", a name or a type that only one dataset has.
 
     Args:
         link: The LINKS dataset.
         datasets: The datasets of the tenant; LINKS datasets among them are no ends.
 
     Returns:
-        Two different datasets, or None if the name does not tell both.
+        Two different datasets, or None if the name does not determine both.
     """
     ends = [each for each in datasets if each.type != LINKS]
     sides = _SEPARATOR.split(link.name)
@@ -63,7 +63,7 @@ def _end(text: str, datasets: Sequence[Dataset]) -> Dataset | None:
 
 
 def _named(words: _Words, datasets: Iterable[Dataset]) -> Iterator[Dataset | None]:
-    """The datasets whose names stand in a text, the longer names first taken.
+    """The datasets whose names are in a text; longer names are matched first.
 
     Yields:
         In the order of the text; None for a name that several datasets have.
@@ -84,7 +84,7 @@ def _named(words: _Words, datasets: Iterable[Dataset]) -> Iterator[Dataset | Non
 
 
 def _words(text: str) -> _Words:
-    """The words of a name: without case, plural, and words that every name may have."""
+    """The words of a name, without case and plural, and without generic words such as `dataset`."""
     visible = unicodedata.normalize("NFKC", _CAMEL.sub(" ", text))
     words = [_singular(word) for word in _WORD.findall(visible.casefold())]
     return tuple(word for word in words if word not in _GENERIC) or tuple(words)

@@ -1,8 +1,8 @@
-"""Draws datasets as boxes and the LINKS datasets between them as lines.
+"""The geometry of a picture: datasets as boxes, LINKS datasets between them as lines.
 
-The datasets that lines join are one group. In its middle is the dataset with most lines; the others
-stand left and right of it, as many lines away as columns. Each line ends at a place of its own, so
-that the names of the lines do not meet.
+Datasets that lines join, directly or not, are a group. Its hub, the dataset with most lines, stands
+in the middle; the others stand left and right of it, one column further for each line between.
+Each line meets a box at a place of its own, so that the names of lines do not overlap.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BOX_WIDTH = 200
 LINE_HEIGHT = 17
 GAP = 204
-"""Between two columns: room for the names of lines, then for their bends."""
+"""The space between two columns: for the names of lines, then for their bends."""
 
 _HEADER = 27
 _FOOTER = 8
@@ -26,7 +26,7 @@ _BETWEEN = 18
 _PORT = 19
 _MARGIN = 14
 _NAME_WIDTH = 134
-"""Where a line is straight, below its name."""
+"""The straight part of a line, below its name."""
 _BULGE = 52
 
 
@@ -45,7 +45,7 @@ class Edge(msgspec.Struct, frozen=True):
 
     Attributes:
         first: The number of the node at one end.
-        second: That at the other.
+        second: The number of the node at the other.
     """
 
     first: int
@@ -76,7 +76,7 @@ class Line(msgspec.Struct, frozen=True):
         path: The `d` of an SVG path.
         x: Where its name begins or ends.
         y: The base line of its name.
-        anchor: `start` or `end`: which of both `x` is.
+        anchor: `start` or `end`: whether `x` is where the name begins or where it ends.
     """
 
     edge: int
@@ -87,13 +87,13 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Picture(msgspec.Struct):
-    """What is drawn, in pixels.
+    """The picture, in pixels.
 
     Attributes:
-        width: Of the whole.
-        height: Likewise.
-        boxes: Of the nodes that have an edge.
-        lines: Of all edges.
+        width: The width of the whole.
+        height: The height of the whole.
+        boxes: The boxes of all nodes with an edge.
+        lines: The lines of all edges.
     """
 
     width: float = 0.0
@@ -168,7 +168,7 @@ class _Group:
         }
 
     def _place_sides(self) -> bool:
-        """Share the hub's branches between right and left, as evenly as they are large."""
+        """Share the hub's branches between right and left, so that both are of similar size."""
         sizes = {1: 0, -1: 0}
         branches = sorted(self._children[self._hub], key=self._size, reverse=True)
         for branch in branches:
@@ -189,12 +189,12 @@ class _Group:
         return size
 
     def _outer(self, edge: Edge) -> int:
-        """The end of an edge that is farther from the hub; there its name stands."""
+        """The end of an edge that is farther from the hub; the name is drawn there."""
         first, second = (abs(self._column[node]) for node in (edge.first, edge.second))
         return edge.first if first > second else edge.second
 
     def add_to(self, picture: Picture) -> None:
-        """Draw below what the picture holds."""
+        """Draw the group below the present picture."""
         top = picture.height
         height = max(self._stack(side, top) for side in (1, -1))
         height = max(height, self._height[self._hub])

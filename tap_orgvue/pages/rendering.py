@@ -1,4 +1,4 @@
-"""Makes pages from templates: everything is escaped, nothing is requested from anywhere."""
+"""Renders pages from templates: all values are escaped, and pages load nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
 
     Args:
         template: The name of a file in `templates`.
-        values: What the template tells.
+        values: The template's variables.
     """
     return _environment().get_template(template).render(**values)
 
@@ -61,7 +61,7 @@ def _environment() -> Environment:
 
 
 def _with_code(text: str) -> Markup:
-    """A message with what stands between backticks as code; its lines stay lines."""
+    """A message as HTML, text between backticks as `<code>`."""
     visible = "\n".join(map(escaped, text.split("\n")))
     parts = visible.split("`")
     if len(parts) % 2 == 0:
@@ -73,13 +73,13 @@ def _with_code(text: str) -> Markup:
 
 
 def _visible(value: Any) -> Any:
-    """A text with its control characters, and those that turn the direction, as escapes."""
-    # `Markup` is what the templates themselves make.
+    """A text with its control characters, also those of writing direction, as escapes."""
+    # Not `Markup`, which only templates make.
     return escaped(value) if type(value) is str else value
 
 
 def _source(name: str) -> Markup:
-    """A file of the package, put into the page as it is: not made of any name or value."""
+    """A file of the package, unescaped: it contains no name and no value."""
     folder = resources.files("tap_orgvue.pages") / "templates"
     return Markup((folder / name).read_text(encoding="utf-8"))  # noqa: S704 - own files
 

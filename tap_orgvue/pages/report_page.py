@@ -1,4 +1,4 @@
-"""The page of a tenant's runs: the last one at a glance, and all of them over time."""
+"""Writes the page of a tenant's runs: the last run at a glance, and all runs over time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NoReports(Exception):
-    """A folder has no run report that can be read, of any tenant or of the one asked for."""
+    """A folder has no readable run report of the tenant."""
 
 
 def write_report_page(folder: Path, tenant: str) -> Path:
@@ -78,7 +78,7 @@ def page_name(tenant: str, tenants: Collection[str]) -> str:
     Two servers may have tenants of one id: then their pages are named by the servers too.
 
     Args:
-        tenant: The tenant as the state names it: server, slash and id, or an id alone.
+        tenant: The tenant as the state names it: server, slash and id, or only an id.
         tenants: All tenants of the folder.
     """
     server, _, tenant_id = tenant.rpartition("/")
@@ -88,7 +88,7 @@ def page_name(tenant: str, tenants: Collection[str]) -> str:
 
 
 def _write_index(folder: Path, namesakes: Collection[str]) -> None:
-    """Where a page's name stood for one server, let it point to the pages of all of them."""
+    """Write a page of links under the short name, if several servers have tenants of one id."""
     if len(namesakes) > 1 and all("/" in tenant for tenant in namesakes):
         tenant_id = _tenant_id(next(iter(namesakes)))
         pages = [(tenant, page_name(tenant, namesakes)) for tenant in sorted(namesakes)]

@@ -1,4 +1,4 @@
-"""Reads the run reports of a folder; files that cannot be read are told and skipped."""
+"""Reads the run reports of a folder; unreadable files are listed and skipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_RUNS = 180
-"""Runs of a tenant that a page tells of, the latest."""
+"""The most runs of a tenant on a page, the latest ones."""
 
 _MOST_FILES = 2000
 _LARGEST_BYTES = 64_000_000
@@ -60,8 +60,8 @@ def read_reports(folder: Path, only: str | None = None) -> RunReports:
 
     Args:
         folder: With files `run-*.json`; their names begin with the time of the run.
-        only: Tenant whose reports are read in full; of the others, the names of the tenants
-            alone. None for all.
+        only: The tenant whose reports are read in full; of other reports only the tenant is read.
+            None for all.
 
     Raises:
         OSError: The folder cannot be listed.

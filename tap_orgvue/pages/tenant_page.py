@@ -1,4 +1,4 @@
-"""The page of a tenant: its datasets as a picture, and its data dictionary."""
+"""Writes the page of a tenant: its datasets as a picture, and its data dictionary."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DrawnBox(msgspec.Struct, frozen=True):
         title: Its name, as long as the box.
         kind: The class of its type.
         details: Lines of text below the name.
-        box: Where it stands, or None outside of the drawing.
+        box: Its place, or None outside of the drawing.
     """
 
     number: int
@@ -78,7 +78,7 @@ class TenantPicture(msgspec.Struct, frozen=True):
         boxes: Datasets that lines join.
         links: The lines.
         alone: Datasets that no line joins.
-        unknown: LINKS datasets whose names do not tell both ends.
+        unknown: LINKS datasets whose ends are unknown.
     """
 
     drawing: Picture
@@ -91,14 +91,14 @@ class TenantPicture(msgspec.Struct, frozen=True):
 def write_tenant_page(
     source: Source, catalog: Catalog | None, folder: Path, *, now: datetime, has_maps: bool = False
 ) -> Path:
-    """Ask the tenant, and write `tenant-<tenant id>.html`.
+    """Request the tenant's datasets, and write `tenant-<tenant id>.html`.
 
     Args:
         source: The tenant, as a run reads it.
         catalog: The user's catalog, if a run is given one.
         folder: Where the page is written to.
         now: The time, in UTC.
-        has_maps: True if stream maps or flattening change what is sent.
+        has_maps: True if stream maps or flattening change the records.
 
     Returns:
         The page.
@@ -119,7 +119,7 @@ def write_tenant_page(
     return write_page(folder / f"tenant-{file_name_part(settings.tenant_id)}.html", html)
 
 
-def page_of(  # noqa: PLR0913 - what the page tells
+def page_of(  # noqa: PLR0913 - all that the page shows
     dictionary: Dictionary,
     settings: Settings,
     tenant: str,
@@ -136,7 +136,7 @@ def page_of(  # noqa: PLR0913 - what the page tells
         tenant: The tenant as the state names it.
         now: The time, as an ISO 8601 instant.
         has_catalog: True if a run is given a catalog.
-        has_maps: True if stream maps or flattening change what is sent.
+        has_maps: True if stream maps or flattening change the records.
     """
     return render(
         "tenant.html",
@@ -157,7 +157,7 @@ def page_of(  # noqa: PLR0913 - what the page tells
 
 
 def _filtered(settings: Settings) -> dict[str, list[str]]:
-    """Stream to the keys of its filter: the values that it compares with are values of cells."""
+    """Stream to the keys of its filter, without the values, which are cell values."""
     return {stream: list(conditions) for stream, conditions in settings.filters.items()}
 
 
@@ -179,7 +179,7 @@ def _patterns(settings: Settings, dictionary: Dictionary) -> list[tuple[str, str
 
 
 def _fingerprint(dictionary: Dictionary) -> str:
-    """Equal for pages that say the same of every property, whenever they were made."""
+    """A digest of the treatment of every property, independent of the time."""
     said = [
         [
             each.dataset.dataset_id,

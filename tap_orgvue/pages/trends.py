@@ -1,4 +1,4 @@
-"""What happened over the runs: rows by stream, durations, requests of a day, rescued values."""
+"""A tenant's runs over time: rows by stream, durations, requests of a day, rescued values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAILY_REQUESTS = 500_000
 """The requests that Orgvue allows a tenant in a day (API guide, "Limits")."""
 
 _MOST_CELLS = 6000
-"""Of the table with the rows of every stream and run."""
+"""The most cells of the table with the rows of every stream and run."""
 
 _DAY_LENGTH = len("2026-01-31")
 
@@ -28,9 +28,9 @@ class RunRow(msgspec.Struct, frozen=True):
     """A run, as the table of runs shows it.
 
     Attributes:
-        report: What the run report says.
+        report: The run report.
         outcome: How it ended, in words.
-        tone: The class of that.
+        tone: The CSS class of the outcome.
         failed: Streams that failed or are missing.
         requests: Requests sent.
     """
@@ -54,8 +54,8 @@ class StreamTrend(msgspec.Struct, frozen=True):
         least: The fewest, or None.
         most: The most, or None.
         rescued: Values rescued, over all runs.
-        failed: The runs in which it failed or was missing.
-        runs: The runs that tell of it.
+        failed: The number of runs in which it failed or was missing.
+        runs: The number of runs whose report has it.
     """
 
     stream: str
@@ -101,7 +101,7 @@ class Trends(msgspec.Struct, frozen=True):
 
 
 def trends_of(reports: Sequence[RunReport]) -> Trends:
-    """Tell the runs of a tenant.
+    """Compute the trends of a tenant's runs.
 
     Args:
         reports: At least one, the latest last.

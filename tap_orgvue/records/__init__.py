@@ -1,1 +1,1 @@
-"""A block of rows becomes records."""
+"""Makes records from blocks of rows: the hot path."""

@@ -1,7 +1,7 @@
-"""Makes the records of item actions: `{"_action": …, "_id": …, property key: value}`.
+"""Makes records of item actions: `{"_action": …, "_id": …, property key: value}`.
 
-Values of properties stay the JSON text that Orgvue sent, unless they are hashed or hold what no
-database stores (API guide, "Drafts").
+The API guide ("Drafts") documents this form. A value stays the JSON text that Orgvue sent, unless
+it is hashed or contains NUL characters, NaN or lone surrogates, which databases refuse.
 """
 
 from __future__ import annotations
@@ -29,13 +29,19 @@ Record = dict[str, Any]
 ACTION = "_action"
 """The key of an action's word."""
 
-KNOWN_ACTIONS = frozenset(
-    {"create", "update", "replace", "delete", "noop", "createOrUpdate", "createOrReplace"}
+KNOWN_ACTIONS = (
+    "create",
+    "update",
+    "replace",
+    "delete",
+    "noop",
+    "createOrUpdate",
+    "createOrReplace",
 )
-"""The documented words."""
+"""The words that the API guide documents ("Drafts")."""
 
 _MOST_KEYS = 1000
-"""Keys that are counted one by one."""
+"""The most keys that are counted one by one."""
 _NULL, _QUOTE = b"null", b'"'
 _NESTED = frozenset({b"{", b"["})
 _UNREADABLE = "an action is not UTF-8 text, or nested too deeply"
@@ -69,7 +75,7 @@ class ActionCounts(msgspec.Struct):
         rows: The number of actions.
         unknown_words: The number of actions whose word is not documented, or missing.
         left_out: Treatment and key to the number of values that were left out.
-        other_keys: The number of values that were left out, of keys that are too many to count.
+        other_keys: The number of values left out of further keys, which are not counted by key.
         cells: Holds the number of NUL characters removed.
     """
 
@@ -91,12 +97,12 @@ class ActionMaker:
     """Makes the records of the actions of one draft."""
 
     def __init__(self, rules: ChangeRules, *, hash_key: bytes | None, counts: ActionCounts) -> None:
-        """Decide nothing yet: keys are looked at as they come.
+        """Keep the rules; each key's treatment is decided when the key first occurs.
 
         Args:
             rules: What happens to the values of each key.
             hash_key: The secret key of the hashes.
-            counts: The totals of the run, to be continued.
+            counts: The totals of the run, which the maker adds to.
         """
         self._rules = rules
         self._treatments = KnownTreatments(rules)
@@ -112,7 +118,8 @@ class ActionMaker:
             raw: The JSON text of an action.
 
         Raises:
-            MalformedResponse: It is no object; the message does not hold it.
+            MalformedResponse: It is no object, no UTF-8 or nested too deeply; the message contains
+                no part of it.
         """
         members, is_strict = self._members(raw)
         action = self._word(members.pop(ACTION, _NULL))
@@ -143,14 +150,14 @@ class ActionMaker:
         return {key: json_text(cell).encode() for key, cell in whole.items()}, False
 
     def _word(self, raw: bytes) -> str | None:
-        """The action's word; None if it is no text, which may be a value of any kind."""
+        """The action's word; None if the value is no text."""
         word = self._text(raw) if raw.startswith(_QUOTE) else None
         if word not in KNOWN_ACTIONS:
             self._counts.unknown_words += 1
         return word
 
     def _sent(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
-        """The JSON text that is sent of a value; None if it is left out."""
+        """The JSON text to send for a value; None if it is left out."""
         treatment = self._treatments[key]
         if treatment is Treatment.SEND and raw[:1] in _NESTED and self._holds_unsent(raw):
             treatment = Treatment.NESTED
@@ -168,7 +175,7 @@ class ActionMaker:
             raise MalformedResponse(_UNREADABLE) from None
 
     def _sent_id(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
-        """The same of an id; a nested value may hold those of other properties."""
+        """The JSON text to send for an id; None for a nested value, which may hold properties."""
         if raw[:1] in _NESTED:
             self._counts.leave_out(Treatment.NO_ID, key)
             return None
@@ -190,7 +197,7 @@ class ActionMaker:
         return self._names[key]
 
     def _storable(self, raw: bytes, *, is_strict: bool) -> bytes:
-        """A value's JSON text as it came, unless it holds what databases refuse in JSON."""
+        """A value's JSON text as received, without what databases refuse in JSON."""
         if is_strict and not holds_nul(raw):
             return raw
         return json_text(self._fitter.storable(self._read(raw))).encode()

@@ -1,8 +1,8 @@
-"""Which columns of an export have a value in any row, found out at next to no cost.
+"""Finds the columns of an export that have a value in any row, at nearly no cost.
 
-A column is looked at until its first value: mostly that is the first row. A column that had values
-before is looked at in all rows until then, every other one in the first rows and in a sample of
-the others.
+A column is searched until its first value, mostly found in the first row. A column that had values
+in the last export is searched in all rows, any other one in the first rows and in a sample of the
+rest.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 LEARNING_ROWS = 1_000
-"""About the first rows, in which columns are looked at that had no value before."""
+"""The number of first rows, by whole blocks, in which every column is searched."""
 SAMPLED = 16
-"""Of the rows after them, one of so many is looked at."""
+"""One of this many further rows is in the sample."""
 
 
 class FilledColumns:
-    """Watches the columns of one stream's records, over all pages.
+    """Searches the records of one stream, over all pages.
 
     Attributes:
         filled: Names of the columns that have a value in a row so far.
     """
 
     def __init__(self, expected: Iterable[str] = (), others: Iterable[str] = ()) -> None:
-        """Choose the columns.
+        """Choose the columns to search.
 
         Args:
             expected: Names of columns that had values in the last complete export.
@@ -46,10 +46,10 @@ class FilledColumns:
     def look_at(
         self, records: Sequence[Any], reader: Callable[[str], Callable[[Any], Any] | None]
     ) -> None:
-        """Look at some records.
+        """Search some records.
 
         Args:
-            records: In any form.
+            records: Row structs or dicts, all of one kind.
             reader: Gives a function that reads a column's value in one of them; None for a column
                 that none of them has. Called once a page.
         """

@@ -1,4 +1,4 @@
-"""What the log says of a stream's values at the end of its run: counts, never a value."""
+"""Warnings about a stream's values for the end of its run: counts, never a value."""
 
 from __future__ import annotations
 

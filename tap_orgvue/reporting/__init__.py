@@ -1,1 +1,1 @@
-"""What a run did, told on the terminal, in the log and in the run report."""
+"""Reports a run: live on the terminal, by log lines, and in the run report."""

@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 _ROW_ID = re.compile(r"\(row (?!\d+ of)[^)]*\)")
-"""A row that a message names by its `_id`, which is the value of a cell."""
+"""A row in a message, named by its `_id`, which is a cell value."""
 
 
 def error_report(error: BaseException, message: str, *, retryable: bool) -> ErrorReport:
     """Describe an error.
 
     Args:
-        error: The error; its explicit causes are looked at, too.
-        message: What the log says of it; ids of rows are left out.
+        error: The error; codes, status and trace id may come from one of its explicit causes.
+        message: Its message in the log; ids of rows are removed.
         retryable: True if a later run may succeed; see `exit_codes`.
     """
     causes = list(_causes(error))
     reply = next(filter(_has_reply, causes), None) or OrgvueError("")
-    # An error of a stream wraps that of the request: the latter says more.
+    # A stream's error wraps the request's error, which is more specific.
     kind = next((each for each in reversed(causes) if type(each) is not OrgvueError), error)
     return ErrorReport(
         type=type(kind).__name__,

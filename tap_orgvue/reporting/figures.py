@@ -1,4 +1,4 @@
-"""Numbers as people read them: rows, bytes and times."""
+"""Formats rows, bytes and times for the log and the terminal."""
 
 from __future__ import annotations
 

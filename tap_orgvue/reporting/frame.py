@@ -1,4 +1,4 @@
-"""What the live display shows: the streams in work, a line each, and how far the run is.
+"""The frames of the live display: a line for each stream in work, and one for the whole run.
 
 Imports `rich`, which takes 40 ms: only a run on a terminal imports this module.
 """
@@ -41,8 +41,8 @@ class FrameMaker:
         """Make no frame yet.
 
         Args:
-            journal: What is shown.
-            loader: Knows whether rows wait for the loader.
+            journal: The run's journal.
+            loader: Says whether rows wait for the loader.
             colors: False for a frame without colours and other emphasis.
         """
         self._journal = journal
@@ -128,14 +128,14 @@ class FrameMaker:
 
 
 def _name(name: str, third: int) -> Text:
-    """A stream's name, harmless: a catalog may have any sign in it."""
+    """A stream's name without control characters, which a catalog may contain."""
     text = Text(escaped(name).replace("\t", " "))
     text.truncate(min(_LONGEST_NAME, third), overflow="ellipsis")
     return text
 
 
 def _figures(stream: StreamJournal) -> str:
-    """What came of a stream so far."""
+    """Bytes, rows and rows a second of a stream so far."""
     parts = [megabytes(stream.bytes_received)] if stream.bytes_received else []
     if stream.rows:
         seconds = stream.seconds_in(Stage.SENDING)

@@ -1,4 +1,4 @@
-"""Log lines about what takes long, for runs that nobody watches on a terminal."""
+"""Logs long stages, for runs without a live display."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEXT_BEAT = 60.0
 """Seconds from one line about a stage to the next, and the longest silence of a run."""
 
 IN_WORK = frozenset({Stage.WAITING, Stage.JOB, Stage.DOWNLOADING, Stage.SENDING})
-"""Stages in which something is done for a stream; in the others it waits for another stream."""
+"""Stages that make progress; in the others a stream waits for another one."""
 
 _SHORTEST_SLEEP = 0.01
 _LAST_LINE_SECONDS = 1.0
@@ -48,13 +48,13 @@ class Heartbeat:
         Args:
             journal: The run's journal; its clock counts.
             logger: Takes the lines, at INFO.
-            loader: Knows whether rows wait for the loader.
+            loader: Says whether rows wait for the loader.
         """
         self._journal = journal
         self._logger = logger
         self._loader = loader
-        self._told: dict[str, tuple[float, float]] = {}
-        self._told_any_at = journal.now()
+        self._logged: dict[str, tuple[float, float]] = {}
+        self._last_line_at = journal.now()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orgvue-heartbeat", daemon=True)
 
@@ -86,18 +86,18 @@ class Heartbeat:
         # A stage that begins from now on is not due before.
         next_due = now + FIRST_BEAT
         for subject, line, since in self._stages(now):
-            told_since, told_at = self._told.get(subject, (None, 0.0))
-            due = told_at + NEXT_BEAT if told_since == since else since + FIRST_BEAT
+            logged_since, logged_at = self._logged.get(subject, (None, 0.0))
+            due = logged_at + NEXT_BEAT if logged_since == since else since + FIRST_BEAT
             if now >= due:
                 self._logger.info("%s", line)
-                self._told[subject] = since, now
-                self._told_any_at = now
+                self._logged[subject] = since, now
+                self._last_line_at = now
                 due = now + NEXT_BEAT
             next_due = min(next_due, due)
-        if now >= self._told_any_at + NEXT_BEAT:
+        if now >= self._last_line_at + NEXT_BEAT:
             self._logger.info("%s", self._run_line())
-            self._told_any_at = now
-        return min(next_due, self._told_any_at + NEXT_BEAT) - now
+            self._last_line_at = now
+        return min(next_due, self._last_line_at + NEXT_BEAT) - now
 
     def _stages(self, now: float) -> Iterator[tuple[str, str, float]]:
         """Each stage under way: its subject, its line, and the time at which it began."""

@@ -1,7 +1,7 @@
-"""The journal of a run: what each stream is doing, and for how long. Written in any thread.
+"""The journal of a run: the current stage of each stream, and the seconds in each stage.
 
-Stages are entered by the threads that fetch exports and by the one that sends records. Progress,
-heartbeats and the run report read them; nothing here costs a step per record.
+The threads that fetch exports and the thread that sends records write it. The live display,
+heartbeats and the run report read it. Nothing here is done per record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Stage(str, Enum):
-    """What a stream is doing; the values are for people."""
+    """A stage of a stream; its value is its name for people."""
 
     PLANNED = "planned"
     WAITING = "waiting for Orgvue"
@@ -29,7 +29,7 @@ class Stage(str, Enum):
 
 
 WAITS = frozenset({Stage.WAITING, Stage.JOB, Stage.DOWNLOADING})
-"""Stages in which Orgvue is waited for."""
+"""Stages of waiting for Orgvue."""
 
 
 class StreamJournal:
@@ -37,7 +37,7 @@ class StreamJournal:
 
     Attributes:
         name: The stream's name.
-        stage: What it is doing.
+        stage: Its current stage.
         since: The time at which the stage was entered, by the journal's clock, in seconds.
         rows: Rows sent so far.
         bytes_received: Bytes of its exports received so far.
@@ -55,9 +55,9 @@ class StreamJournal:
         self._lock = threading.Lock()
 
     def enter(self, stage: Stage) -> None:
-        """Enter a stage; the time since the last one counts for that one.
+        """Enter a stage, which ends the one before.
 
-        The current stage goes on: each attempt at a request is still the same wait.
+        To enter the current stage changes nothing: all attempts at a request are one wait.
         """
         with self._lock:
             if stage is self.stage:
@@ -111,7 +111,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def stream(self, name: str) -> StreamJournal:
-        """A stream's part; made when it is first asked for."""
+        """A stream's part; made at the first call."""
         with self._lock:
             if name not in self._streams:
                 self._streams[name] = StreamJournal(name, self._clock)
@@ -119,13 +119,13 @@ class Journal:
 
     @property
     def streams(self) -> list[StreamJournal]:
-        """The parts of all streams, in the order in which they were first asked for."""
+        """The parts of all streams, in the order of their first calls of `stream`."""
         with self._lock:
             return list(self._streams.values())
 
     @contextmanager
     def discovery(self) -> Iterator[None]:
-        """The tenant's datasets are listed and their columns read."""
+        """The context of discovery: datasets are listed, and their columns read."""
         self.discovering_since = self._clock()
         try:
             yield
@@ -139,7 +139,7 @@ class Journal:
 
     @contextmanager
     def turn_of(self, name: str) -> Iterator[None]:
-        """A stream is synced, and has ended then, also by an error."""
+        """The context of a stream's sync; the stream has ended after it, also by an error."""
         self.syncing = stream = self.stream(name)
         try:
             yield

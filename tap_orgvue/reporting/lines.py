@@ -1,4 +1,4 @@
-"""What the log says of a finished stream and of a finished run: for people, with fields."""
+"""The log records of finished streams and runs: a line for people, and fields for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STREAM_FINISHED = "stream_finished"
 RUN_FINISHED = "run_finished"
 
 _DELIVERIES = {"job": "by export job", "slices": "in slices"}
-"""Deliveries that are told; the synchronous one is the usual one."""
+"""Deliveries to be mentioned, in words; the usual one is synchronous."""
 _NOT_SENT = {
     Status.NOT_REACHED: "not reached",
     Status.MISSING: "missing",

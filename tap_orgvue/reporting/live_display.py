@@ -1,4 +1,4 @@
-"""The live display of a run: a thread that draws frames on a terminal. No failure leaves it."""
+"""The live display of a run: a thread that draws frames on a terminal, and fails no run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STOP_SECONDS = 1.0
 
 
 class LiveDisplay:
-    """Shows how far a run is, below the lines of the log."""
+    """Shows the progress of a run below the lines of the log."""
 
     def __init__(
         self, journal: Journal, stream: TextIO, loader: LoaderWait, *, colors: bool
@@ -30,9 +30,9 @@ class LiveDisplay:
         """Show nothing yet.
 
         Args:
-            journal: What is shown.
+            journal: The run's journal.
             stream: Standard error, a terminal.
-            loader: Knows whether rows wait for the loader.
+            loader: Says whether rows wait for the loader.
             colors: False for a display without colours.
         """
         self._journal = journal
@@ -67,7 +67,7 @@ class LiveDisplay:
     def _run(self) -> None:
         try:
             with suppress(Exception):
-                # A run is not about its display: what fails is switched off.
+                # A run goes on without its display.
                 self._draw()
         finally:
             self._terminal.remove()

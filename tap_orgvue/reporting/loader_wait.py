@@ -1,4 +1,4 @@
-"""Whether rows wait for the loader: by the share of the time that writing to it takes."""
+"""Judges by the time spent in writing whether the loader is slower than the tap."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WINDOW_SECONDS = 2.0
-"""The shortest time that is judged: single writes come and go."""
+"""The shortest window: a single write says little."""
 
 
 class LoaderWait:
-    """Judges by the latest window of time."""
+    """The share of writing in the latest window of time."""
 
     def __init__(self, seconds_writing: Callable[[], float], now: float) -> None:
         """Start the first window.

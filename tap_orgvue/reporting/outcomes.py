@@ -1,4 +1,4 @@
-"""How each stream of a run ended, collected while the run goes."""
+"""The outcomes of a run's streams, collected during the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGITS = 3
 
 
 class StreamOutcome(msgspec.Struct, kw_only=True):
-    """How one stream's run ended. Its attributes are those of `StreamReport`, and one more.
+    """The outcome of one stream; see `StreamReport` for its other attributes.
 
     Attributes:
         draft_ids: The drafts whose requests are the stream's.
@@ -40,11 +40,11 @@ class StreamOutcome(msgspec.Struct, kw_only=True):
     draft_ids: Sequence[str] = ()
 
     def note_deletions(self, *, sent: bool, withheld: str | None) -> None:
-        """Note whether the loader was told to remove missing rows.
+        """Note whether an ACTIVATE_VERSION removes missing rows.
 
         Args:
-            sent: True if it was told, unless a reason stood against it.
-            withheld: The reason, if there is one.
+            sent: True if one was due.
+            withheld: Why it was not sent; None if it was, or was not due.
         """
         self.deletions = "withheld" if withheld else "sent" if sent else "off"
         self.deletions_withheld = withheld
@@ -91,11 +91,11 @@ class Outcomes:
         self._absent: dict[str, StreamOutcome] = {}
 
     def of(self, name: str) -> StreamOutcome:
-        """A stream's outcome; made as not reached when it is first asked for."""
+        """A stream's outcome; not reached before the first call."""
         return self._by_name.setdefault(name, StreamOutcome(stream=name))
 
     def absent(self, dataset: str) -> StreamOutcome:
-        """The outcome of a dataset that has no stream in this run; made when first asked for.
+        """The outcome of a dataset without a stream in this run; made at the first call.
 
         Args:
             dataset: The dataset's id, else its name.
@@ -106,6 +106,6 @@ class Outcomes:
         """The streams' parts of the run report; absent ones last."""
         return [
             *(each.report(journal, client) for each in self._by_name.values()),
-            # A stream of the same name may have been sent.
+            # Without the journal: a stream of the same name may have been sent.
             *(each.report(Journal(), client) for each in self._absent.values()),
         ]

@@ -8,18 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 
 _LONGEST = 100
-"""Characters of a name in that of its unfinished file: a name may have 255 bytes."""
+"""Characters of the name that the temporary name repeats: names have 255 bytes at most."""
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file in place of the one before, with the mode 0600.
+    """Write a file, in place of an earlier one, with the mode 0600.
 
     Args:
         path: The file; its folder is there.
         content: The whole file.
 
     Raises:
-        OSError: It cannot be written; a file from before is as it was.
+        OSError: It cannot be written; an earlier file is unchanged.
     """
     # Has the mode 0600 from the start.
     handle, name = tempfile.mkstemp(

@@ -1,4 +1,4 @@
-"""Records a run from its begin, and tells of it at its end: the run report, and the last line."""
+"""Records a run from its beginning; at its end writes the run report and logs the totals."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tap_orgvue.orgvue.request_log import RequestTotals
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.reporting.lines import run_fields, run_line
 from tap_orgvue.reporting.report_files import remove_older, report_name, write_report
+from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.run_report import (
     Change,
     ErrorReport,
@@ -23,6 +24,7 @@ from tap_orgvue.reporting.run_report import (
     RunReport,
     StreamReport,
 )
+from tap_orgvue.scrubbing import SCRUBBER
 
 if TYPE_CHECKING:
     import logging
@@ -39,33 +41,14 @@ _MEMBERS = frozenset(
 )
 """Names of the report's own members."""
 
-UNKNOWN = "unknown"
-"""The tenant of a run whose settings do not tell it."""
-
-
-class ReportSettings(msgspec.Struct, frozen=True):
-    """What a run report depends on.
-
-    Attributes:
-        folder: The setting `run_report`; None for no report.
-        keep: The setting `run_report_keep`.
-        tenant: The tenant as the state names it.
-        tenant_id: The tenant's id.
-    """
-
-    folder: str | None = None
-    keep: int = 90
-    tenant: str = UNKNOWN
-    tenant_id: str = UNKNOWN
-
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a run ends.
+    """The end of a run.
 
     Attributes:
         exit_code: The exit code of the process.
         reason: The reason, as `RunReport` has it.
-        error: What ended it; None if nothing did.
+        error: The error that ended it; None without one.
     """
 
     exit_code: int
@@ -77,7 +60,7 @@ class RunRecorder:
     """Records one run.
 
     Attributes:
-        settings: What the report depends on; set once it is known.
+        settings: The report's settings; set once they are read.
     """
 
     def __init__(
@@ -97,20 +80,19 @@ class RunRecorder:
         self._client: Client | None = None
 
     def watch(self, journal: Journal, outcomes: Outcomes, client: Client) -> None:
-        """Take what the run is recorded in."""
+        """Take the run's journal, outcomes and client, once they exist."""
         self._journal, self._outcomes, self._client = journal, outcomes, client
 
-    def conclude(self, ending: Ending, logger: logging.Logger, clean: Callable[[str], str]) -> None:
+    def conclude(self, ending: Ending, logger: logging.Logger) -> None:
         """Write the report, and log the totals as the last line of level INFO.
 
         Args:
-            ending: How the run ends.
+            ending: The end of the run.
             logger: The tap's.
-            clean: Removes secrets from a text.
         """
         report, requests = self._report(ending)
         if self.settings.folder is not None:
-            self._write(report, logger, clean)
+            self._write(report, logger)
         if self._journal is not None:
             logger.info("%s", run_line(report, requests), extra=run_fields(report, requests))
 
@@ -146,13 +128,11 @@ class RunRecorder:
         )
         return report, totals.count
 
-    def _write(
-        self, report: RunReport, logger: logging.Logger, clean: Callable[[str], str]
-    ) -> None:
+    def _write(self, report: RunReport, logger: logging.Logger) -> None:
         """Write the report; a report that cannot be written fails no run."""
         settings = self.settings
         try:
-            plain = _cleaned(msgspec.to_builtins(report), clean)
+            plain = _cleaned(msgspec.to_builtins(report))
             content = msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
             name = report_name(self._began_at, settings.tenant_id)
             path = write_report(Path(settings.folder or ""), name, content)
@@ -186,15 +166,15 @@ def _instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
-    """A value of JSON with every text in it cleaned, names of columns included."""
+def _cleaned(value: Any) -> Any:
+    """A JSON value without secrets and control characters in any text, column names included."""
     if isinstance(value, str):
-        return clean(value)
+        return SCRUBBER.lines(value)
     if isinstance(value, dict):
         return {
-            name if name in _MEMBERS else clean(name): _cleaned(member, clean)
+            name if name in _MEMBERS else SCRUBBER.lines(name): _cleaned(member)
             for name, member in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_cleaned(member, clean) for member in value]
+        return [_cleaned(member) for member in value]
     return value

@@ -22,23 +22,23 @@ _LONGEST_TENANT = 64
 
 
 class _Owner(msgspec.Struct):
-    """Whose report a file is."""
+    """The tenant of a report."""
 
     tenant: str
 
 
 def report_name(instant: datetime, tenant_id: str) -> str:
-    """A new name of a file: `run-20260131T020000Z-ACME-1f00a2.json`; names sort by time.
+    """A new file name: `run-20260131T020000Z-ACME-1f00a2.json`; names sort by time.
 
     Args:
-        instant: The begin of the run, in UTC.
+        instant: The beginning of the run, in UTC.
         tenant_id: The tenant's id; other characters than letters, digits, `_` and `.` become `_`.
     """
     return f"run-{instant:%Y%m%dT%H%M%SZ}-{safe_name(tenant_id)}-{os.urandom(3).hex()}.json"
 
 
 def safe_name(tenant_id: str) -> str:
-    """A tenant's id as a part of a file's name."""
+    """A tenant's id as a part of a file name."""
     return _UNSAFE.sub("_", tenant_id)[:_LONGEST_TENANT] or "_"
 
 
@@ -51,7 +51,7 @@ def write_report(folder: Path, name: str, content: bytes) -> Path:
         content: The report.
 
     Raises:
-        OSError: It cannot be written; nothing is left of it.
+        OSError: It cannot be written; no part of it stays.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name
@@ -81,7 +81,7 @@ def remove_older(newest: Path, *, tenant: str, tenant_id: str, keep: int) -> Non
 
 
 def _others(newest: Path, tenant: str) -> Iterator[tuple[str, int, Path]]:
-    """Instant, time of the last change and path of the other reports whose names have a tenant."""
+    """Instant, time of the last change and path of the tenant's other reports, by their names."""
     for path in newest.parent.iterdir():
         found = _NAME.fullmatch(path.name)
         # A pipe of that name would never end.
@@ -91,7 +91,7 @@ def _others(newest: Path, tenant: str) -> Iterator[tuple[str, int, Path]]:
 
 
 def _tenant_of(path: Path) -> str | None:
-    """The tenant of a report; None if the file is none that can be read."""
+    """The tenant of a report; None if the file cannot be read as one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Owner).tenant
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The run report: what a run did, for programs. No value of a cell, no secret.
+"""The form of the run report, for programs. It holds no cell value and no secret.
 
 Its form is versioned: a member may be added in a version, none is renamed, removed or changed.
 """
@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tap_orgvue.orgvue.request_log import RequestKind
+
 REPORT_VERSION = 1
 
 REASONS = [
@@ -24,18 +26,34 @@ REASONS = [
     "output_failed",
     "terminated",
 ]
-"""The reasons of exit codes."""
+"""The reasons of exit codes, as `exit_codes.reason_of` gives them."""
+
+DATASET_RENAMED = "dataset_renamed"
+PROPERTY_ADDED = "property_added"
+PROPERTY_GONE = "property_gone"
+PROPERTY_RENAMED = "property_renamed"
+PROPERTY_RETYPED = "property_retyped"
+COLUMN_EMPTIED = "column_emptied"
+ROWS_CHANGED = "rows_changed"
 
 CHANGES = [
-    "dataset_renamed",
-    "property_added",
-    "property_gone",
-    "property_renamed",
-    "property_retyped",
-    "column_emptied",
-    "rows_changed",
+    DATASET_RENAMED,
+    PROPERTY_ADDED,
+    PROPERTY_GONE,
+    PROPERTY_RENAMED,
+    PROPERTY_RETYPED,
+    COLUMN_EMPTIED,
+    ROWS_CHANGED,
 ]
-"""The kinds of changes."""
+"""The kinds of changes. They are texts, so that older pages can show kinds of later versions."""
+
+_KINDS_OF_A_RUN = [kind.value for kind in RequestKind if kind is not RequestKind.PROBE]
+
+
+def _either(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
 
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 
@@ -58,24 +76,23 @@ class Status(str, Enum):
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Why something failed."""
+    """The cause of a failure."""
 
     type: Annotated[str, Meta(description="The kind of error, for example TenantRefusal.")]
-    message: Annotated[str, Meta(description="What the log says of it.")]
+    message: Annotated[str, Meta(description="The message in the log.")]
     codes: Annotated[Sequence[str], Meta(description="Orgvue's error codes.")] = ()
     status: Annotated[int | None, Meta(description="The HTTP status of a refusal.")] = None
-    trace_id: Annotated[str, Meta(description="What Orgvue's support asks for.")] = ""
+    trace_id: Annotated[str, Meta(description="The id that Orgvue's support needs.")] = ""
     retryable: Annotated[bool, Meta(description="True if a later run may succeed.")] = False
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that differs from the stream's last run."""
+    """A change since the stream's last run."""
 
     kind: Annotated[
         str,
         Meta(
-            description="dataset_renamed, property_added, property_gone, property_renamed, "
-            "property_retyped, column_emptied or rows_changed.",
+            description=f"{_either(CHANGES)}.",
             extra_json_schema={"enum": CHANGES},
         ),
     ]
@@ -89,7 +106,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replication(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows were requested."""
+    """The rows that were requested."""
 
     method: Annotated[str, Meta(description="FULL_TABLE or INCREMENTAL.")]
     key: Annotated[
@@ -108,7 +125,7 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one stream."""
+    """One stream of a run."""
 
     stream: Annotated[
         str, Meta(description="The stream's name; of a left out dataset without one its own name.")
@@ -132,18 +149,19 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Annotated[
         str | None,
         Meta(
-            description="How the export came: synchronous, job or slices; null without one.",
+            description="How the export was fetched: synchronous, job or slices; null without one.",
             extra_json_schema={"enum": ["synchronous", "job", "slices", None]},
         ),
     ] = None
     requests: Annotated[
         Mapping[str, int], Meta(description="Kind of request to the number sent, retries included.")
     ] = {}
-    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    retries: Annotated[int, Meta(description="Requests that repeated a failed one.")] = 0
     throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
     bytes_received: Annotated[int, Meta(description="Bytes of its exports, as received.")] = 0
     waiting_seconds: Annotated[
-        float, Meta(description="Seconds that Orgvue took, also while other streams were sent.")
+        float,
+        Meta(description="Seconds of waiting for Orgvue, also while other streams were sent."),
     ] = 0.0
     sending_seconds: Annotated[float, Meta(description="Seconds that sending took.")] = 0.0
     replication: Annotated[
@@ -152,16 +170,16 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     deletions: Annotated[
         str,
         Meta(
-            description="off (no removal was due), sent (the loader was told to remove missing "
-            "rows), or withheld.",
+            description="off (no removal was due), sent (an ACTIVATE_VERSION message was sent), "
+            "or withheld.",
             extra_json_schema={"enum": ["off", "sent", "withheld"]},
         ),
     ] = "off"
     deletions_withheld: Annotated[
-        str | None, Meta(description="Why they were withheld; null if they were not.")
+        str | None, Meta(description="Why the message was withheld; null if it was not.")
     ] = None
     changes: Annotated[
-        Sequence[Change], Meta(description="What differs from the stream's last run.")
+        Sequence[Change], Meta(description="The changes since the stream's last run.")
     ] = ()
     error: Annotated[
         ErrorReport | None, Meta(description="Why it failed, is missing or was left out.")
@@ -169,7 +187,7 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did."""
+    """A run and its streams."""
 
     version: Annotated[int, Meta(description="The version of this form.")] = REPORT_VERSION
     tenant: Annotated[str, Meta(description="Host and tenant id, as the state names them.")]
@@ -183,7 +201,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         Instant, Meta(description="UTC in whole seconds, for example 2026-01-31T02:00:00Z.")
     ]
     ended_at: Annotated[Instant, Meta(description="The same for the end.")]
-    seconds: Annotated[float, Meta(description="Seconds from the begin to the end.")]
+    seconds: Annotated[float, Meta(description="Seconds from the beginning to the end.")]
     waiting_seconds: Annotated[
         float, Meta(description="Seconds of the run in which nothing was sent, only waited for.")
     ]
@@ -191,8 +209,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: Annotated[
         str,
         Meta(
-            description="done, unexpected, usage, person_needed, later, streams_failed, "
-            "output_failed or terminated.",
+            description=f"{_either(REASONS)}.",
             extra_json_schema={"enum": REASONS},
         ),
     ]
@@ -204,11 +221,11 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     requests: Annotated[
         Mapping[str, int],
         Meta(
-            description="Kind (list, headers, metadata, export, job, poll, download, items, "
-            "drafts, actions) to the number of requests sent, retries included."
+            description=f"Kind ({', '.join(_KINDS_OF_A_RUN)}) to the number of requests sent, "
+            "retries included."
         ),
     ] = {}
-    retries: Annotated[int, Meta(description="Requests that were sent once more.")] = 0
+    retries: Annotated[int, Meta(description="Requests that repeated a failed one.")] = 0
     throttles: Annotated[int, Meta(description="Responses with status 429.")] = 0
     bytes_received: Annotated[int, Meta(description="Bytes of all responses, as received.")] = 0
     streams: Annotated[

@@ -1,4 +1,4 @@
-"""Standard error as a terminal that shows text as ever, and a frame of lines below it.
+"""Standard error on a terminal: text scrolls as usual, and a frame of lines stays below it.
 
 The cursor rests at the top left of the frame, in an empty line. Whatever is written next, by this
 process or by a loader on the same terminal, begins there: no line of a log is lost, the cursor is
@@ -24,7 +24,7 @@ _CLEAR = "\r\x1b[J"
 """Clears the screen from the cursor's line on."""
 
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
-"""A line that is wider than it was thought to be is cut, and takes no second one."""
+"""Switch wrapping off and on: a line of unexpected width is cut instead of wrapped."""
 
 _DEFAULT_SIZE = os.terminal_size((80, 24))
 
@@ -32,7 +32,7 @@ _DEFAULT_SIZE = os.terminal_size((80, 24))
 class FramedStream:
     """A text stream on a terminal, with a frame below its text. Thread safe.
 
-    It stands for the stream everywhere: in `sys.stderr` and in the handlers of the log.
+    It replaces the stream in `sys.stderr` and in the log's handlers.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -82,7 +82,7 @@ class FramedStream:
             self._is_line_begun = not text.endswith("\n")
 
     def _bytes(self, frame: str) -> bytes:
-        # One sign for one: no line of the frame may become longer.
+        # One character for one: no line of the frame may become longer.
         return frame.encode(self._encoding, "replace")
 
     def _send(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How people can watch a run: live on a terminal, else by lines of the log."""
+"""Chooses how a run shows its progress: live on a terminal, else by log lines."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def watch(
     seconds_writing: Callable[[], float],
     sends_records: bool,
 ) -> LiveDisplay | Heartbeat:
-    """What tells how far a run is, while its context is entered.
+    """The live display or the heartbeat of a run; works while its context is entered.
 
     Args:
         journal: The run's journal.
-        logger: Takes the lines where nothing is shown live.
+        logger: Takes the lines of the heartbeat.
         seconds_writing: Seconds spent in writing to the loader so far, in any thread.
-        sends_records: False if standard output is not written to meanwhile.
+        sends_records: False if nothing is written to standard output.
     """
     loader = LoaderWait(seconds_writing, journal.now())
     is_mixed = sends_records and _is_terminal(sys.stdout)

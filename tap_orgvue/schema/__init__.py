@@ -1,1 +1,1 @@
-"""Which columns a stream has."""
+"""The columns of a stream: types, names, owners, and the user's rules."""

@@ -1,7 +1,7 @@
-"""Which properties of a draft's changes may be sent, by the rules of the dataset they belong to.
+"""The treatment of each property in a draft's changes, by the rules of the draft's dataset.
 
-In doubt a property is left out: one that no dataset is known to have, one that the run does not
-read, and every one of a dataset whose properties are not known.
+In doubt a property is left out: an unknown one, one that the run does not read, and every property
+of a dataset whose properties cannot be read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LINK_DATASET = frozenset({*LINK_KEYS, "link_id"})
 
 
 class Treatment(Enum):
-    """What happens to the values of a property; the values are for the log."""
+    """What happens to the values of a property; the text of a member is for the log."""
 
     SEND = "sent"
     HASH = "hashed"
@@ -55,7 +55,7 @@ class Treatment(Enum):
 
 
 class ChangeRules(Protocol):
-    """Tells what happens to the values of a key."""
+    """Decides what happens to the values in a draft's changes, by property key."""
 
     def treatment(self, key: str) -> Treatment:
         """What happens to the values of a property."""
@@ -83,7 +83,7 @@ class DatasetRules(msgspec.Struct, frozen=True):
         rules: The user's rules for single properties, with what earlier runs protected.
         properties: Key to the property as the catalog and as Orgvue describes it, one or both.
         read: The keys that the run reads.
-        are_known: False if Orgvue refuses the dataset's properties: no key but `_id` is sent.
+        are_known: False if Orgvue refuses the dataset's properties: then only `_id` is sent.
     """
 
     stream: str
@@ -139,7 +139,7 @@ class DatasetRules(msgspec.Struct, frozen=True):
 
 
 class AnyDatasetRules:
-    """The rules for a draft whose dataset is not told: those of all datasets together."""
+    """The rules for a draft whose dataset is unknown: all datasets' rules together."""
 
     is_of_links = False
 
@@ -150,7 +150,7 @@ class AnyDatasetRules:
     def treatment(self, key: str) -> Treatment:
         """What happens to the values of a property; none are hashed.
 
-        Sent is only a property that each dataset which has it reads, and none protects. Each
+        A property is sent only if every dataset that has it reads it, and none protects it. Every
         dataset has `_id`.
         """
         found = {each.treatment(key) for each in self._datasets} - {Treatment.UNKNOWN}
@@ -159,7 +159,7 @@ class AnyDatasetRules:
         return Treatment.SEND if found == {Treatment.SEND} else Treatment.UNSURE
 
     def protected_names(self) -> set[str]:
-        """Those of all datasets."""
+        """Keys and display names of the properties that any dataset protects."""
         return {name for each in self._datasets for name in each.protected_names()}
 
     @property
@@ -174,18 +174,18 @@ class AnyDatasetRules:
 
 
 class KnownTreatments(dict[str, Treatment]):
-    """The treatments of keys that were asked for, up to a number of them."""
+    """Property key to treatment; computed at the first access, and kept for 10 000 keys."""
 
     _MOST = 10_000
 
     def __init__(self, rules: ChangeRules) -> None:
-        """Ask for nothing yet."""
+        """Compute nothing yet."""
         super().__init__()
         self._rules = rules
         self._protected: frozenset[str] | None = None
 
     def __missing__(self, key: str) -> Treatment:
-        """Ask for a key's treatment."""
+        """Compute a key's treatment."""
         treatment = self._rules.treatment(key)
         if len(self) < self._MOST:
             self[key] = treatment

@@ -86,7 +86,7 @@ class ColumnRules(msgspec.Struct, frozen=True):
         return described[0].key != ID and self._any(self.excluded, stream, described)
 
     def is_hashed(self, stream: str, *described: Property) -> bool:
-        """True if a property's values are sent as hashes; the arguments are those above."""
+        """True if a property's values are sent as hashes; see `is_excluded` for the arguments."""
         return self._any(self.hashed, stream, described)
 
     def protections(self, stream: str, *described: Property) -> list[str]:
@@ -127,7 +127,7 @@ class ColumnRules(msgspec.Struct, frozen=True):
 
 
 def _behind_full_stops(pattern: str) -> Iterator[str]:
-    """What follows each full stop: `b.c` and `c` of `a.b.c`."""
+    """The parts after each full stop: `b.c` and `c` of `a.b.c`."""
     while "." in pattern:
         pattern = pattern.partition(".")[2]
         yield pattern

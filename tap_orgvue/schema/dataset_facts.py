@@ -1,6 +1,6 @@
-"""What a catalog tells of a stream's dataset, in the stream's metadata: name, type, keys, tree.
+"""Facts about a stream's dataset in the stream's metadata of a catalog: name, type, keys, tree.
 
-The tap does not read it back: a catalog without it works as well. Meltano keeps it.
+`tap-orgvue-dbt` reads them; the tap itself works without them. Meltano keeps them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _in_metadata(name: str) -> str:
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True, rename=_in_metadata):
-    """A dataset as a catalog tells of it; a member is empty if it is unknown.
+    """The facts about one dataset; an unknown one is empty.
 
     Attributes:
         dataset: The dataset's name.
@@ -41,7 +41,7 @@ class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True, rename=_in_metadat
 
     @classmethod
     def of(cls, dataset: Dataset, metadata: Metadata | None) -> DatasetFacts:
-        """Take what the list of datasets tells, and the dataset's metadata if it can be read."""
+        """The facts of a dataset's list entry, and of its metadata if that can be read."""
         facts = cls(dataset=dataset.name, type=dataset.type)
         if metadata is None:
             return facts

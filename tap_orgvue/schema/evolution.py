@@ -1,6 +1,6 @@
 """The columns of a run, from the catalog, the export's headers, and earlier runs.
 
-The headers tell which properties exist; the catalog may be days old. A column keeps the type that
+The headers show which properties exist; the catalog may be days old. A column keeps the type that
 earlier runs emitted: loaders add columns to a table, but do not change their types.
 """
 

@@ -1,9 +1,9 @@
 """The properties that earlier runs saw, kept in a few bytes each.
 
-Keys and display names are kept as compressed text, so that a property that is gone or was renamed
-can be named. Where that would take too much room, only the keys are kept, and where they would,
-too, a digest of each. All else of a property are 12 bits: its type, whether its column had values,
-and a digest of its display name.
+A state has room for 10 characters a property on average. Compressed keys and display names are kept
+if they fit, so that messages can name a property that is gone or was renamed; else the keys; else a
+digest of each key. Further 12 bits a property hold its type, a digest of its display name, and
+whether its column had values.
 """
 
 from __future__ import annotations
@@ -22,27 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TYPES: tuple[ColumnType | None, ...] = (None, *ColumnType)
-"""By their numbers in states: a new type goes to the end."""
+"""A type's place is its number in states: add a new type at the end."""
 _NAME_BITS, _TYPE_BITS = 8, 3
 _BITS = _NAME_BITS + _TYPE_BITS + 1
 _ROOM = 10
 """Characters a property, on average, for keys and names of a stream."""
 _LEAST_ROOM = 1500
+"""Characters for keys and names that even a stream of few properties may use."""
 _DIGEST_LENGTH = 4
-"""Characters of 6 bits: one of a million streams of 150 properties confuses two of them."""
+"""Characters of 6 bits: in one of a million streams of 150 properties two digests are equal."""
 _NAMED, _DIGESTS = ":", "."
-"""The first characters of a text with names, and of one of digests; base 85 has neither."""
+"""The first character of a text with names, and of a text of digests; base 85 has neither."""
 _LONGEST = 4_000_000
-"""The most bytes of keys that a state is believed to hold."""
+"""The most bytes that are decompressed of a state's keys."""
 
 
 class KnownProperty(msgspec.Struct, frozen=True):
     """A property as a run saw it.
 
     Attributes:
-        type: The column type of its declared type; None if it was not delivered.
-        name: Its display name; None if it was not delivered, or only the digest is known.
-        name_digest: Digest of its display name; 0 if it was not delivered.
+        type: The column type of its declared type; None if no header described it.
+        name: Its display name; None if no header described it, or only the digest is known.
+        name_digest: Digest of its display name, 1 to 255; 0 if no header described it.
         filled: True if its column had values in the last complete export.
     """
 
@@ -53,11 +54,11 @@ class KnownProperty(msgspec.Struct, frozen=True):
 
     @classmethod
     def delivered(cls, column_type: ColumnType, name: str, *, filled: bool) -> KnownProperty:
-        """A property that a run was delivered."""
+        """A property that a header of the export described."""
         return cls(column_type, name, name_digest(name), filled)
 
     def is_called(self, name: str) -> bool:
-        """True if a display name is its own; by its digest alone, one of 255 is mistaken for it."""
+        """True if this is its display name; a digest is also equal for one of 255 other names."""
         return self.name_digest == name_digest(name) and self.name in {None, name}
 
 
@@ -65,13 +66,17 @@ class KnownProperties:
     """The properties of one stream's dataset, as earlier runs saw them."""
 
     def __init__(self, properties: Iterable[tuple[str, KnownProperty]] = ()) -> None:
-        """Take property keys and what is known of each."""
+        """Keep the properties.
+
+        Args:
+            properties: Property key and property.
+        """
         self._by_key = dict(properties)
         self._by_digest: dict[str, KnownProperty] | None = None
 
     @classmethod
     def from_json(cls, keys: object, details: object) -> KnownProperties:
-        """Read what `to_json` wrote; anything else counts as nothing."""
+        """Read what `to_json` wrote; values of another form are read as no properties."""
         known = cls()
         if not isinstance(keys, str) or not isinstance(details, str):
             return known
@@ -90,7 +95,11 @@ class KnownProperties:
         return known
 
     def to_json(self) -> tuple[str, str]:
-        """Two texts: keys and names, and the other details in the order of the keys."""
+        """The properties as two texts.
+
+        Returns:
+            Keys and names, compressed; and the other details in base 85, in the order of the keys.
+        """
         text, keys = self._text()
         number = 0
         for key in keys:
@@ -101,7 +110,7 @@ class KnownProperties:
         return text, base64.b85encode(number.to_bytes(size, "big")).decode()
 
     def _text(self) -> tuple[str, list[str]]:
-        """The first text that has room, and the keys in its order."""
+        """The most detailed text that fits, and the keys in its order."""
         keys = sorted(self._by_key)
         room = max(_LEAST_ROOM, _ROOM * len(keys))
         named = _NAMED + _packed((key, self._by_key[key].name) for key in keys)
@@ -118,16 +127,19 @@ class KnownProperties:
         return len(self._by_key if self._by_digest is None else self._by_digest)
 
     def find(self, key: str) -> KnownProperty | None:
-        """What is known of a property; None if no earlier run saw it."""
+        """A property as earlier runs saw it; None if none did."""
         if self._by_digest is not None:
             return self._by_digest.get(_digest(key))
         return self._by_key.get(key)
 
     def others(self, keys: Iterable[str]) -> tuple[list[str], int]:
-        """The known properties that are not among some keys.
+        """The known properties without those of some keys.
+
+        Args:
+            keys: The keys to leave out.
 
         Returns:
-            Their keys, and how many there are; fewer keys where only digests are known.
+            Their keys, none where only digests are known; and their number.
         """
         if self._by_digest is None:
             left = self._by_key.keys() - set(keys)
@@ -135,7 +147,7 @@ class KnownProperties:
         return [], len(self._by_digest.keys() - set(map(_digest, keys)))
 
     def keys(self) -> list[str]:
-        """The keys in the order of `to_json`, if it writes them as text; else none."""
+        """The keys that `to_json` writes, in its order; none if it writes digests."""
         if self._by_digest is not None:
             return []
         text, keys = self._text()
@@ -143,14 +155,14 @@ class KnownProperties:
 
 
 def name_digest(name: str) -> int:
-    """A number from 1 to 255."""
+    """A digest of a display name: 1 to 255."""
     return 1 + _sha256(name)[0] % 255
 
 
 def _packed(entries: Iterable[tuple[str, str | None]]) -> str:
-    """Keys and names as compressed text; each is escaped to ASCII, without line breaks and tabs.
+    """Compress keys and names: a line each, escaped to ASCII, key and name separated by a tab.
 
-    A name that is the key itself is empty, one that is unknown is left out.
+    A name equal to its key is written as an empty one, an unknown name without the tab.
     """
     lines = []
     for key, name in entries:
@@ -165,7 +177,7 @@ def _unpacked(text: str) -> list[tuple[str, str | None]]:
     """The keys, or digests, and names of a text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It has another form.
     """
     if text.startswith(_DIGESTS):
         digests = text[len(_DIGESTS) :]

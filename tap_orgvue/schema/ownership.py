@@ -1,4 +1,4 @@
-"""Which property owns which column name of a table, from run to run.
+"""The property that owns each column name of a table, from run to run.
 
 The state keeps a digest of every name and key instead of the texts: a few bytes a column. Only a
 name that differs from the key's own fresh name is kept as text. Where the state has the key itself
@@ -92,7 +92,7 @@ class ColumnOwners:
     def from_json(
         cls, columns: object, names: object, owned: object = "", keys: Sequence[str] = ()
     ) -> ColumnOwners:
-        """Read what `to_json` wrote; anything else counts as nothing."""
+        """Read what `to_json` wrote; values of another form are read as no columns."""
         owners = cls()
         text = columns if isinstance(columns, str) else ""
         for start in range(0, len(text) - _RECORD_LENGTH + 1, _RECORD_LENGTH):

@@ -1,4 +1,4 @@
-"""`batch_config`, which the SDK reads so late that a mistake in it costs a run."""
+"""Checks the setting `batch_config` early: the SDK reads it only during the sync."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _EXAMPLES = {
 }
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
-"""The tap's extra that installs what an address needs, by the address's scheme."""
+"""Scheme of an address to the tap's extra that installs the software for it."""
 
 
 def read_batch_config(batches: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The SDK's setting, as it is, if files can be written by it.
+    """Check the setting; its value is returned unchanged.
 
     Raises:
         Mistake: A member is missing, unknown or of no use, or `root` cannot be written to.

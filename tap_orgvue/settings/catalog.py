@@ -1,4 +1,4 @@
-"""A catalog as it is given, checked as far as the SDK does not: it takes what it misreads."""
+"""Checks the user's catalog for mistakes that the SDK does not notice."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ADVICE = "`tap-orgvue --discover` writes a catalog of this tenant."
 
 
 def checked_catalog(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a catalog, and settle each stream's replication.
+    """Check a catalog, and copy each stream's replication from its metadata to the stream itself.
 
-    Singer has it in the stream's metadata (`replication-method`, `replication-key`), older tools
-    on the stream itself; the SDK ignores the first. The metadata wins.
+    Singer has it in the metadata (`replication-method`, `replication-key`), older tools on the
+    stream; the SDK ignores the metadata. The metadata wins.
 
     Returns:
-        The catalog, with replication on each stream itself.
+        The catalog, with `replication_method` and `replication_key` on each stream.
 
     Raises:
-        SettingsError: It is no catalog, or one with contradictions; a line for each of them.
+        SettingsError: It is no catalog, or contradicts itself; a line for each mistake.
     """
     mistakes = list(_mistakes_of_form(document))
     if mistakes:
@@ -87,21 +87,25 @@ def _is_list_of_texts(names: Any) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
-def _root(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The stream's own metadata, whose breadcrumb is empty."""
+def root_metadata(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of a stream itself, whose breadcrumb is empty.
+
+    Args:
+        entry: The stream in a catalog whose form is checked.
+    """
     found = [item["metadata"] for item in entry.get("metadata", ()) if not item["breadcrumb"]]
     return found[-1] if found else {}
 
 
 def _is_selected(entry: Mapping[str, Any]) -> bool:
-    """True if the stream is selected; without any metadata it is, as the SDK has it."""
-    root = _root(entry)
+    """True if the stream is selected; without any metadata it is, as for the SDK."""
+    root = root_metadata(entry)
     said = [root.get(name) for name in ("selected", "selected-by-default")]
     return bool(next((each for each in said if each is not None), not root))
 
 
 def _with_replication(entry: Mapping[str, Any]) -> dict[str, Any]:
-    root = _root(entry)
+    root = root_metadata(entry)
     settled = {
         name: root[name.replace("_", "-")]
         for name in ("replication_method", "replication_key")
@@ -131,9 +135,9 @@ def _mistakes_of_keys(entry: Mapping[str, Any]) -> Iterator[str]:
             "of _modifiedAt."
         )
     elif method == INCREMENTAL and entry["tap_stream_id"] in RESERVED_STREAMS:
-        yield f"it is always read whole; set its replication method to {FULL_TABLE}."
+        yield f"it is always a full table; set its replication method to {FULL_TABLE}."
     columns = entry["schema"].get("properties", {})
-    keys = entry.get("key_properties") or _root(entry).get("table-key-properties") or []
+    keys = entry.get("key_properties") or root_metadata(entry).get("table-key-properties") or []
     for name in keys:
         if name not in columns:
             yield f"its key names {name!r}, which is no column of it."

@@ -1,4 +1,4 @@
-"""What is wrong with the settings as a whole, in words that never hold a value."""
+"""Checks the settings as a whole; messages never hold a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN_REPORT_KEEP = 90
 
 
 class SettingsError(ConfigurationError):
-    """The settings do not describe a run.
+    """The settings, the catalog or the state are invalid.
 
     Attributes:
         mistakes: One line each, naming the setting and never a secret's value.
@@ -29,7 +29,7 @@ class SettingsError(ConfigurationError):
 
 
 def mistakes_of_form(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """What the JSON Schema says, told without the values: one of them is the token."""
+    """A line for each violation of the JSON Schema, without the value, which may be the token."""
     mistakes = []
     for error in th.DEFAULT_JSONSCHEMA_VALIDATOR(schema).iter_errors(given):
         place = ".".join(str(step) for step in error.absolute_path)
@@ -54,10 +54,10 @@ def _expectation(error: Any) -> str:
 
 
 def contradictions(given: Mapping[str, Any], regions: Mapping[str, str]) -> list[str]:
-    """What is wrong with settings that are right each for itself.
+    """A line for each pair of valid settings that contradict each other.
 
     Args:
-        given: The settings that were given.
+        given: The settings as given.
         regions: The regions to choose from.
     """
     mistakes = []

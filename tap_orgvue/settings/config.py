@@ -1,4 +1,4 @@
-"""A config as it is given, brought into one form: comments, empty values, numbers, booleans."""
+"""Normalizes a config: removes comments and empty values, converts numbers and booleans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOOLEANS: Mapping[str, bool] = {
 """Words for booleans, in any case: the SDK's for true, and their opposites."""
 
 _NEARLY = 0.8
-"""The least likeness of two names of which one is taken for a misspelling of the other."""
+"""The least similarity, from 0 to 1, of a misspelt name and the setting that is meant."""
 
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

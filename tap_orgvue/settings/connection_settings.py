@@ -1,4 +1,4 @@
-"""The settings that say how a tenant is reached; how to declare one: see `settings`."""
+"""The settings of the connection to a tenant; `settings` says how to declare one."""
 
 # Annotations are evaluated: msgspec reads the types from them.
 
@@ -15,7 +15,7 @@ from tap_orgvue.settings.regions import REGIONS
 Positive = Annotated[int, Meta(ge=1)]
 
 Seconds = Annotated[int, Meta(ge=1, le=31_536_000)]
-"""At most a year: what is far longer is no time that can be waited for."""
+"""At most a year; far longer timeouts overflow."""
 
 DEFAULT_USER_AGENT = f"tap-orgvue/{__version__}"
 

@@ -1,4 +1,4 @@
-"""The settings that say what is read and sent, and what is told of it; see `settings`."""
+"""The settings of the data and the reports; `settings` says how to declare one."""
 
 # Annotations are evaluated: msgspec reads the types from them.
 
@@ -28,7 +28,7 @@ class ColumnNames(str, Enum):
 
 
 class FailOrWarn(str, Enum):
-    """What a finding does to a run: the settings `missing_streams`, `unmatched_patterns`."""
+    """The effect of a finding on a run: the settings `missing_streams`, `unmatched_patterns`."""
 
     FAIL = "fail"
     WARN = "warn"

@@ -79,7 +79,7 @@ def _read(text: str, kind: str) -> Any:
 def misspelt_variables(
     variables: Mapping[str, str], schema: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Look for variables of the tap that are no settings.
+    """Find variables with the tap's prefix that are no settings.
 
     Meltano sets one for each member of an object (`TAP_ORGVUE_FILTERS_PEOPLE`), for its own
     extras (`TAP_ORGVUE__SELECT`), and for plugins whose names begin with the tap's
@@ -90,7 +90,7 @@ def misspelt_variables(
         schema: The JSON Schema of all settings.
 
     Returns:
-        A line for each that is nearly a setting, and the names of all others.
+        A line for each misspelt setting, and the names of all other variables.
     """
     settings = schema["properties"]
     mistakes, others = [], []

@@ -1,4 +1,4 @@
-"""JSON files of the command line: read once, in UTF-8 whatever the system's encoding is."""
+"""Reads the JSON files of the command line: once, and in UTF-8 in any locale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any
 from tap_orgvue.settings.checks import SettingsError
 
 _INLINE = frozenset('{"\n')
-"""Characters of JSON that paths do not have; a config in place of a path holds the token."""
+"""Characters of JSON that paths do not have: a config given as a path would show its token."""
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -45,7 +45,7 @@ def read_json_object(option: str, file: IO[str]) -> dict[str, Any]:
 
 
 def read_last_json_object(option: str, file: IO[str]) -> dict[str, Any]:
-    """Read the file of an option that may have one JSON object a line, of which the last counts.
+    """Read the last JSON object of an option's file, which may have one object a line.
 
     Raises:
         SettingsError: It is not a JSON object, nor several, each on its line.

@@ -1,4 +1,4 @@
-"""The JSON Schema of the settings, as SDK, Meltano and `--about` are told it."""
+"""The JSON Schema of the settings, for the SDK, Meltano and `--about`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Declaration(NamedTuple):
-    """One field of a struct of settings, taken apart.
+    """The parts of one field of a struct of settings.
 
     Attributes:
         field: Its name, its default, whether it is required.

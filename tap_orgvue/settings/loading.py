@@ -1,4 +1,4 @@
-"""Settings and the config for the SDK, from a config, files and the environment."""
+"""Loads the settings, and the config for the SDK, from a config, files and the environment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_settings(
         config: A config, a path, or a list of paths.
         schema: The JSON Schema of all settings.
         parse_env: True if environment variables count.
-        logger: Told of variables that are no settings, and of a token that expires soon.
+        logger: For the names of unknown variables, and a warning about a token that expires soon.
 
     Returns:
         The settings, and the config for the SDK.
@@ -40,7 +40,7 @@ def load_settings(
     """
     mistakes, others = misspelt_variables(os.environ, schema)
     if others:
-        logger.info("No settings of the tap: %s.", ", ".join(others))
+        logger.info("Environment variables that are no settings of the tap: %s.", ", ".join(others))
     given = dict(config) if isinstance(config, Mapping) else read_configs(config)
     if parse_env:
         # The SDK's way to have variables in a file.

@@ -1,4 +1,4 @@
-"""How the value of a setting is read, and what is wrong with one, in words without the value."""
+"""Reads the values of settings; messages about mistakes do not hold secret values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Mistake(ValueError):
-    """What is wrong with the value of a setting, as a predicate: `must be …`."""
+    """The value of a setting is wrong; the message is a predicate: `must be …`."""
 
 
 def read_values(

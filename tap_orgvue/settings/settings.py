@@ -1,4 +1,4 @@
-"""Every setting once: its type, default, bounds and description, and how it is read.
+"""The settings of a run, each declared once: type, default, bounds, description and reader.
 
 A field is a setting. Its `Meta` has title, description and bounds; `extra` has `read`, which
 turns a value of the right JSON type into the field's value, and `secret`. The JSON Schema

@@ -1,4 +1,4 @@
-"""A state as it is given: taken out of its wrapping, and checked."""
+"""Unwraps and checks the user's state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unwrapped_state(document: Mapping[str, Any]) -> dict[str, Any]:
             state (`singer_state`), or in the form in which it stores one (`completed`).
 
     Raises:
-        SettingsError: It is none of these.
+        SettingsError: It has none of these forms.
     """
     state = dict(document)
     if state.get("type") == "STATE" or state.keys() == {"value"}:
@@ -46,10 +46,10 @@ def _member(state: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Check that a document is a state; an empty one is.
+    """Check that a document is a state; an empty one is valid.
 
     Raises:
-        SettingsError: It is none.
+        SettingsError: It is no state.
     """
     if state and "bookmarks" not in state:
         raise SettingsError([f"state: it has no `bookmarks`. {_ADVICE}"])

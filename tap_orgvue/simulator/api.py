@@ -1,4 +1,4 @@
-"""The API origin: who may ask, which route was meant, and what it answers."""
+"""The API's origin: authorization, routes, and the response of each route."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from tap_orgvue.simulator.drafts import encoded_actions, named_drafts, wanted_layers
 from tap_orgvue.simulator.formats import CONTENT_TYPES, SYNCHRONOUS, encode
 from tap_orgvue.simulator.jobs import Job
-from tap_orgvue.simulator.messages import JSON, Answer, Content, Request, Target
+from tap_orgvue.simulator.messages import JSON, Content, Request, Response, Target
 from tap_orgvue.simulator.pages import Pages
 from tap_orgvue.simulator.query import Query, read_query
 from tap_orgvue.simulator.refusals import RefusalError
@@ -53,7 +53,7 @@ _PAGED = {"jsonRows", "jsonColumns"}
 
 
 class Api:
-    """Answers requests to the API; knows nothing of sockets."""
+    """Responds to requests to the API; knows nothing of sockets."""
 
     name = "api"
 
@@ -71,7 +71,7 @@ class Api:
         self._traces = itertools.count(1)
 
     def trace_id(self) -> str:
-        """Make the trace id of the next answer."""
+        """Make the trace id of the next response."""
         return f"Root=1-62bcb5d4-{next(self._traces):024x}"
 
     def target(self, path: str, body: object) -> Target:
@@ -84,8 +84,8 @@ class Api:
                 return Target(name, unquote(dataset) if dataset else None, drafts)
         return Target("unknown")
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request.
+    def answer(self, request: Request) -> Response:
+        """Respond to a request.
 
         Raises:
             RefusalError: It is refused.
@@ -109,16 +109,16 @@ class Api:
             return self._export(dataset, unquote(parts["format"]), request)
         return self._of_dataset(dataset, request)
 
-    def _of_tenant(self, request: Request) -> Answer:
-        """Answer a request that names no dataset."""
+    def _of_tenant(self, request: Request) -> Response:
+        """Respond to a request that names no dataset."""
         if request.route == "list":
             return self._list(request)
         return self._drafts(request) if request.route == "drafts" else self._draft_actions(request)
 
-    def _of_dataset(self, dataset: Dataset, request: Request) -> Answer:
-        """Answer any other than a synchronous export."""
+    def _of_dataset(self, dataset: Dataset, request: Request) -> Response:
+        """Respond to any request but a synchronous export."""
         if request.route == "metadata":
-            return Answer.of_json(dataset.metadata)
+            return Response.of_json(dataset.metadata)
         return (self._items if request.route == "items" else self._job)(dataset, request)
 
     def _check_token(self, request: Request) -> None:
@@ -158,15 +158,15 @@ class Api:
                 return dataset
         raise RefusalError("404601", datasetId=dataset_id)
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         shown = [each for each in self._tenant.datasets if each.listed]
         return self._pages.of_list(request, [self._entry(each) for each in shown])
 
-    def _drafts(self, request: Request) -> Answer:
+    def _drafts(self, request: Request) -> Response:
         url = f"{self._behaviour.api_url}/api/v1/{self._tenant.tenant_id}/drafts/actions"
         return self._pages.of_list(request, [each.entry(url) for each in self._tenant.drafts])
 
-    def _draft_actions(self, request: Request) -> Answer:
+    def _draft_actions(self, request: Request) -> Response:
         """Export the actions of layers, in the order in which they are named."""
         gzipped = _is_gzip(request)
         layers = []
@@ -178,7 +178,7 @@ class Api:
                 raise RefusalError("404604", draftId=draft_id, layerKey=key) from None
         content = encoded_actions(layers)
         if self._behaviour.draft_answer == "array":
-            return Answer(200, content, {"Content-Type": JSON})
+            return Response(200, content, {"Content-Type": JSON})
         job = Job(content, JSON, gzipped, self.trace_id(), draft_ids=request.draft_ids)
         return self._opened(request, job, is_completed=self._behaviour.draft_answer == "completed")
 
@@ -207,17 +207,17 @@ class Api:
             },
         }
 
-    def _items(self, dataset: Dataset, request: Request) -> Answer:
+    def _items(self, dataset: Dataset, request: Request) -> Response:
         """Give the stored values alone: an object for each row, empty ones left out."""
         query = read_query(request.body, asynchronous=False)
         snapshot = dataset.snapshot()
         keys = ["_id", *(each.key for each in snapshot.stored)]
         rows = query.rows(snapshot, self._behaviour.manners)
-        return Answer.of_json(
+        return Response.of_json(
             [{key: row[key] for key in keys if row.get(key) is not None} for row in rows]
         )
 
-    def _job(self, dataset: Dataset, request: Request) -> Answer:
+    def _job(self, dataset: Dataset, request: Request) -> Response:
         (format_,) = request.query.get("exportFormat", ["jsonRows"])[-1:]
         if format_ not in CONTENT_TYPES:
             raise RefusalError("400604", exportFormat=format_)
@@ -229,11 +229,11 @@ class Api:
         job = Job(content, type_, gzipped, self.trace_id(), dataset_id=dataset.dataset_id)
         return self._opened(request, job)
 
-    def _opened(self, request: Request, job: Job, *, is_completed: bool = False) -> Answer:
+    def _opened(self, request: Request, job: Job, *, is_completed: bool = False) -> Response:
         plan = self._troubles.take(request, JobPlan)
-        return Answer.of_json(self._files.open(job, plan, is_completed=is_completed), 202)
+        return Response.of_json(self._files.open(job, plan, is_completed=is_completed), 202)
 
-    def _export(self, dataset: Dataset, format_: str, request: Request) -> Answer:
+    def _export(self, dataset: Dataset, format_: str, request: Request) -> Response:
         if format_ not in SYNCHRONOUS:
             raise RefusalError("400604", pathParameter="format")
         query = read_query(request.body, asynchronous=False)
@@ -245,9 +245,9 @@ class Api:
         limit = self._behaviour.sync_limit_bytes
         if limit is not None and len(content.plain) > limit:
             if self._behaviour.too_large_status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return Answer.of_status(self._behaviour.too_large_status)
+                return Response.of_status(self._behaviour.too_large_status)
             raise RefusalError("413601", limit=limit)
-        return Answer(200, content, {"Content-Type": CONTENT_TYPES[format_]})
+        return Response(200, content, {"Content-Type": CONTENT_TYPES[format_]})
 
     def _content(self, dataset: Dataset, format_: str, query: Query) -> Content:
         """Write an export; a whole one is written once for each version of the dataset."""

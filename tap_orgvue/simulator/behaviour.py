@@ -1,4 +1,4 @@
-"""What the simulator can be told to do, and to do otherwise; every setting at any time."""
+"""The behaviour of the simulator: settings that can be changed at any time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Behaviour:
         ignores_filters: Filters are checked but not applied.
         ignores_projections: Every column is exported, whatever a projection names.
         unfilterable: Keys of the properties over which a filter is refused.
-        page_rows: The list and synchronous exports answer in pages of so many items.
+        page_rows: The list and synchronous exports response in pages of so many items.
         next_origin: The origin of links to the next page; the API's own without one.
         strict_pages: The next page of an export has to be asked for by the method and the body
             of the first, else 405 or 400; without it a GET will do.
@@ -41,13 +41,13 @@ class Behaviour:
         job_seconds: Until then `completed` is told as `running`.
         fail_jobs: So many of the next jobs end `failed`.
         fail_first_jobs: The first job of each dataset ends `failed`.
-        job_status_word: Told instead of every status.
+        job_status_word: Sent instead of every status.
         drafts: Whether the endpoints of drafts are there, else 404.
-        draft_answer: How `POST /drafts/actions` answers: with a `ticket`, with one that is
-            `completed` already, or with the `array` of actions itself.
+        draft_answer: The response to `POST /drafts/actions`: a `ticket`, one that is
+            `completed` already, or the `array` of actions itself.
         file_lifetime: Seconds after which a job's ticket and result are refused as expired.
-        expire_results: So many of the next result URLs have expired when they are told.
-        plain_results: A job's result is not compressed, whatever `resultEncoding` asks for.
+        expire_results: The number of further result URLs that have expired when they are sent.
+        plain_results: A job's result is not compressed, in spite of `resultEncoding`.
         result_content_encoding: A gzip result comes with `Content-Encoding: gzip`, not as a bare
             gzip file.
         rate_limit: Requests a second, over any second; more are 42901.

@@ -1,4 +1,4 @@
-"""A dataset: its properties, its rows, and what changes them."""
+"""A dataset: its properties, its rows, and their changes."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class Dataset:
 
     @property
     def metadata(self) -> dict[str, object]:
-        """The dataset as `GET /datasets/{datasetId}` answers."""
+        """The response to `GET /datasets/{datasetId}`."""
         with self._lock:
             tree = {
                 "treeId": self._key_where("tree_id"),

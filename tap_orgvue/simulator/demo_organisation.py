@@ -1,4 +1,4 @@
-"""The demo tenant's organisation: a hierarchy of positions, and who holds which.
+"""The demo tenant's organisation: a hierarchy of positions, and the people in them.
 
 It has what organisations have: vacancies, job shares, people in two positions, a handover in which
 two hold one position, two people without any, and a position below one that is gone.

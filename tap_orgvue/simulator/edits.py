@@ -1,4 +1,4 @@
-"""Alters an answer that was made: members of its JSON document, columns of its rows, headers."""
+"""Alters a complete response: members of its JSON document, columns of its rows, headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_orgvue.simulator.messages import Answer, Content, parsed
+from tap_orgvue.simulator.messages import Content, Response, parsed
 from tap_orgvue.simulator.trouble import Amend
 
 if TYPE_CHECKING:
@@ -19,29 +19,29 @@ _GZIP = b"\x1f\x8b"
 _NAMING = ("name", "datasetId", "draftId")
 
 
-def edited(answer: Answer, edit: Edit) -> Answer:
-    """Give the answer with the edit made.
+def edited(response: Response, edit: Edit) -> Response:
+    """Apply an edit to a response.
 
     A body that is not JSON, or not one of the shape that the edit is for, stays as it is. A gzip
     file is one afterwards.
     """
     if isinstance(edit, Amend):
-        answer = replace(answer, headers={**answer.headers, **edit.headers})
-        return _rewritten(answer, lambda document: _amended(document, edit))
-    return _rewritten(answer, lambda document: _reshaped(document, edit))
+        response = replace(response, headers={**response.headers, **edit.headers})
+        return _rewritten(response, lambda document: _amended(document, edit))
+    return _rewritten(response, lambda document: _reshaped(document, edit))
 
 
-def _rewritten(answer: Answer, change: Callable[[Any], Any]) -> Answer:
-    if not isinstance(answer.content, Content):
-        return answer
-    plain = answer.content.plain
+def _rewritten(response: Response, change: Callable[[Any], Any]) -> Response:
+    if not isinstance(response.content, Content):
+        return response
+    plain = response.content.plain
     packed = plain.startswith(_GZIP)
     document = parsed(gzip.decompress(plain) if packed else plain)
     changed = change(document)
     if changed is document:
-        return answer
+        return response
     content = Content(json.dumps(changed, ensure_ascii=False, separators=(",", ":")).encode())
-    return replace(answer, content=content.packed if packed else content)
+    return replace(response, content=content.packed if packed else content)
 
 
 def _amended(document: Any, edit: Amend) -> Any:

@@ -1,4 +1,4 @@
-"""How an export is written: jsonRows, jsonColumns, jsonObjects, csv, tsv."""
+"""Writes an export in its formats: jsonRows, jsonColumns, jsonObjects, csv, tsv."""
 
 from __future__ import annotations
 

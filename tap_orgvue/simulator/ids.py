@@ -1,4 +1,4 @@
-"""What the simulator makes up: ids of datasets, rows and drafts, and the token. Always the same."""
+"""Generates ids of datasets, rows and drafts, and the token; always the same ones."""
 
 from __future__ import annotations
 

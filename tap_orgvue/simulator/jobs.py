@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tap_orgvue.simulator.instants import instant
-from tap_orgvue.simulator.messages import JSON, Answer, Request, Target
+from tap_orgvue.simulator.messages import JSON, Request, Response, Target
 from tap_orgvue.simulator.refusals import RefusalError
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ class FileStore:
         job, route = self._jobs.get(job_id), _PARTS.get(part, "unknown")
         return Target(route, job.dataset_id, job.draft_ids) if job else Target(route)
 
-    def answer(self, request: Request) -> Answer:
-        """Answer like an object store: XML where it refuses."""
+    def answer(self, request: Request) -> Response:
+        """Respond like an object store: XML where it refuses."""
         if any(name.lower() == "authorization" for name, _ in request.headers):
             return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
         if request.method != "GET":
@@ -137,7 +137,7 @@ class FileStore:
             return _xml(403, "AccessDenied", "Request has expired")
         if request.route == "ticket":
             with self._lock:
-                return Answer.of_json(self._ticket(job, self._status(job, age)))
+                return Response.of_json(self._ticket(job, self._status(job, age)))
         return self._result(job)
 
     def _status(self, job: Job, age: float) -> str:
@@ -172,15 +172,15 @@ class FileStore:
             **({"errors": list(job.errors)} if tells_errors else {}),
         }
 
-    def _result(self, job: Job) -> Answer:
+    def _result(self, job: Job) -> Response:
         """Serve the file as it lies there, whatever encoding is accepted."""
         if not job.gzipped:
             headers = {"Content-Type": job.content_type}
-            return Answer(200, job.content, headers, compressible=False)
+            return Response(200, job.content, headers, compressible=False)
         headers = {"Content-Type": "application/octet-stream"}
         if self._behaviour.result_content_encoding:
             headers = {"Content-Type": job.content_type, "Content-Encoding": "gzip"}
-        return Answer(200, job.content.packed, headers, compressible=False)
+        return Response(200, job.content.packed, headers, compressible=False)
 
     def _link(self, job: Job, part: str, content_type: str) -> dict[str, str]:
         """Presign the URL of a job's file."""
@@ -205,9 +205,9 @@ class FileStore:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _xml(status: int, code: str, message: str) -> Answer:
+def _xml(status: int, code: str, message: str) -> Response:
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     )
-    return Answer.of_text(status, text, "application/xml")
+    return Response.of_text(status, text, "application/xml")

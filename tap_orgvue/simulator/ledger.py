@@ -1,4 +1,4 @@
-"""What was asked, when, and how much at once; and whether that is within the limits."""
+"""Records all requests, their times and their number at once, and checks the limits."""
 
 from __future__ import annotations
 

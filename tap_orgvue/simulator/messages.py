@@ -1,4 +1,4 @@
-"""What travels: a request as it was received, and the answer that will be sent."""
+"""The messages of HTTP: a request as received, and the response to be sent."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Request:
         raw: The body as received.
         dataset_id: The dataset that the path or the job names, as written there.
         draft_ids: The drafts that the body or the job names, as written there.
-        status: The status answered; `None` until then, and after a hang-up before it.
+        status: The status of the response; `None` before it, and after a hang-up before it.
         started: When the headers had been read, in seconds of `time.monotonic`.
-        ended: Just before the last bytes of the answer left, likewise; `None` until then.
+        ended: Just before the last bytes of the response left, likewise; `None` until then.
     """
 
     origin: str
@@ -163,7 +163,7 @@ Body = Content | Streamed
 
 
 @dataclass
-class Answer:
+class Response:
     """What will be sent.
 
     Attributes:
@@ -179,20 +179,20 @@ class Answer:
     compressible: bool = True
 
     @classmethod
-    def of_json(cls, value: object, status: int = 200) -> Answer:
-        """Answer with a JSON document."""
+    def of_json(cls, value: object, status: int = 200) -> Response:
+        """Respond with a JSON document."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return cls(status, Content(text.encode()), {"Content-Type": JSON})
 
     @classmethod
-    def of_text(cls, status: int, text: str, content_type: str = "text/html") -> Answer:
-        """Answer with a page or an XML document; an empty text is an empty body."""
+    def of_text(cls, status: int, text: str, content_type: str = "text/html") -> Response:
+        """Respond with a page or an XML document; an empty text is an empty body."""
         headers = {"Content-Type": content_type} if text else {}
         return cls(status, Content(text.encode()), headers)
 
     @classmethod
-    def of_status(cls, status: int) -> Answer:
-        """Answer the way a gateway in front of Orgvue does: no JSON, at best a page."""
+    def of_status(cls, status: int) -> Response:
+        """Respond as a gateway in front of Orgvue does: no JSON, at best a page."""
         gateways_own = {502: "Bad Gateway", 504: "Gateway Time-out"}
         title = gateways_own.get(status)
         page = f"<html><head><title>{status} {title}</title></head><body></body></html>"

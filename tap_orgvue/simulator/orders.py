@@ -58,7 +58,7 @@ class Orders:
 
     Of several orders that fit a request the first is taken, so they come true one after another.
     One of each is taken besides: a pause, a drip, a change before and one after; and all that is
-    to be altered in its answer.
+    to be altered in its response.
     """
 
     tenant: Tenant
@@ -91,7 +91,7 @@ class Orders:
         json: object = ...,
         **whom: Unpack[Whom],
     ) -> None:
-        """Answer with these bytes, or with a JSON document.
+        """Respond with these bytes, or with a JSON document.
 
         Args:
             status: The HTTP status.
@@ -114,7 +114,7 @@ class Orders:
         to: object = ...,
         **whom: Unpack[Whom],
     ) -> None:
-        """Alter a successful answer: members of its JSON document, HTTP headers.
+        """Alter a successful response: members of its JSON document, HTTP headers.
 
         Args:
             put: Members set.
@@ -127,7 +127,7 @@ class Orders:
         self._order(Amend(put or {}, remove, headers or {}, entry, to), whom)
 
     def add_errors(self, *reasons: Error, **whom: Unpack[Whom]) -> None:
-        """Put `errors` beside what a successful answer holds; `500601` without a reason.
+        """Put `errors` beside what a successful response holds; `500601` without a reason.
 
         A completed job's ticket gets them with `plan_job("completed", errors=…)`.
         """
@@ -144,7 +144,7 @@ class Orders:
         keyless: Collection[str] = (),
         **whom: Unpack[Whom],
     ) -> None:
-        """Alter the columns of a successful jsonRows answer, also of a job's result.
+        """Alter the columns of a successful jsonRows response, also of a job's result.
 
         Args:
             drop: Keys of columns removed.
@@ -185,7 +185,7 @@ class Orders:
         self._order(Lie(by), whom)
 
     def pause(self, *, seconds: float = 1.0, **whom: Unpack[Whom]) -> None:
-        """Wait before answering."""
+        """Wait before responding."""
         self._order(Pause(seconds), whom)
 
     def drip(
@@ -196,7 +196,7 @@ class Orders:
         head: bool = False,
         **whom: Unpack[Whom],
     ) -> None:
-        """Send whatever is answered byte by byte, then white space, until the simulator stops.
+        """Send any response byte by byte, then white space, until the simulator stops.
 
         Args:
             seconds: Between two bytes.
@@ -217,7 +217,7 @@ class Orders:
 
         Args:
             change: Called in the server's thread.
-            after: Whether it is called after the answer is made and before it is sent, rather
+            after: Whether it is called after the response is made and before it is sent, rather
                 than before it is made.
             **whom: See `Whom`.
         """
@@ -246,7 +246,7 @@ class Orders:
         seconds: float = 1.0,
         seed: int = 0,
     ) -> None:
-        """Refuse a share of all requests, hang up on some, answer some so many seconds late.
+        """Refuse a share of all requests, hang up on some, respond to some so many seconds late.
 
         The API refuses with 42901, the file store with 503; connections are closed or reset
         somewhere. All by dice, for each request anew.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tap_orgvue.simulator.formats import encode
-from tap_orgvue.simulator.messages import Answer, Content, Request
+from tap_orgvue.simulator.messages import Content, Request, Response
 from tap_orgvue.simulator.refusals import RefusalError
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Pages:
         self._lock = Lock()
         self._exports: dict[str, _Paged] = {}
 
-    def of_list(self, request: Request, entries: Sequence[object]) -> Answer:
-        """Answer with a list's page, or the whole array where there are no pages."""
+    def of_list(self, request: Request, entries: Sequence[object]) -> Response:
+        """Respond with a list's page, or the whole array where there are no pages."""
         size = self._behaviour.page_rows
         if size is None:
-            return Answer.of_json(entries)
+            return Response.of_json(entries)
         start = _offset(request)
         links = self._links(request, f"{request.path}?offset=", start, len(entries))
-        return Answer.of_json({"items": entries[start : start + size], "_links": links})
+        return Response.of_json({"items": entries[start : start + size], "_links": links})
 
     def of_export(self, dataset: Dataset, format_: str, query: Query, request: Request) -> Content:
         """Write a page; the cursor in the link to the next one stands for the query's outcome."""

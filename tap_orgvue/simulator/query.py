@@ -1,4 +1,4 @@
-"""What an export was asked for: which rows (filter), which columns (projection), which links."""
+"""The query of an export: its filter of rows, its projection of columns, its links."""
 
 from __future__ import annotations
 

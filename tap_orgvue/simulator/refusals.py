@@ -1,4 +1,4 @@
-"""How Orgvue says no: its codes with status, name and message, and the error body they make."""
+"""Orgvue's refusals: codes with status, name and message, and the error bodies of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_orgvue.simulator.instants import instant
-from tap_orgvue.simulator.messages import Answer
+from tap_orgvue.simulator.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: An error of Orgvue: a code of `REASONS`, or `(status, code, name, message)`.
 Error = str | tuple[int, str, str, str]
-#: A reason to refuse: an error, or a bare HTTP status (no JSON body, as gateways answer).
+#: A reason to refuse: an error, or a bare HTTP status (no JSON body, as from gateways).
 Reason = Error | int
 
 #: code -> (name, message). The first three digits of a code are its HTTP status. Five digits are
@@ -55,7 +55,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
 
 
 class RefusalError(Exception):
-    """A request that is answered with an error body."""
+    """The response to a request is an error body."""
 
     def __init__(self, reason: Error, **details: object) -> None:
         """Take the reason apart.
@@ -82,7 +82,7 @@ class RefusalError(Exception):
         return json.dumps({"errors": [self.error]}, ensure_ascii=False).encode()
 
 
-def failed_ticket(reason: Reason, trace_id: str) -> Answer:
+def failed_ticket(reason: Reason, trace_id: str) -> Response:
     """Refuse with a job ticket in the failed state, with the error and its trace id in it."""
     if isinstance(reason, int):
         status, errors = reason, []
@@ -97,6 +97,6 @@ def failed_ticket(reason: Reason, trace_id: str) -> Answer:
         "X-Amzn-Trace-Id": trace_id,
         "errors": errors,
     }
-    answer = Answer.of_json(ticket, status)
-    answer.headers["X-Amzn-Trace-Id"] = trace_id
-    return answer
+    response = Response.of_json(ticket, status)
+    response.headers["X-Amzn-Trace-Id"] = trace_id
+    return response

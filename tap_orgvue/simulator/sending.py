@@ -1,4 +1,4 @@
-"""What is sent of an answer: all of it, a part, or byte by byte without an end."""
+"""Sends a response: all of it, a part, or byte by byte without an end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tap_orgvue.simulator.trouble import HangUp, Lie
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_orgvue.simulator.messages import Answer, Body
+    from tap_orgvue.simulator.messages import Body, Response
     from tap_orgvue.simulator.trouble import Drip, Instead
 
 CHUNK = 65536
@@ -22,14 +22,14 @@ _GZIP = b"\x1f\x8b"
 
 
 def packaged(
-    answer: Answer, accepted: str | None, trouble: Instead | None, drip: Drip | None
+    response: Response, accepted: str | None, trouble: Instead | None, drip: Drip | None
 ) -> tuple[dict[str, str], Body, int | None]:
-    """Decide what is sent of an answer.
+    """Decide which part of a response is sent.
 
     Args:
-        answer: The answer.
+        response: The response.
         accepted: The request's `Accept-Encoding`; passed over where bytes have to be readable.
-        trouble: What breaks the answer, if anything.
+        trouble: What breaks the response, if anything.
         drip: How slowly it is sent, if so.
 
     Returns:
@@ -37,7 +37,7 @@ def packaged(
         the status line.
     """
     readable = bool(drip) or (isinstance(trouble, HangUp) and trouble.behind is not None)
-    headers, body = answer.encoded(None if readable else accepted)
+    headers, body = response.encoded(None if readable else accepted)
     length = len(body) + (trouble.by if isinstance(trouble, Lie) else 0)
     cut = _cut(trouble, body) if isinstance(trouble, HangUp) else None
     if drip and cut is None and not drip.head and drip.seconds is not None:

@@ -1,4 +1,4 @@
-"""The sockets: reads requests, and sends answers whole or in whatever trouble was ordered."""
+"""The sockets: reads requests, and sends responses whole, or with the trouble that was ordered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from typing_extensions import override
 
 from tap_orgvue.simulator.edits import edited
-from tap_orgvue.simulator.messages import JSON, Answer, Content, Request, Target, parsed
+from tap_orgvue.simulator.messages import JSON, Content, Request, Response, Target, parsed
 from tap_orgvue.simulator.refusals import RefusalError, failed_ticket
 from tap_orgvue.simulator.sending import CHUNK, dripping, packaged, reset, shut
 from tap_orgvue.simulator.trouble import After, Before, Drip, HangUp, Lie, Refuse, Reply
@@ -50,8 +50,8 @@ class Site(Protocol):
     def target(self, path: str, body: object) -> Target:
         """Say what a request is for."""
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request, or raise `RefusalError`."""
+    def answer(self, request: Request) -> Response:
+        """Respond to a request, or raise `RefusalError`."""
 
 
 class Origin(ThreadingHTTPServer):
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    # Head and body of a small answer leave in one packet.
+    # Head and body of a small response leave in one packet.
     wbufsize = CHUNK
     server: Origin
 
@@ -150,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self) -> None:  # the name http.server calls
-        """Answer a request of whatever method."""
+        """Respond to a request of any method."""
         request = self._read()
         try:
             self._serve(request)
@@ -168,8 +168,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._wait(request)
         trouble = shared.troubles.instead(request)
-        answer = self._answer(request, trouble)
-        self._send(request, answer, trouble, shared.troubles.take(request, Drip))
+        response = self._respond(request, trouble)
+        self._send(request, response, trouble, shared.troubles.take(request, Drip))
 
     def _read(self) -> Request:
         """Read the request off the wire."""
@@ -197,56 +197,56 @@ class Handler(BaseHTTPRequestHandler):
         seconds = shared.behaviour.seconds_of.get(request.route, usual)
         self.server.closing.wait(seconds + shared.troubles.pause(request))
 
-    def _answer(self, request: Request, trouble: Instead | None) -> Answer:
-        """Make the answer; what was ordered to change meanwhile changes before and after that."""
+    def _respond(self, request: Request, trouble: Instead | None) -> Response:
+        """Make the response, and call what was ordered before and after that."""
         troubles = self.server.shared.troubles
         before = troubles.take(request, Before)
         if before:
             before.change()
-        answer = self._made(request, trouble)
+        response = self._made(request, trouble)
         after = troubles.take(request, After)
         if after:
             after.change()
-        return answer
+        return response
 
-    def _made(self, request: Request, trouble: Instead | None) -> Answer:
+    def _made(self, request: Request, trouble: Instead | None) -> Response:
         shared = self.server.shared
         if isinstance(trouble, Refuse):
             return _refusal(trouble, shared.trace_id())
         if isinstance(trouble, Reply):
             headers = {"Content-Type": "text/html", **trouble.headers}
-            return Answer(trouble.status, Content(trouble.body), headers, compressible=False)
+            return Response(trouble.status, Content(trouble.body), headers, compressible=False)
         try:
-            answer = self.server.site.answer(request)
+            response = self.server.site.answer(request)
         except RefusalError as refusal:
             return _refused(refusal)
-        if answer.status < HTTPStatus.BAD_REQUEST:
+        if response.status < HTTPStatus.BAD_REQUEST:
             for edit in shared.troubles.edits(request):
-                answer = edited(answer, edit)
-        return answer
+                response = edited(response, edit)
+        return response
 
     def _send(
         self,
         request: Request,
-        answer: Answer,
+        response: Response,
         trouble: Instead | None = None,
         drip: Drip | None = None,
     ) -> None:
-        """Send an answer, or as much of it as the trouble lets through."""
+        """Send a response, or as much of it as the trouble lets through."""
         accepted = request.header("Accept-Encoding")
-        headers, body, cut = packaged(answer, accepted, trouble, drip)
+        headers, body, cut = packaged(response, accepted, trouble, drip)
         if drip and cut is None:
-            request.status = answer.status
-            self._drip(answer.status, headers, body, drip)
+            request.status = response.status
+            self._drip(response.status, headers, body, drip)
         elif cut != 0:
-            self._send_head(answer.status, headers)
-            self._send_body(request, answer.status, body, cut)
+            self._send_head(response.status, headers)
+            self._send_body(request, response.status, body, cut)
         self.server.shared.ledger.leave(request, None)
         if cut is not None or isinstance(trouble, Lie):
             self._break_off(is_reset=isinstance(trouble, HangUp) and trouble.reset)
 
     def _send_head(self, status: int, headers: dict[str, str]) -> None:
-        # The documented header stands in every answer of the API; object stores have their own.
+        # The documented header stands in every response of the API; object stores have their own.
         trace = "X-Amzn-Trace-Id" if self.server.site.name == "api" else "x-amz-request-id"
         told = {"Server": self.version_string(), "Date": self._date()}
         told.update({trace: self.server.shared.trace_id(), **headers})
@@ -313,20 +313,20 @@ class Handler(BaseHTTPRequestHandler):
             shut(self.connection)
 
 
-def _refusal(trouble: Refuse, trace_id: str) -> Answer:
+def _refusal(trouble: Refuse, trace_id: str) -> Response:
     if trouble.as_ticket:
-        answer = failed_ticket(trouble.reason, trace_id)
+        response = failed_ticket(trouble.reason, trace_id)
     elif isinstance(trouble.reason, int):
-        answer = Answer.of_status(trouble.reason)
+        response = Response.of_status(trouble.reason)
     else:
         return _refused(RefusalError(trouble.reason), trouble.retry_after)
-    answer.headers.update(_retry(trouble.retry_after))
-    return answer
+    response.headers.update(_retry(trouble.retry_after))
+    return response
 
 
-def _refused(refusal: RefusalError, retry_after: str | float | None = None) -> Answer:
+def _refused(refusal: RefusalError, retry_after: str | float | None = None) -> Response:
     headers = {"Content-Type": JSON, **_retry(retry_after)}
-    return Answer(refusal.status, Content(refusal.body()), headers)
+    return Response(refusal.status, Content(refusal.body()), headers)
 
 
 def _retry(after: str | float | None) -> dict[str, str]:

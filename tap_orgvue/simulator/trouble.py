@@ -1,4 +1,4 @@
-"""Trouble on demand, as data: its kinds, which requests each meets, and what chance brings."""
+"""Trouble on demand, as data: its kinds, the requests that meet it, and trouble by chance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answer with a refusal, whose body is a failed job ticket where `as_ticket` is set."""
+    """Respond with a refusal, whose body is a failed job ticket where `as_ticket` is set."""
 
     word: ClassVar[str] = "refused"
 
@@ -30,7 +30,7 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Reply:
-    """Answer with these bytes."""
+    """Respond with these bytes."""
 
     word: ClassVar[str] = "answered otherwise"
 
@@ -72,7 +72,7 @@ class Lie:
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait before answering."""
+    """Wait before responding."""
 
     word: ClassVar[str] = "slow"
 
@@ -81,7 +81,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Drip:
-    """Send an answer byte by byte, and never end it.
+    """Send a response byte by byte, and never end it.
 
     Attributes:
         seconds: Between two bytes; `None` sends nothing more at all.
@@ -98,7 +98,7 @@ class Drip:
 
 @dataclass(frozen=True)
 class Amend:
-    """Alter the members of a successful JSON answer.
+    """Alter the members of a successful JSON response.
 
     Attributes:
         put: Members set.
@@ -119,7 +119,7 @@ class Amend:
 
 @dataclass(frozen=True)
 class Reshape:
-    """Alter the columns of a successful jsonRows answer.
+    """Alter the columns of a successful jsonRows response.
 
     Attributes:
         drop: Keys of columns removed.
@@ -152,7 +152,7 @@ class JobPlan:
 
 @dataclass(frozen=True)
 class Before:
-    """Call something after a request came, before its answer is made."""
+    """Call something after a request came, before its response is made."""
 
     word: ClassVar[str] = "changed before"
 
@@ -161,16 +161,16 @@ class Before:
 
 @dataclass(frozen=True)
 class After:
-    """Call something after an answer is made, before it is sent."""
+    """Call something after a response is made, before it is sent."""
 
     word: ClassVar[str] = "changed after"
 
     change: Callable[[], object]
 
 
-#: What is answered, and how the sending ends. A request meets one of these at most.
+#: Other responses, and other ends of the sending. A request meets one of these at most.
 Instead = Refuse | Reply | HangUp | Lie
-#: What is altered in an answer. A request meets all of these that were ordered for it.
+#: Changes of a response. A request meets all of these that were ordered for it.
 Edit = Amend | Reshape
 Trouble = Instead | Edit | Pause | Drip | JobPlan | Before | After
 
@@ -280,7 +280,7 @@ class Troubles:
         return taken.seconds if taken else 0.0
 
     def instead(self, request: Request) -> Instead | None:
-        """Take the first other answer ordered for a request, or chance's."""
+        """Take the first other response ordered for a request, or one by chance."""
         with self._lock:
             taken: Instead | None = next(self._met(request, Refuse, Reply, HangUp, Lie), None)
             if taken is None:
@@ -289,7 +289,7 @@ class Troubles:
         return taken
 
     def edits(self, request: Request) -> list[Edit]:
-        """Take all that was ordered to be altered in a request's answer."""
+        """Take all that was ordered to be altered in a request's response."""
         with self._lock:
             return list(self._met(request, Amend, Reshape))
 

@@ -188,7 +188,7 @@ class BatchFile:
 
 @contextmanager
 def _named_failures() -> Iterator[None]:
-    """Tell errors of an object store's software from all others of a stream."""
+    """Distinguish errors of an object store's software from all other errors of a stream."""
     try:
         yield
     except (OSError, BatchFileFailed):

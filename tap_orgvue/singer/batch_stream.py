@@ -149,7 +149,7 @@ class BatchStream(FastStream):
     def _write_batch_message(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
         """Write the message, and keep its file.
 
-        Private: a signal between the two would remove a file that a loader was told of.
+        Private: a signal between the two would remove a file that a BATCH message names.
         """
         with self._deferring_signals():
             super()._write_batch_message(encoding, manifest)

@@ -1,4 +1,4 @@
-"""The replication key's progress in one run of an incremental stream, and how far it may go."""
+"""The progress of an incremental stream's replication key in one run, and its upper bound."""
 
 from __future__ import annotations
 

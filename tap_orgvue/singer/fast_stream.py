@@ -125,7 +125,7 @@ class FastStream(DeferredVersionStream, RESTStream[Any]):
 
     @override
     def get_http_request_counter(self) -> Counter:
-        """Tells the requests of `request_counts`."""
+        """A counter that logs `request_counts`."""
         return RequestCounter(self.name, self.request_counts)
 
     @override

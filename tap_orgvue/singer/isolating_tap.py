@@ -52,7 +52,7 @@ class Terminated(BaseException):
     """
 
     def __init__(self, signum: int) -> None:
-        """Take the signal's number."""
+        """Keep the signal's number."""
         super().__init__(f"Ended by {signal.Signals(signum).name}.")
         self.code = 128 + signum
 
@@ -61,7 +61,7 @@ class IsolatingTap(Tap):
     """A tap in which one stream's failure does not stop the others."""
 
     run_ending: tuple[type[Exception], ...] = ()
-    """Errors that every other stream would raise, too: the run ends."""
+    """Errors that every other stream would raise as well: they end the run."""
 
     _syncing: Stream | None = None
     """The stream of the current sync."""
@@ -74,7 +74,7 @@ class IsolatingTap(Tap):
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a class is what it gets
         """None: the settings of the environment are in the config already.
 
-        Private: the SDK takes a list that it cannot read for another one, and any word for false.
+        Private: the SDK misreads unreadable lists, and reads any other word as false.
         """
         return {}
 
@@ -143,8 +143,8 @@ class IsolatingTap(Tap):
     def run(self) -> dict[str, Exception]:
         """Sync all selected streams, as the SDK's `sync_all` does, but go on after a failure.
 
-        A stream that fails keeps its old bookmark. Its error is told at INFO: the caller tells it
-        as an error, at the end, where it is the last word.
+        A stream that fails keeps its old bookmark. Its error is logged at INFO; the caller logs it
+        at ERROR at the end of the run.
 
         Returns:
             Stream name to its error, for each stream that failed, and those of `not_sent`.
@@ -158,14 +158,14 @@ class IsolatingTap(Tap):
             self._sync_all(failed)
             failed.update(self.not_sent())
         except BaseException:
-            # The last word will be the error that ends the run.
+            # The last line will be the error that ends the run.
             for name, error in failed.items():
                 self.logger.error("%s: %s", name, error_message(error))  # noqa: TRY400 - of a stream, not of the run
             raise
         return failed
 
     def not_sent(self) -> Iterable[tuple[str, Exception]]:
-        """Names and errors of what no stream of this run could send; asked after the streams."""
+        """Names and errors of datasets without a stream in this run; called after the streams."""
         return ()
 
     def _sync_all(self, failed: dict[str, Exception]) -> None:
@@ -201,7 +201,7 @@ class IsolatingTap(Tap):
                 error.__traceback__ = error.__cause__ = error.__context__ = None
                 failed[stream.name] = error
                 self.logger.info(
-                    "%s failed, the others go on: %s",
+                    "%s failed; the other streams continue: %s",
                     stream.name,
                     error_message(error),
                     extra={"event_name": STREAM_FAILED, "stream_name": stream.name},
@@ -245,7 +245,7 @@ class IsolatingTap(Tap):
     @classmethod
     @override
     def print_about(cls, output_format: str | None = None) -> None:
-        """Write what the tap can do to standard output.
+        """Write the tap's settings and capabilities to standard output.
 
         Args:
             output_format: `json` or `markdown`; plain text by default.

@@ -1,7 +1,7 @@
-"""What the SDK itself logs of a stream: few metrics, each of them true, and no failure.
+"""Corrects the SDK's own log of a stream: few metrics, correct ones, and no failure.
 
 At INFO a stream has two metrics, at its end: `record_count` with all of its records, and
-`sync_duration` with the wait for the source. All others are told at DEBUG.
+`sync_duration` with the wait for the source. All other metrics are logged at DEBUG.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SyncTimer(metrics.Timer):
 
 
 class QuietCounter(metrics.Counter):
-    """A counter that is told once, at DEBUG."""
+    """A counter that is logged once, at DEBUG."""
 
     def __init__(self, metric: metrics.Metric, **tags: Any) -> None:
         """Start with 0."""
@@ -41,18 +41,18 @@ class QuietCounter(metrics.Counter):
 
     @override
     def exit(self) -> None:
-        """Tell the count."""
-        self.tell(self.value, self.tags)
+        """Log the count."""
+        self.write(self.value, self.tags)
 
-    def tell(self, value: int, tags: dict[str, Any]) -> None:
+    def write(self, value: int, tags: dict[str, Any]) -> None:
         """Write the metric's line."""
         self.logger.debug("METRIC: %s", metrics.Point("counter", self.metric, value, tags))
 
 
 class RequestCounter(QuietCounter):
-    """Tells the requests that were sent for a stream, one line per kind.
+    """Logs the number of requests for a stream, one line per kind.
 
-    The SDK would count the exports that are handed to it: from a file, long after the requests.
+    The SDK would count the exports that it receives: from a file, long after the requests.
     """
 
     def __init__(self, stream: str, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -62,13 +62,13 @@ class RequestCounter(QuietCounter):
 
     @override
     def exit(self) -> None:
-        """Tell the counts."""
+        """Log the counts."""
         for kind, count in self._counts().items():
-            self.tell(count, {**self.tags, metrics.Tag.ENDPOINT: kind})
+            self.write(count, {**self.tags, metrics.Tag.ENDPOINT: kind})
 
 
 class QuietStream(Stream):
-    """A stream of which the SDK logs no more than that."""
+    """A stream with the corrected log."""
 
     _began: float | None = None
 
@@ -83,7 +83,7 @@ class QuietStream(Stream):
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        """Log a line of the SDK; the tap tells errors itself, with their causes."""
+        """Log a line of the SDK, errors at DEBUG: the tap logs errors itself, with their causes."""
         level = logging.DEBUG if level >= logging.ERROR else level
         super().log(message, *args, level=level, **kwargs)
 

@@ -211,10 +211,10 @@ def shared_tables(
         involved = owners[table].union(of_table)
         is_shared = len(of_table) > 1 or len(involved) > 1
         if is_shared and any(map(emits_versions, of_table)):
-            told = " and ".join(f"'{name}'" for name in sorted(involved))
+            both = " and ".join(f"'{name}'" for name in sorted(involved))
             yield (
                 f"stream_maps: '{aliases[table]}' would be a table of more than one stream, or "
-                f"copy of one: {told}. Since `emit_activate_version_messages` is true, rows of "
+                f"copy of one: {both}. Since `emit_activate_version_messages` is true, rows of "
                 "one would remove those of the other. Give each a name of its own."
             )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 CATALOG_KEY = "orgvue"
-"""The catalog's top-level key for what the tap tells itself."""
+"""The catalog's top-level key for data that the tap itself reads back."""
 
 
 class SkippedInCatalog(msgspec.Struct, frozen=True):
@@ -39,13 +39,13 @@ class SkippedInCatalog(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, skipped: SkippedDataset) -> SkippedInCatalog:
-        """Take what discovery found."""
+        """Take a dataset that discovery skipped."""
         dataset = skipped.dataset
         return cls(dataset.dataset_id.upper(), dataset.name, str(skipped.error), skipped.forbidden)
 
 
 def skipped_by(discovery: Discovery) -> list[SkippedInCatalog]:
-    """What a discovery skipped: datasets, and entries of the list that are none."""
+    """The datasets that discovery skipped, and the list's entries that name no dataset."""
     return [
         *(SkippedInCatalog.of(each) for each in discovery.skipped),
         *(SkippedInCatalog("", entry, entry, forbidden=False) for entry in discovery.bad_entries),
@@ -68,7 +68,7 @@ def to_catalog(
 
 
 def names_in(catalog: Mapping[str, Any] | None) -> dict[str, str]:
-    """Dataset id in upper case to its name, as a catalog's top-level key tells them."""
+    """Dataset id in upper case to its name, from a catalog's top-level key."""
     own = (catalog or {}).get(CATALOG_KEY)
     names = own.get("names") if isinstance(own, dict) else None
     return {
@@ -79,7 +79,7 @@ def names_in(catalog: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def from_catalog(catalog: Mapping[str, Any]) -> list[SkippedInCatalog]:
-    """Read the catalog's top-level key; anything of another form counts as nothing."""
+    """The skipped datasets in a catalog's top-level key; none if it has another form."""
     own = catalog.get(CATALOG_KEY)
     entries = own.get("skipped") if isinstance(own, dict) else None
     try:
@@ -99,8 +99,8 @@ def absent_streams(
         present: Ids, in upper case, of the datasets that this run has streams for.
 
     Yields:
-        Stream name and error. What the setting `datasets` narrows out is not absent, nor what a
-        catalog lacks although Orgvue lists it.
+        Stream name and error. A dataset that `datasets` does not match is not absent, nor one that
+        Orgvue lists and the catalog lacks.
     """
     left_out = {each.dataset_id: each for each in skipped}
     errors = {each.dataset.dataset_id.upper(): each.error for each in source.discovery.skipped}

@@ -1,4 +1,4 @@
-"""What the catalog tells of the datasets behind its streams, from the list and from metadata."""
+"""Adds facts about datasets to a catalog, from the list of datasets and from metadata."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ def add_facts(
     datasets: Iterable[Dataset],
     metadata: Mapping[str, Metadata],
 ) -> None:
-    """Add what is known of datasets to the metadata of their streams, in place.
+    """Add the facts about datasets to the metadata of their streams, in place.
 
     Args:
         entries: Dataset id to its stream in the catalog.
         datasets: The tenant's; those without a stream are left out.
-        metadata: Dataset id to its metadata. Without it name and type are all: a catalog without
-            the rest is a catalog all the same.
+        metadata: Dataset id to its metadata; a dataset without it has only name and type.
     """
     for dataset in datasets:
         if entry := entries.get(dataset.dataset_id):

@@ -1,4 +1,4 @@
-"""What changed in a dataset since the stream's last run, and how the log says it."""
+"""Changes of a dataset since the stream's last run: found, and described for the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_orgvue.reporting.figures import grouped
-from tap_orgvue.reporting.run_report import Change
+from tap_orgvue.reporting.run_report import (
+    COLUMN_EMPTIED,
+    DATASET_RENAMED,
+    PROPERTY_ADDED,
+    PROPERTY_GONE,
+    PROPERTY_RENAMED,
+    PROPERTY_RETYPED,
+    ROWS_CHANGED,
+    Change,
+)
 from tap_orgvue.schema.column_types import ColumnType, column_type_of
 from tap_orgvue.schema.known_properties import KnownProperties, KnownProperty
 
@@ -17,27 +26,19 @@ if TYPE_CHECKING:
     from tap_orgvue.orgvue.models import Property
     from tap_orgvue.schema.columns import Column
 
-DATASET_RENAMED = "dataset_renamed"
-PROPERTY_ADDED = "property_added"
-PROPERTY_GONE = "property_gone"
-PROPERTY_RENAMED = "property_renamed"
-PROPERTY_RETYPED = "property_retyped"
-COLUMN_EMPTIED = "column_emptied"
-ROWS_CHANGED = "rows_changed"
-
 _LEAST_ROWS = 100
-"""Rows from which on a change of their number is told."""
+"""A smaller export's change is not reported."""
 _MAX_NAMED = 10
 """The most properties or columns that one sentence names."""
 
 
 class SeenProperties(msgspec.Struct, frozen=True):
-    """The properties of a dataset, as far as a run sees them.
+    """The properties of a dataset that a run sees.
 
     Attributes:
         headers: The columns of the export.
-        others: Columns of the catalog that the export was not asked for.
-        is_complete: True if a property that is in neither is gone for certain.
+        others: Columns of the catalog that were not requested.
+        is_complete: True if a property in neither of the two no longer exists.
     """
 
     headers: Sequence[Property]
@@ -46,16 +47,16 @@ class SeenProperties(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> list[str]:
-        """The keys of all of them."""
+        """The keys of all properties, headers first."""
         return [*(each.key for each in self.headers), *(each.key for each in self.others)]
 
     def remembered(self, known: KnownProperties, filled: Collection[str] | None) -> KnownProperties:
-        """What the next run is to know.
+        """The properties to keep in the state for the next run.
 
         Args:
-            known: What earlier runs saw.
-            filled: Keys of the properties whose columns had values; None if nobody looked at all
-                rows.
+            known: The properties that earlier runs saw.
+            filled: Keys of the properties whose columns had values; None if the export was
+                partial.
         """
         found: dict[str, KnownProperty] = {}
         for header in self.headers:
@@ -79,9 +80,12 @@ def property_changes(
     """Compare the properties with those of earlier runs.
 
     Args:
-        known: What earlier runs saw; of a first run nothing, which no change follows from.
-        seen: What this run sees.
-        titles: Property key to its display name in the catalog, which may be the earlier one.
+        known: The properties that earlier runs saw; empty before the first run.
+        seen: The properties that this run sees.
+        titles: Property key to its display name in the catalog, which may be outdated.
+
+    Returns:
+        The changes by kind: added, gone, renamed, retyped; none in a first run.
     """
     if not len(known):
         return []
@@ -119,7 +123,7 @@ def _gone(known: KnownProperties, seen: SeenProperties, titles: Mapping[str, str
         return []
     now = set(seen.keys)
     keys, count = known.others(now)
-    # Of a dataset with very long keys only the catalog can tell which one is gone.
+    # The state has no room for very long keys: only the catalog can name them.
     keys = keys or [key for key in titles if key not in now and known.find(key) is not None]
     unnamed = [""] * (count - len(keys))
     return [
@@ -152,7 +156,7 @@ def rows_change(stream: str, before: int | None, now: int, percent: int) -> list
 def describe(
     stream: str, changes: Iterable[Change], *, new_properties: str, rows_percent: int
 ) -> str:
-    """A text for the log, which names each change and the setting that handles it.
+    """Describe changes for the log, each with the setting that handles it.
 
     Args:
         stream: The stream's name.
@@ -185,7 +189,7 @@ _HEADINGS = {
     COLUMN_EMPTIED: "Columns without any value now: ",
     ROWS_CHANGED: "It has ",
 }
-"""Kinds of changes, in the order in which they are told."""
+"""Kind of change to the start of its sentence; in the order of the log."""
 
 _REMEDIES = {
     DATASET_RENAMED: "the stream keeps its name, `stream_names` sets another",

@@ -1,4 +1,4 @@
-"""What the datasets of a run's streams are called in Orgvue, requested only if somebody asks."""
+"""The current names of datasets in Orgvue, requested only where a run needs them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _PATIENCE = 5.0
 class DatasetNames:
     """The names of datasets, now and in the catalog.
 
-    A run with a catalog does not need the list of datasets. Where names are compared with those of
-    the last run, or told in a run report, it is requested once, beside the exports; a list that
+    A run with a catalog does not need the list of datasets. If names are compared with the last
+    run's, or written to a run report, the list is requested once, beside the exports. A list that
     cannot be read fails nothing.
     """
 
@@ -53,7 +53,7 @@ class DatasetNames:
     def request(self) -> None:
         """Request the list of datasets in a thread of its own, if it is wanted and not there.
 
-        Called in any thread, once an export has come: what requests nothing needs no names.
+        Called in any thread, once an export is there: a run without exports needs no names.
         """
         with self._lock:
             if self._wanted and self._listed() is None:
@@ -61,12 +61,12 @@ class DatasetNames:
                 self._list = self._pool.submit(self._client.datasets)
 
     def note(self, dataset_id: str, name: str) -> None:
-        """Take a name that metadata told."""
+        """Keep a name from a dataset's metadata."""
         if name:
             self._noted[dataset_id.upper()] = name
 
     def now(self, dataset_id: str) -> str | None:
-        """What a dataset is called now; None if it is unknown."""
+        """A dataset's current name; None if it is unknown."""
         dataset_id = dataset_id.upper()
         if dataset_id in self._noted:
             return self._noted[dataset_id]
@@ -77,7 +77,7 @@ class DatasetNames:
         return listed[dataset_id].name if dataset_id in listed else None
 
     def in_catalog(self, dataset_id: str) -> str | None:
-        """What it was called when the catalog was made; None if the catalog does not tell."""
+        """Its name when the catalog was made; None if the catalog has none."""
         return self._catalog.get(dataset_id.upper())
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The stream of a dataset: what it knows from earlier runs, and what the next run needs."""
+"""The stream of a dataset: one run, from the state of the last run to that of the next."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tap_orgvue.streams.state import (
     SHAPING_SETTINGS,
     SNAKE_CASE,
     STATE_KEY,
-    Question,
+    ExportScope,
     StreamState,
     fingerprint_of,
 )
@@ -95,7 +95,7 @@ class DatasetStream(ReportedStream):
         """Check, without a request, that the stream's export can be requested.
 
         Raises:
-            Misconfigured: The table is another dataset's, or there is no such query.
+            Misconfigured: The table holds another dataset, or the query is impossible.
         """
         self.use_run_names()
         self._check_owner()
@@ -126,7 +126,7 @@ class DatasetStream(ReportedStream):
             self.outcome.status = Status.UNCHANGED
             return False
         if self.must_begin_again():
-            # Only the headers told of a new column: read again, and all of it.
+            # The headers have a new column: its values are needed for all rows.
             first.close()
             self._resolve(self.fetch_first())
         for warning in self.start_warnings():
@@ -137,7 +137,7 @@ class DatasetStream(ReportedStream):
             self.stream_state.pop("replication_key_value")
         columns, rescue = self._resolved.columns, self._settings.rescue_data
         self.use_schema(stream_schema(columns, self.primary_keys, rescue=rescue))
-        self.begin_report(self.state, comparable=self._question.sees_as(self.state.question))
+        self.begin_report(self.state, comparable=self._scope.sees_as(self.state.scope))
         self.journal.enter(Stage.SENDING)
         return True
 
@@ -178,7 +178,7 @@ class DatasetStream(ReportedStream):
         return self._resolved.columns
 
     def must_begin_again(self) -> bool:
-        """True if only the headers told that all rows must be read again; keeps the reasons."""
+        """True if the headers show that all rows must be read again; keeps the reasons."""
         return not self._reload_reasons and self._must_reload(self._resolved.columns)
 
     @property
@@ -191,7 +191,7 @@ class DatasetStream(ReportedStream):
         """Check that the table is this dataset's.
 
         Raises:
-            Misconfigured: It is another's, and `stream_names` does not say otherwise.
+            Misconfigured: It holds another one, and `stream_names` does not give it to this one.
         """
         pinned = self._settings.stream_names.get(self.dataset_id.upper())
         if self._begins_anew and pinned != self.name:
@@ -203,15 +203,15 @@ class DatasetStream(ReportedStream):
             )
 
     def _must_reload(self, columns: Sequence[Column]) -> bool:
-        """True if rows that did not change have to be read again; keeps the reasons."""
+        """True if unchanged rows must be read again; keeps the reasons."""
         earlier, queries = self._source.earlier.state_of(self.name, self.dataset_id), self.queries
         if not queries.has_bookmark:
             return False
         reasons = bookmark_mistakes(queries.bookmark, now=datetime.now(timezone.utc))
         self._drops_bookmark = bool(reasons)
-        if earlier.question is not None:
+        if earlier.scope is not None:
             hashes = any(column.hashed for column in columns)
-            reasons += self._question.changes(earlier.question, hashes=hashes)
+            reasons += self._scope.changes(earlier.scope, hashes=hashes)
             reasons += column_changes(self.columns.naming.owners, columns)
         self._reload_reasons = reasons
         if reasons:
@@ -219,9 +219,9 @@ class DatasetStream(ReportedStream):
         return bool(reasons)
 
     @property
-    def _question(self) -> Question:
+    def _scope(self) -> ExportScope:
         settings = self._settings
-        return Question.of(
+        return ExportScope.of(
             self.queries.user_filter,
             self.queries.linking,
             include_calculations=settings.include_calculations,
@@ -229,7 +229,7 @@ class DatasetStream(ReportedStream):
         )
 
     def start_warnings(self) -> Iterator[str]:
-        """What the user should know before the first row, once the columns are resolved."""
+        """Warnings before the first row, once the columns are resolved."""
         if self._begins_anew:
             owner = self._source.earlier.dataset_of(self.name)
             yield (
@@ -287,7 +287,7 @@ class DatasetStream(ReportedStream):
 
     @override
     def finish(self) -> None:
-        """Report misfits, activate the version, keep what the next run needs."""
+        """Report misfits, activate the version, keep the state."""
         for warning in warnings_of(self.name, self._resolved.columns, self._counts):
             self.logger.warning("%s", warning)
         is_complete = self.queries.bookmark is None
@@ -295,7 +295,7 @@ class DatasetStream(ReportedStream):
         self.state.tenant = self._source.tenant
         self.state.dataset = self.dataset_id.upper()
         self.state.naming = ORIGINAL if self.columns.naming.original else SNAKE_CASE
-        self.state.question = self._question
+        self.state.scope = self._scope
         self.state.protected = self._protected()
         duplicates = self._duplicates.count if self._id_column else 0
         if duplicates:

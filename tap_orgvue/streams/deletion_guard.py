@@ -1,4 +1,4 @@
-"""Whether a loader may remove rows that a complete export no longer has."""
+"""Decides whether a loader may remove rows that a complete export no longer has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which dataset is which stream: from Orgvue, or from a catalog."""
+"""The streams of a tenant's datasets: discovered in Orgvue, or read from a catalog."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAMED_AT_MOST = 5
 
 
 class StreamDefinition(msgspec.Struct, frozen=True):
-    """What a dataset's stream is made of.
+    """The definition of a dataset's stream.
 
     Attributes:
         name: The stream's name.
@@ -55,8 +55,8 @@ class Discovery:
 
     Attributes:
         skipped: Datasets that could not be discovered.
-        bad_entries: What is wrong with entries of the list of datasets, in words.
-        skip_level: The level of the log at which both are told.
+        bad_entries: A sentence for each entry of the list that names no dataset.
+        skip_level: The log level of messages about both.
     """
 
     def __init__(  # noqa: PLR0913 - what discovery depends on
@@ -295,7 +295,7 @@ class Discovery:
             )
 
     def is_matched(self, dataset_id: str) -> bool:
-        """True if the setting `datasets` lets a dataset of the catalog in."""
+        """True if the setting `datasets` matches a dataset of the catalog."""
         patterns = self._settings.datasets
         if not patterns or dataset_id.upper() in {pattern.upper() for pattern in patterns}:
             return True
@@ -366,7 +366,7 @@ def select_datasets(
     Args:
         datasets: All datasets of the tenant.
         patterns: Ids, and patterns over names (see `schema.patterns`); empty for all.
-        logger: Told of a pattern that matches nothing.
+        logger: For a warning about a pattern that matches nothing.
 
     Raises:
         Misconfigured: The tenant has no dataset of an id.

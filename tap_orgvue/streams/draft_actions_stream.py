@@ -18,7 +18,12 @@ from tap_orgvue.orgvue.errors import (
     Stopped,
     TenantRefusal,
 )
-from tap_orgvue.records.action_maker import ActionCounts, ActionMaker, elements_of
+from tap_orgvue.records.action_maker import (
+    KNOWN_ACTIONS,
+    ActionCounts,
+    ActionMaker,
+    elements_of,
+)
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema import naming
 from tap_orgvue.streams.draft_report import report_actions
@@ -36,9 +41,9 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 _ALIKE = 8
-"""Layers that fail alike, from the first on, until no other one is requested."""
+"""So many equal failures, from the first layer on, stop the requests for further layers."""
 _REFUSED_ALIKE = 100
-"""The same of layers that Orgvue refuses, which takes one request each."""
+"""The same for refusals, which take one request each."""
 
 _GONE = "Was it deleted after it was listed? Then the next run lists it no more."
 
@@ -76,8 +81,7 @@ class DraftActionsStream(DraftStream):
             "action",
             th.StringType,
             title="Action",
-            description="create, update, replace, delete, noop, createOrUpdate, createOrReplace, "
-            "or whatever else Orgvue sends.",
+            description=f"{', '.join(KNOWN_ACTIONS)}, or whatever else Orgvue sends.",
         ),
         th.Property(
             "item_id",
@@ -120,18 +124,22 @@ class DraftActionsStream(DraftStream):
 
     @override
     def prepare(self) -> bool:
-        """Say what does not apply here."""
+        """Warn of a setting that does not apply to drafts."""
         if self._source.settings.skip_unchanged:
             self.logger.warning(
-                "skip_unchanged: Orgvue tells no cache key of a draft, so that it does not apply "
-                "to '%s', which is read completely in every run.",
+                "skip_unchanged: does not apply to '%s', which is read completely in every run: a "
+                "draft has no cache key.",
                 self.name,
             )
         return True
 
     @override
     def rows(self) -> Iterator[Record]:
-        """The changes of all layers; those that cannot be read are told at the end."""
+        """The changes of all layers.
+
+        Raises:
+            OrgvueError: After the last readable layer, with the faults of all others.
+        """
         selection = self._selection()
         outcome = self._source.outcomes.of(self.name)
         outcome.draft_ids = [draft.draft_id for draft in selection.sent]
@@ -167,7 +175,7 @@ class DraftActionsStream(DraftStream):
 
     @override
     def check(self) -> None:
-        """Also that it is known which values of the drafts may be sent."""
+        """Raise also what prevents a decision which values of the drafts may be sent."""
         super().check()
         for draft in self._drafts.selection(self.name).sent:
             try:
@@ -178,7 +186,7 @@ class DraftActionsStream(DraftStream):
 
     @override
     def _faults(self, selection: DraftSelection) -> list[str]:
-        """Also why layers may be missing."""
+        """Why rows may be missing, by the list and by the layers; a sentence each."""
         more = [f"Draft {draft} {draft.fault}." for draft in selection.sent if draft.fault]
         return [*super()._faults(selection), *more]
 
@@ -227,6 +235,6 @@ class DraftActionsStream(DraftStream):
 
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:
-    """Equal for errors of one cause: their type, status and codes."""
+    """The type, status and codes of an error: equal for errors of one cause."""
     refusal = error if isinstance(error, Refusal) else None
     return type(error), refusal and (refusal.status, refusal.codes)

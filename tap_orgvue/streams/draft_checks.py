@@ -1,4 +1,4 @@
-"""What settings and catalog say of the streams of drafts: contradictions and what is missing."""
+"""Checks settings and catalog for contradictions about the streams of drafts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def mistakes_about_drafts(
     settings: Settings, definitions: Sequence[StreamDefinition]
 ) -> Iterator[str]:
-    """Mistakes: settings that streams of drafts cannot follow, and names that they share.
+    """Mistakes: settings that do not apply to streams of drafts, and names that collide.
 
     Args:
         settings: The run's settings.
@@ -41,8 +41,9 @@ def mistakes_about_drafts(
     for definition in definitions:
         if definition.name.casefold() in DRAFT_STREAMS:
             yield (
-                f"drafts: the name of their stream '{definition.name}' is that of the dataset "
-                f"{definition.dataset_id}. Give the dataset another one with `stream_names`."
+                f"drafts: the dataset {definition.dataset_id} has the stream name "
+                f"'{definition.name}', which is reserved for drafts. Give the dataset another name "
+                "with `stream_names`."
             )
 
 

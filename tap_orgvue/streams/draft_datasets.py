@@ -1,4 +1,4 @@
-"""The datasets that drafts are based on: is a dataset read, and which of its properties are."""
+"""The datasets that drafts are based on: whether they are read, and the rules for values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 _ID_PROPERTY = Property(ID, "Id", "text")
-"""`_id` as the metadata would declare it, which lacks generated properties."""
+"""The property `_id`, which metadata lacks as it lacks all generated properties."""
 _OWNER_SEPARATOR = "/"
 
 
@@ -36,7 +36,7 @@ class DraftDatasets:
     """The datasets of the tenant, as drafts need them. Thread safe.
 
     Attributes:
-        used: Dataset id in upper case to its rules, for each that was asked for.
+        used: Dataset id in upper case to its rules, for each dataset whose rules were needed.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DraftDatasets:
         Args:
             source: The tenant.
             streams: The streams of the run's datasets, deselected ones included.
-            logger: Told of datasets whose properties are not told.
+            logger: For warnings about datasets whose properties cannot be read.
             skipped: The datasets that discovery skipped.
             maps: The setting `stream_maps`.
         """
@@ -68,7 +68,7 @@ class DraftDatasets:
         self._any: ChangeRules | None = None
         self._lock = Lock()
 
-    # -- is it read?
+    # -- whether it is read
 
     def stream_name(self, dataset_id: str) -> str | None:
         """The name of a dataset's stream; None if the tenant does not list it."""
@@ -80,7 +80,7 @@ class DraftDatasets:
         return None if dataset is None else discovery.stream_name(dataset)
 
     def reason_not_read(self, dataset_id: str) -> str | None:
-        """Why the user's settings and selection leave a dataset out; None if they do not."""
+        """Why settings or selection leave a dataset out, as a clause; None if they do not."""
         stream = self._streams.get(dataset_id.upper())
         if stream is not None:
             return self._reason_not_sent(stream)
@@ -104,22 +104,22 @@ class DraftDatasets:
         return None
 
     def fault(self, dataset_id: str) -> str:
-        """Why discovery skipped a dataset, other than by a refusal; empty if it did not."""
+        """Why discovery skipped a dataset, unless it was a refusal; empty if it did not."""
         skipped = self._skipped.get(dataset_id.upper())
         return "" if skipped is None or skipped.forbidden else skipped.reason
 
     # -- rules
 
     def rules_of(self, dataset_id: str | None, *, is_named: bool) -> ChangeRules:
-        """What happens to the properties in a draft's changes.
+        """The rules for the values in a draft's changes.
 
         Args:
-            dataset_id: The dataset that the draft is based on; None if that is not told.
-            is_named: True if the user names the draft by its id: then its dataset need not be
-                read.
+            dataset_id: The dataset that the draft is based on; None if Orgvue names none.
+            is_named: True if the setting `drafts` names the draft by its id: its dataset need not
+                be read.
 
         Raises:
-            OrgvueError: Orgvue does not tell properties, for another reason than a refusal.
+            OrgvueError: A dataset's properties cannot be read, for another reason than a refusal.
         """
         with self._lock:
             if dataset_id is None:
@@ -189,10 +189,10 @@ class DraftDatasets:
         return msgspec.structs.replace(rules, remembered=remembered)
 
     def protections(self, earlier: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """What the next run must remember: patterns, and keys with their dataset's id.
+        """The protections to keep in the state: patterns, and keys with their dataset's id.
 
         Args:
-            earlier: What earlier runs remembered.
+            earlier: The protections of earlier runs.
         """
         rules = self._source.rules
         patterns = {*rules.excluded, *rules.hashed}
@@ -219,8 +219,8 @@ class DraftDatasets:
             return self._source.client.metadata(dataset_id)
         except DatasetRefusal as refusal:
             self._logger.warning(
-                "The properties of dataset %s cannot be read, so that none of their values is sent "
-                "of drafts that are or may be based on it. %s",
+                "The properties of dataset %s cannot be read, so that no value of it is sent from "
+                "drafts that are or may be based on it. %s",
                 dataset_id,
                 refusal,
             )

@@ -1,4 +1,4 @@
-"""What the log says of the changes in drafts: counts by key, never a value."""
+"""Logs what was left out of the changes in drafts: counts by key, never a value."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_NAMED = 50
 
 
 def report_actions(logger: logging.Logger, stream: str, counts: ActionCounts) -> None:
-    """Log what was left out, what is unknown, and what was removed from text.
+    """Log the values that were left out, the unknown actions, and the removed NUL characters.
 
     Args:
-        logger: Told at INFO where the user's own settings decide it, else at WARNING.
+        logger: Logs at INFO what the user's own settings decide, else at WARNING.
         stream: The stream's name.
         counts: The totals of the run.
     """

@@ -1,4 +1,4 @@
-"""The stream `orgvue_drafts`, and what both streams of drafts do alike."""
+"""The stream `orgvue_drafts`, and the base class of both streams of drafts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 _MOST_FAULTS = 5
-"""The most faults that the stream's error tells; the log told each of them before."""
+"""The most faults in the stream's error; the log has each of them before."""
 
 _HARMLESS = frozenset({"layers", "_links"})
 """Members of the list that hold no values of properties."""
@@ -65,7 +65,11 @@ class DraftStream(OwnStream, BatchStream):
 
     @abstractmethod
     def rows(self) -> Iterator[Record]:
-        """The records; an error after the last one if they may not be all."""
+        """The records.
+
+        Raises:
+            OrgvueError: After the last record, if records may be missing.
+        """
 
     @property
     def journal(self) -> StreamJournal:
@@ -88,7 +92,7 @@ class DraftStream(OwnStream, BatchStream):
         return selection
 
     def check(self) -> None:
-        """Raise what would fail the stream whatever the drafts hold; no change is requested.
+        """Check what can be known of the stream without a request for changes.
 
         Raises:
             OrgvueError: The drafts cannot be listed, or not all of them can be sent.
@@ -97,12 +101,12 @@ class DraftStream(OwnStream, BatchStream):
             raise self._fail(faults)
 
     def _faults(self, selection: DraftSelection) -> list[str]:
-        """Why rows may be missing, as far as the list of drafts tells."""
+        """Why rows may be missing, by the list of drafts; a sentence each."""
         return [*selection.faults]
 
     @override
     def finish(self) -> None:
-        """Activate the version: all drafts were read. Keep what the next run needs."""
+        """Activate the version, as all drafts were read, and keep the state."""
         settings = self._source.settings
         if settings.emit_activate_version_messages and settings.datasets:
             self.logger.info(
@@ -161,13 +165,13 @@ class DraftStream(OwnStream, BatchStream):
             remedies: What may help, for each fault that is an error of its own.
         """
         more = len(faults) - _MOST_FAULTS
-        told = [*faults[:_MOST_FAULTS], *([f"And {more} more."] if more > 0 else [])]
+        shown = [*faults[:_MOST_FAULTS], *([f"And {more} more."] if more > 0 else [])]
         remedy = Remedy.LATER if Remedy.LATER in remedies else Remedy.UNKNOWN
         if len(remedies) == len(faults) and {*remedies} == {Remedy.PERSON}:
             remedy = Remedy.PERSON
         return OrgvueError(
             f"Stream '{self.name}' is not complete, so that no rows are removed from its table. "
-            + " ".join(told),
+            + " ".join(shown),
             remedy=remedy,
         )
 
@@ -190,13 +194,13 @@ class DraftsStream(DraftStream):
             "dataset_id",
             th.StringType,
             title="Dataset id",
-            description="The dataset that the draft is based on; null where Orgvue does not tell.",
+            description="The dataset that the draft is based on; null if Orgvue names none.",
         ),
         th.Property(
             "details",
             th.StringType,
             title="Details",
-            description="Everything else that the list of drafts tells: a JSON object as text.",
+            description="All other members of the list's entry: a JSON object as text.",
         ),
     ).to_dict()
     primary_keys = ("draft_id",)
@@ -229,10 +233,10 @@ class DraftsStream(DraftStream):
             raise self._fail(faults)
 
     def _details(self, draft: Draft) -> str:
-        """What the list tells; without members that are called as a protected property is.
+        """The entry's other members, without those that have the name of a protected property.
 
         Raises:
-            OrgvueError: It is not known which properties are protected.
+            OrgvueError: The protected properties cannot be determined.
         """
         rules = self._source.rules
         if not rules.excluded and not rules.hashed:

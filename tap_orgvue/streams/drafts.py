@@ -1,4 +1,4 @@
-"""The drafts of a run: which are sent, which are refused and why, and their exports."""
+"""The drafts of a run: their selection, and the exports of their changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RefusedDraft(msgspec.Struct, frozen=True):
 
     Attributes:
         draft: The draft.
-        reason: Why, as a clause.
+        reason: Why it is not sent, as a clause.
     """
 
     draft: Draft
@@ -44,7 +44,7 @@ class RefusedDraft(msgspec.Struct, frozen=True):
 
     @override
     def __str__(self) -> str:
-        """A sentence that says what helps."""
+        """The reason in a sentence, and the remedy."""
         return (
             f"Draft {self.draft} is not sent, because {self.reason}. To send it all the same, name "
             f"it in `drafts` by its id."
@@ -52,13 +52,13 @@ class RefusedDraft(msgspec.Struct, frozen=True):
 
 
 class DraftSelection(msgspec.Struct, frozen=True):
-    """The drafts of the tenant, by what a run does with them.
+    """The drafts that a run sends and those that it refuses.
 
     Attributes:
-        listed: How many the tenant lists.
+        listed: The number of drafts in the tenant's list.
         sent: The drafts that are sent, in the order of the list.
         refused: Those that match `drafts` and are not sent.
-        faults: Why others may exist that should be sent, a sentence each.
+        faults: Why further drafts should be sent and cannot be, a sentence each.
         unmatched: The entries of `drafts` that match no draft.
     """
 
@@ -70,7 +70,7 @@ class DraftSelection(msgspec.Struct, frozen=True):
 
     @property
     def layers(self) -> list[tuple[Draft, str]]:
-        """Each layer of the drafts that are sent."""
+        """Draft and layer key, for each layer of the drafts that are sent."""
         return [(draft, key) for draft in self.sent for key in draft.layers]
 
     @override
@@ -86,11 +86,11 @@ class DraftListUnavailable(OrgvueError):
     """The list of drafts cannot be read.
 
     Attributes:
-        cause: Why.
+        cause: The error of the list's request.
     """
 
     def __init__(self, stream: str, cause: OrgvueError) -> None:
-        """Say which stream is not sent."""
+        """Name the stream that is not sent."""
         refused = isinstance(cause, Refusal) and cause.remedy is not Remedy.LATER
         super().__init__(
             f"Stream '{stream}': the tenant's drafts cannot be listed, so that none is sent and "
@@ -107,8 +107,8 @@ class DraftExport(msgspec.Struct, frozen=True):
 
     Attributes:
         response: The actions.
-        rules: What happens to the values of each property.
-        exported_at: When they were requested.
+        rules: The rules for the values.
+        exported_at: The time of the request, in UTC.
     """
 
     response: ExportResponse
@@ -133,7 +133,7 @@ class Drafts:
         Args:
             source: The tenant.
             datasets: The datasets that drafts are based on.
-            logger: Told which drafts are not sent.
+            logger: For the number of drafts, and warnings about refused ones.
         """
         self._logger = logger
         self._source = source
@@ -147,7 +147,7 @@ class Drafts:
         self._started: Future[None] | None = None
         self._selected: DraftSelection | OrgvueError | None = None
 
-    # -- which
+    # -- their selection
 
     def start(self, *, with_actions: bool) -> None:
         """List the drafts and fetch the first ones' actions, while other streams are sent.
@@ -168,14 +168,15 @@ class Drafts:
         self._prefetcher.plan(_place(draft, key), lambda: self._fetch(draft, key))
 
     def selection(self, stream: str) -> DraftSelection:
-        """The drafts that are sent.
+        """The drafts that are sent and those that are refused.
 
         Args:
-            stream: The stream that asks, for the message.
+            stream: The name of the stream, for the message.
 
         Raises:
-            DraftListUnavailable: They cannot be listed, whatever Orgvue's reason.
-            RequestLimitReached: The user's own limit of requests is reached.
+            DraftListUnavailable: The list cannot be read.
+            RequestLimitReached: The limit `max_requests_per_run` is reached.
+            Stopped: The run ends.
         """
         if self._started is not None:
             self._started.result()
@@ -234,8 +235,8 @@ class Drafts:
         if dataset_id is None:
             if any(settings.filters.values()):
                 return (
-                    "`filters` is set, which does not narrow drafts, and Orgvue does not tell "
-                    "which dataset this one is based on"
+                    "`filters` is set, which does not narrow drafts, and Orgvue names no dataset "
+                    "that this one is based on"
                 )
             return None
         name = self.datasets.stream_name(dataset_id)
@@ -257,15 +258,15 @@ class Drafts:
         """Wait for the actions of a layer; the caller closes them.
 
         Raises:
-            OrgvueError: They cannot be read, or it is not known which of their values may be sent.
+            OrgvueError: They cannot be read, or the rules for their values cannot be determined.
         """
         return self._prefetcher.take(_place(draft, key)) or self._fetch(draft, key)
 
     def rules_of(self, draft: Draft) -> ChangeRules:
-        """What happens to the values of each property of a draft.
+        """The rules for the values in a draft's changes.
 
         Raises:
-            OrgvueError: It is not known which of them may be sent.
+            OrgvueError: They cannot be determined.
         """
         return self.datasets.rules_of(draft.dataset_id, is_named=self._is_named(draft))
 
@@ -284,7 +285,7 @@ class Drafts:
 
 
 def _place(draft: Draft, key: str) -> str:
-    """A layer's name among the planned exports."""
+    """The name of a layer's export in the prefetcher."""
     return f"{draft.draft_id}\n{key}"
 
 

@@ -39,7 +39,7 @@ class ExportQueryBuilder:
         replication_key: str | None,
         bookmark: Mapping[str, Any],
     ) -> None:
-        """Take what the queries depend on.
+        """Keep what the queries depend on.
 
         Args:
             dataset_id: Orgvue's id of the dataset.

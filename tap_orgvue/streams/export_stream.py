@@ -267,7 +267,7 @@ class ExportStream(BatchStream):
 
     @property
     def export_purpose(self) -> Purpose:
-        """What the requests of the export are for."""
+        """The purpose of the export's requests."""
         with_calculations = self._settings.include_calculations
         kind = RequestKind.EXPORT if with_calculations else RequestKind.ITEMS
         return Purpose(kind, self.dataset_id)

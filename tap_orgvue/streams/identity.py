@@ -1,4 +1,4 @@
-"""What a state belongs to: a tenant, and for each of its streams a dataset."""
+"""The streams of earlier runs: the tenant and the datasets that a state belongs to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EarlierRuns(msgspec.Struct, frozen=True):
 
     Attributes:
         states: Stream name to its state, without streams of other tenants and retired ones.
-        warnings: What the user should know of the state, in words, for a run that sends records.
+        warnings: Sentences about the state, for the log of a run that sends records.
     """
 
     states: Mapping[str, StreamState] = msgspec.field(default_factory=dict)
@@ -115,7 +115,7 @@ def read_earlier_runs(
         warnings.append(
             "The state of these streams is of an older version and does not know which property a "
             f"column belongs to: {', '.join(earlier.without_owners)}. Names are given anew; "
-            "CHANGELOG tells how to go over."
+            "CHANGELOG says how to upgrade."
         )
     return msgspec.structs.replace(earlier, warnings=tuple(warnings))
 

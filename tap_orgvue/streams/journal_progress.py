@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_orgvue.exports.progress import ExportProgress, Untold
+from tap_orgvue.exports.progress import ExportProgress, Unwatched
 from tap_orgvue.reporting.journal import Stage
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class JournalProgress(ExportProgress):
         self._journal.add_bytes(count)
 
 
-class CountedBytes(Untold):
-    """The bytes of one stream's exports, of which several are fetched at once."""
+class CountedBytes(Unwatched):
+    """Counts the bytes of one stream's exports, several of which are fetched at once."""
 
     def __init__(self, journal: StreamJournal) -> None:
         """Take the stream's part of the journal."""

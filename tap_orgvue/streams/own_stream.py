@@ -1,4 +1,4 @@
-"""The tap's own streams, which no dataset stands behind: their state and their outcome."""
+"""State and outcome of the tap's own streams, which are made of no dataset's export."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class OwnStream(DeferredVersionStream):
         return self._state.next_version(now)
 
     def _keep_state(self, rows: int, withheld: str | None) -> None:
-        """Keep what the next run needs, and note the outcome, after the last row.
+        """Keep the state, and note the outcome, after the last row.
 
         Args:
             rows: The number of rows.

@@ -78,7 +78,7 @@ class Link(msgspec.Struct, frozen=True):
 
 
 Page = Slice | Link | None
-"""What to request next; None is everything at once."""
+"""The next request; None is everything at once."""
 
 
 class ExportPaginator(BaseAPIPaginator[Page]):

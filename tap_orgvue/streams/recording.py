@@ -1,4 +1,4 @@
-"""Records how the streams of a run end, and tells of each in the log."""
+"""Records the outcomes of a run's streams, and logs a line for each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def plan_outcomes(
     source: Source, selected: Iterable[Stream], skipped: Iterable[SkippedInCatalog]
 ) -> None:
-    """Note which streams the run is to send, and what discovery left out.
+    """Note the streams that the run is to send, and the datasets that discovery skipped.
 
     Args:
         source: The tenant.

@@ -1,4 +1,4 @@
-"""When an incremental stream is read completely once more, and what stays in its table."""
+"""Reasons to read an incremental stream completely again, and values that stay in its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of a dataset, as a run reports it: its stages, its outcome, what changed in Orgvue."""
+"""The reporting of a dataset's stream: its stages, its outcome, the changes in Orgvue."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from typing_extensions import override
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.records.filled_columns import FilledColumns
 from tap_orgvue.reporting.journal import WAITS, Stage
-from tap_orgvue.reporting.run_report import Change, Replication, Status
-from tap_orgvue.streams.changes import (
+from tap_orgvue.reporting.run_report import (
     COLUMN_EMPTIED,
     DATASET_RENAMED,
+    Change,
+    Replication,
+    Status,
+)
+from tap_orgvue.streams.changes import (
     SeenProperties,
     describe,
     property_changes,
@@ -43,12 +47,12 @@ class ReportedStream(ExportStream):
     """A dataset's stream whose run is reported.
 
     Attributes:
-        all_headers: All columns of the dataset's export, where a run has read them although it
-            requests only some.
+        all_headers: All columns of the dataset's export, if the run has read them although it
+            requests only some; else None.
     """
 
     all_headers: Sequence[Property] | None = None
-    _told = False
+    _has_warned = False
 
     def __init__(self, tap: Tap, source: Source, definition: StreamDefinition) -> None:
         """Make a stream; see `ExportStream`."""
@@ -59,7 +63,7 @@ class ReportedStream(ExportStream):
 
     @property
     def outcome(self) -> StreamOutcome:
-        """How the stream's run ended, so far."""
+        """The stream's outcome so far."""
         return self._source.outcomes.of(self.name)
 
     @property
@@ -133,7 +137,7 @@ class ReportedStream(ExportStream):
         )
 
     def _seen_properties(self, known: KnownProperties) -> SeenProperties:
-        """The properties that exist now, as far as this run can know them."""
+        """The properties that exist now, as far as this run sees them."""
         if self.queries.query().projection is None:
             return SeenProperties(self._headers)
         requested = {column.key for column in self.columns.selected}
@@ -143,7 +147,7 @@ class ReportedStream(ExportStream):
         fresh = not self._source.discovery.has_catalog
         seen = _seen(self._headers, others, is_complete=fresh)
         if not fresh and self.all_headers is None and known.others(seen.keys)[1]:
-            # In neither the projection nor the catalog: only Orgvue can tell if they are gone.
+            # In neither the projection nor the catalog: the full headers show if they are gone.
             try:
                 self.all_headers = self._source.headers.read(self.dataset_id)
             except OrgvueError:
@@ -177,7 +181,7 @@ class ReportedStream(ExportStream):
     # -- the end of a run
 
     def finish_report(self, state: StreamState, *, complete: bool) -> None:
-        """Compare rows and values with the last complete export; keep what the next run needs.
+        """Compare rows and values with the last complete export, and keep them in the state.
 
         Args:
             state: The stream's state, to be updated.
@@ -200,14 +204,14 @@ class ReportedStream(ExportStream):
                 ]
         state.properties = self._seen.remembered(state.properties, filled)
         self._changes = [*self._renamed(state), *self._changes]
-        self.tell_changes()
+        self.warn_of_changes()
 
     def report_duplicates(self, count: int) -> None:
-        """Tell that rows came twice, so that others may be missing."""
+        """Report rows that came twice: others may be missing."""
         self.logger.error(
             "Stream '%s': %d rows have the `_id` of an earlier row, so the export may lack "
-            "others: no rows are removed from the table. Run again, and tell Orgvue's support "
-            "if it stays so.",
+            "others: no rows are removed from the table. Run again; if it happens again, contact "
+            "Orgvue's support.",
             self.name,
             count,
         )
@@ -223,10 +227,10 @@ class ReportedStream(ExportStream):
             return []
         return [Change(kind=DATASET_RENAMED, name=now, before=before, now=now)]
 
-    def tell_changes(self) -> None:
+    def warn_of_changes(self) -> None:
         """Warn of the changes, once."""
-        if self._changes and not self._told:
-            self._told = True
+        if self._changes and not self._has_warned:
+            self._has_warned = True
             self.logger.warning(
                 "%s",
                 describe(
@@ -245,8 +249,8 @@ class ReportedStream(ExportStream):
         outcome.delivery = self._source.fetcher.delivery_of(self._url)
         outcome.changes = self._changes
         if outcome.status is Status.FAILED:
-            # They may be the reason.
-            self.tell_changes()
+            # The changes may be the cause.
+            self.warn_of_changes()
         elif outcome.replication is not None and self.replication_key is not None:
             end = self.stream_state.get("replication_key_value")
             outcome.replication = msgspec.structs.replace(
@@ -257,7 +261,7 @@ class ReportedStream(ExportStream):
 def _seen(
     headers: Iterable[Property], others: Iterable[Column], *, is_complete: bool
 ) -> SeenProperties:
-    """Properties without those that come twice; headers tell more than columns."""
+    """Each property once: by its header, which has more than a column, if there is one."""
     by_key = {header.key: header for header in reversed([*headers])}
     others = [column for column in others if column.key not in by_key]
     return SeenProperties([*reversed(by_key.values())], others, is_complete)

@@ -1,4 +1,4 @@
-"""Settings that name a stream, a dataset, a property or a pattern: does it exist?"""
+"""Checks that the streams, datasets and properties exist that settings name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named_twice(settings: Settings, streams: Mapping[str, str]) -> list[str]:
 def without_effect(
     settings: Settings, streams: Mapping[str, str], properties: Mapping[str, Collection[str]]
 ) -> Iterator[str]:
-    """Warnings: a setting names what does not exist, and has no effect.
+    """Warnings: a setting has no effect, as the stream, dataset or property does not exist.
 
     Args:
         settings: The run's settings.

@@ -1,4 +1,4 @@
-"""What all streams of a run share."""
+"""The objects that all streams of a run share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
+from tap_orgvue.orgvue.addresses import tenant_key
 from tap_orgvue.orgvue.client import Client, ClientOptions
 from tap_orgvue.reporting.journal import Journal
 from tap_orgvue.reporting.outcomes import Outcomes
@@ -16,7 +17,6 @@ from tap_orgvue.streams.dataset_names import DatasetNames
 from tap_orgvue.streams.discovery import Discovery
 from tap_orgvue.streams.identity import forget_other_streams, read_earlier_runs
 from tap_orgvue.streams.prefetch import Prefetcher
-from tap_orgvue.streams.state import tenant_key
 
 if TYPE_CHECKING:
     import logging
@@ -42,9 +42,9 @@ class Source(msgspec.Struct, frozen=True):
         earlier: The streams of earlier runs.
         tenant: The tenant as the state names it.
         prefetcher: Exports of the selected streams, fetched before their turn.
-        journal: What each stream is doing, and for how long.
+        journal: The current stage of each stream, and the seconds in each stage.
         outcomes: How each stream ended.
-        dataset_names: What the datasets are called.
+        dataset_names: The names of the datasets.
     """
 
     settings: Settings
@@ -61,7 +61,7 @@ class Source(msgspec.Struct, frozen=True):
     dataset_names: DatasetNames
 
     def close(self) -> None:
-        """End what is under way: no further request is sent, and disk is freed."""
+        """Stop all requests, and free the disk."""
         self.client.close()
         self.prefetcher.close()
         self.dataset_names.close()
@@ -71,15 +71,13 @@ def make_client(
     settings: Settings,
     logger: logging.Logger,
     *,
-    max_retries: int | None = None,
     total_timeout: float | None = None,
 ) -> Client:
     """A client of the settings' tenant.
 
     Args:
         settings: The run's settings.
-        logger: Told of retries.
-        max_retries: Instead of the setting of that name.
+        logger: Logs the retries.
         total_timeout: Seconds until the client ends everything with an error; None for no limit.
     """
     options = ClientOptions(
@@ -89,7 +87,7 @@ def make_client(
         user_agent=settings.user_agent,
         request_timeout=settings.request_timeout,
         max_parallel_requests=settings.max_parallel_requests,
-        max_retries=settings.max_retries if max_retries is None else max_retries,
+        max_retries=settings.max_retries,
         max_retry_wait=settings.max_retry_wait,
         max_requests_per_run=settings.max_requests_per_run,
         max_requests_per_second=settings.max_requests_per_second,
@@ -109,7 +107,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
     headers: HeaderReader | None = None,
     names_in_catalog: Mapping[str, str] | None = None,
 ) -> Source:
-    """Put together what the streams of a run share; no request is sent.
+    """Make the objects that the streams of a run share; no request is sent.
 
     Args:
         settings: The run's settings.
@@ -119,7 +117,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
         logger: The tap's.
         client: The tenant's API; that of the settings by default.
         headers: Reads the headers of exports; one for this client by default.
-        names_in_catalog: Dataset id in upper case to its name, as the catalog tells them.
+        names_in_catalog: Dataset id in upper case to its name in the catalog.
 
     Raises:
         SettingsError: The state belongs to another tenant.
@@ -174,7 +172,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
             client,
             discovery,
             names_in_catalog or {},
-            # With `skip_unchanged`, metadata tells them.
+            # With `skip_unchanged`, metadata has them.
             wanted=not settings.skip_unchanged
             and (settings.run_report is not None or earlier.has_dataset_names),
         ),

@@ -1,4 +1,4 @@
-"""What the next run needs to know of a stream, beside the SDK's bookmark.
+"""The tap's own state of a stream, beside the SDK's bookmark.
 
 It is written after the last row only: a state is never ahead of its records. Every member is one
 text, one number or one list, and always written: `meltano run --full-refresh` merges objects of the
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tap_orgvue.orgvue.urls import is_loopback, origin_of
 from tap_orgvue.schema.known_properties import KnownProperties
 from tap_orgvue.schema.ownership import ColumnOwners
 from tap_orgvue.timestamps import format_instant, parse_instant
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STATE_KEY = "orgvue"
-"""Where it stands in a stream's bookmark."""
+"""The state's member of a stream's bookmark."""
 
 SNAKE_CASE, ORIGINAL = "snake_case", "original"
 
@@ -40,14 +39,16 @@ SHAPING_SETTINGS = (
     "flattening_max_key_length",
     "flattening_separator",
 )
-"""The SDK's own settings that change what a loader gets of a row."""
+"""The SDK's own settings that change the records of a row."""
 
 _DIGEST_LENGTH = 12
-_HTTPS_PORT = 443
+
+_SCOPE_MEMBER = "question"
+"""The state's name for the scope of the last run; states of earlier versions have it."""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What a stream's export contains, beside its columns.
+class ExportScope(msgspec.Struct, frozen=True):
+    """The settings that decide what a stream's export contains, beside its columns.
 
     Attributes:
         filter: Digest of the user's filter; empty without one.
@@ -69,7 +70,7 @@ class Question(msgspec.Struct, frozen=True):
         *,
         include_calculations: bool,
         hash_key: bytes | None,
-    ) -> Question:
+    ) -> ExportScope:
         """Digest the parts of a request."""
         return cls(
             filter=_digest(user_filter) if user_filter else "",
@@ -79,15 +80,15 @@ class Question(msgspec.Struct, frozen=True):
             hash_key=hmac.digest(hash_key, b"tap-orgvue", "sha256").hex()[:8] if hash_key else "",
         )
 
-    def sees_as(self, before: Question | None) -> bool:
-        """True if an earlier question could see the same properties of the dataset."""
+    def sees_as(self, before: ExportScope | None) -> bool:
+        """True if an earlier export could have the same properties of the dataset."""
         return before is None or self.calculations == before.calculations
 
-    def changes(self, before: Question, *, hashes: bool) -> list[str]:
-        """What has changed since an earlier run, in words.
+    def changes(self, before: ExportScope, *, hashes: bool) -> list[str]:
+        """The changes since an earlier run, a clause each.
 
         Args:
-            before: The earlier run's question.
+            before: The scope of the earlier run.
             hashes: True if the stream has hashed columns.
         """
         changed = []
@@ -112,16 +113,16 @@ class StreamState(msgspec.Struct):
         owners: The columns of the table, and their properties.
         protected: Pattern and property key of each property that `exclude_properties` or
             `hash_properties` protects.
-        question: The question of the last run; None if an older version wrote the state.
+        scope: What the last run's export contained; None if an older version wrote the state.
         properties: The properties of the dataset; empty if an older version wrote the state.
-        dataset_name: What the dataset was called; None if unknown.
+        dataset_name: The dataset's name at the last run; None if unknown.
         row_count: Rows of the last complete export; None before the first.
         rows: Rows of the last complete export that the table mirrors; None before the first.
         version: The last version that records carried; None before the first.
         permissioned: True if the token's user saw only a part of the dataset; None if unknown.
         cache_key: The dataset's cache key at its last complete export.
-        fingerprint: What was requested then; see `fingerprint_of`.
-        exported_at: When that was.
+        fingerprint: The request of that export; see `fingerprint_of`.
+        exported_at: The time of that export.
     """
 
     tenant: str | None = None
@@ -129,7 +130,7 @@ class StreamState(msgspec.Struct):
     naming: str = SNAKE_CASE
     owners: ColumnOwners = msgspec.field(default_factory=ColumnOwners)
     protected: list[tuple[str, str]] = msgspec.field(default_factory=list)
-    question: Question | None = None
+    scope: ExportScope | None = None
     properties: KnownProperties = msgspec.field(default_factory=KnownProperties)
     dataset_name: str | None = None
     row_count: int | None = None
@@ -153,7 +154,7 @@ class StreamState(msgspec.Struct):
             )
         else:
             owners = ColumnOwners.from_types(_of_type(own.get("types"), dict) or {})
-        question = own.get("question")
+        scope = own.get(_SCOPE_MEMBER)
         protected = own.get("protected")
         return cls(
             tenant=_of_type(own.get("tenant"), str),
@@ -161,7 +162,7 @@ class StreamState(msgspec.Struct):
             naming=_of_type(own.get("naming"), str) or SNAKE_CASE,
             owners=owners,
             protected=_pairs(protected) if isinstance(protected, list) else [],
-            question=_question(question) if isinstance(question, list) else None,
+            scope=_scope(scope) if isinstance(scope, list) else None,
             properties=properties,
             dataset_name=_of_type(own.get("dataset_name"), str),
             row_count=_of_type(own.get("row_count"), int),
@@ -177,7 +178,7 @@ class StreamState(msgspec.Struct):
         """The bookmark's member; small, since every STATE message repeats it."""
         columns, names, owned = self.owners.to_json(self.properties.keys())
         keys, details = self.properties.to_json()
-        question = self.question and [*msgspec.structs.astuple(self.question)]
+        scope = self.scope and [*msgspec.structs.astuple(self.scope)]
         return {
             "tenant": self.tenant,
             "dataset": self.dataset,
@@ -188,7 +189,7 @@ class StreamState(msgspec.Struct):
             "details": details,
             "owned": owned,
             "protected": [list(pair) for pair in self.protected],
-            "question": question,
+            _SCOPE_MEMBER: scope,
             "dataset_name": self.dataset_name,
             "row_count": self.row_count,
             "rows": self.rows,
@@ -236,19 +237,8 @@ class StreamState(msgspec.Struct):
         self.exported_at = datetime.now(timezone.utc)
 
 
-def tenant_key(api_url: str, tenant_id: str) -> str:
-    """A tenant as the state names it: server and tenant id.
-
-    A loopback server's name and port do not count: a simulator has another port each time.
-    """
-    _, host, port = origin_of(api_url)
-    if is_loopback(host):
-        return tenant_id
-    return f"{host}/{tenant_id}" if port == _HTTPS_PORT else f"{host}:{port}/{tenant_id}"
-
-
 def fingerprint_of(*parts: object) -> str:
-    """A digest of everything beside the dataset that decides what is sent.
+    """A digest of all that decides which records are sent, except for the dataset itself.
 
     Args:
         parts: Values whose `repr` is stable.
@@ -261,9 +251,9 @@ def _digest(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
 
 
-def _question(members: list[Any]) -> Question | None:
+def _scope(members: list[Any]) -> ExportScope | None:
     texts = [member for member in members if isinstance(member, str)]
-    return Question(*texts) if len(texts) == len(Question.__struct_fields__) else None
+    return ExportScope(*texts) if len(texts) == len(ExportScope.__struct_fields__) else None
 
 
 def _pairs(members: list[Any]) -> list[tuple[str, str]]:

@@ -128,7 +128,7 @@ def test_the_compression_of_results_is_told(orgvue: Orgvue, with_encoding: bool)
 def test_a_token_that_tells_no_date() -> None:
     """A token that is no JWT is told as such, without a request."""
     evidence = Evidence()
-    probes.tell_token(evidence, "not-a-jwt-but-a-token")
+    probes.examine_token(evidence, "not-a-jwt-but-a-token")
     [told] = [each for each in evidence.report() if each.name == "token-dates"]
     assert told.result is Result.DID_NOT_HOLD
 

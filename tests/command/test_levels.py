@@ -53,8 +53,8 @@ def test_a_failed_stream_is_an_error_once(serve: Serve) -> None:
     orgvue.refuse(400, times=None, on="export", dataset="Alpha")
     run = command(orgvue.config, catalog=catalog)
     assert told(run, "ERROR") == ["1 of 2 streams failed:"]
-    [early] = [line for line in told(run, "INFO") if "the others go on" in line]
-    assert early.startswith("alpha failed, the others go on: Orgvue refused")
+    [early] = [line for line in told(run, "INFO") if "the other streams continue" in line]
+    assert early.startswith("alpha failed; the other streams continue: Orgvue refused")
     assert run.stderr.splitlines()[-1].startswith("  alpha: Orgvue refused")
 
 

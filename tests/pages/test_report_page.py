@@ -18,9 +18,16 @@ import msgspec
 import pytest
 
 from tap_orgvue.pages.after_run import after_run
-from tap_orgvue.pages.last_run import REASONS, last_run
+from tap_orgvue.pages.last_run import last_run
 from tap_orgvue.pages.report_page import NoReports, page_name, write_report_page
-from tap_orgvue.reporting.run_report import Change, ErrorReport, Replication, Status
+from tap_orgvue.reporting.run_report import (
+    CHANGES,
+    REASONS,
+    Change,
+    ErrorReport,
+    Replication,
+    Status,
+)
 from tests.support.hostile import HOSTILE_NAMES, SCRIPT
 from tests.support.run_reports import (
     LATEST,
@@ -179,6 +186,15 @@ def test_each_reason_has_words(reason: str) -> None:
     assert run.headline
     assert "_" not in run.headline
     assert run.todos[0].message == "The cause."
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_each_kind_of_change_has_words(kind: str) -> None:
+    """The page describes each kind of change in words, with the setting that handles it."""
+    changed = stream(changes=(Change(kind=kind, name="salary", before="1", now="2"),))
+    ((told,),) = last_run(report([changed])).changes.values()
+    assert "_" not in told.words
+    assert "`" in told.advice or "catalog" in told.advice
 
 
 def test_an_error_that_sums_up_is_not_told_twice() -> None:

@@ -24,7 +24,7 @@ from tap_orgvue.orgvue.advice import ADVICE
 from tap_orgvue.simulator import Orgvue, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.project.meltano_definition import DEFINITION, definition
-from tests.project.test_layers import MAY_IMPORT
+from tests.project.test_layers import IMPORTS
 from tests.support.runs import command
 
 if TYPE_CHECKING:
@@ -275,9 +275,9 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def layers_table() -> str:
     """Which folder or module of the package may import which."""
     rows = "".join(
-        f"{name:<{max(map(len, MAY_IMPORT))}} → "
-        f"{', '.join(each for each in MAY_IMPORT if each in below) or 'nothing'}\n"
-        for name, below in MAY_IMPORT.items()
+        f"{name:<{max(map(len, IMPORTS))}} → "
+        f"{', '.join(each for each in IMPORTS if each in below) or 'nothing'}\n"
+        for name, below in IMPORTS.items()
     )
     return f"```text\n{rows}```"
 

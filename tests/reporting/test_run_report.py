@@ -9,7 +9,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from tap_orgvue.reporting.run_report import RunReport, report_schema
+from tap_orgvue.exit_codes import SIGNAL, ExitCode, reason_of
+from tap_orgvue.reporting.run_report import REASONS, RunReport, report_schema
 from tests.project.report_documents import PAGE, SCHEMA_FILE, parts, schema_text
 
 if TYPE_CHECKING:
@@ -55,3 +56,8 @@ def test_the_smallest_report_satisfies_the_schema() -> None:
     jsonschema.validate(plain, report_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**plain, "began_at": "2026-01-31T02:00:00.5Z"}, report_schema())
+
+
+def test_the_reasons_are_those_of_the_exit_codes() -> None:
+    """Every exit code has its reason in the report's form, and so has a signal."""
+    assert [*REASONS] == [*map(reason_of, ExitCode), reason_of(SIGNAL + 15)]

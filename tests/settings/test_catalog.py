@@ -124,7 +124,7 @@ def test_the_tenants_own_streams_are_full_tables() -> None:
     """The two streams about the tenant have nothing to be incremental by."""
     incremental = {"replication-method": "INCREMENTAL", "replication-key": "pay"}
     (line,) = mistakes(entry("orgvue_datasets", root=incremental))
-    assert "it is always read whole" in line
+    assert "it is always a full table" in line
 
 
 @pytest.mark.parametrize(

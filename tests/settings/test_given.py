@@ -110,7 +110,7 @@ def test_variables_are_looked_at(orgvue: Orgvue, words: tuple[str, ...]) -> None
     run = command(orgvue.config, "--discover", *words, env=other)
     assert run.code == 0
     (told,) = [line for line in run.stderr.splitlines() if "COLOUR" in line]
-    assert told.endswith("No settings of the tap: TAP_ORGVUE_COLOUR.")
+    assert told.endswith("no settings of the tap: TAP_ORGVUE_COLOUR.")
 
 
 def test_empty_text_is_unset(orgvue: Orgvue) -> None:

@@ -57,7 +57,7 @@ def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
     assert list(failed) == ["first"]
     assert len(run.records["second"]) == 3
     assert run.state["bookmarks"] == {"first": {"own": 1}, "second": {"own": "new"}}
-    assert "first failed, the others go on: ValueError: No luck." in caplog.messages
+    assert "first failed; the other streams continue: ValueError: No luck." in caplog.messages
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.reporting.run_report import CHANGES, Change
+from tap_orgvue.reporting.run_report import CHANGES, PROPERTY_ADDED, Change
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.streams import changes
 from tests.support.datasets import people
@@ -160,7 +160,7 @@ def test_every_kind_of_change_can_be_told() -> None:
 
 def test_many_changes_are_cut() -> None:
     """A line names ten, and how many more there are."""
-    found = [Change(kind=changes.PROPERTY_ADDED, name=f"p{i}") for i in range(13)]
+    found = [Change(kind=PROPERTY_ADDED, name=f"p{i}") for i in range(13)]
     line = changes.describe("people", found, new_properties="add", rows_percent=25)
     assert "'p9', and 3 more;" in line
 

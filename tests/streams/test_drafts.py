@@ -668,7 +668,7 @@ def test_incremental_replication_is_refused(orgvue: Orgvue) -> None:
     )
     run = command(config, catalog=catalog)
     assert run.code == 3
-    assert f"stream '{ACTIONS}': it is always read whole" in run.stderr
+    assert f"stream '{ACTIONS}': it is always a full table" in run.stderr
     assert run.stdout == ""
 
 
@@ -730,7 +730,7 @@ def test_a_dataset_that_had_the_name_before() -> None:
         found["tap_stream_id"] = found["stream"] = DRAFTS
         run = sync(orgvue.config, catalog)
         assert len(run.records[DRAFTS]) == 2
-        with pytest.raises(SettingsError, match="Give the dataset another one"):
+        with pytest.raises(SettingsError, match="Give the dataset another name"):
             sync(with_drafts(orgvue), catalog)
 
 

@@ -415,7 +415,7 @@ def test_a_filter_of_any_dataset_refuses_drafts_of_an_unknown_one() -> None:
     with one(None, CHANGES, posts(), tells=UNTOLD) as orgvue:
         run = command(with_drafts(orgvue, filters={"posts": {"grade": 1}}))
         assert run.records[ACTIONS] == []
-        assert "does not tell which dataset" in run.stderr
+        assert "names no dataset that this one is based on" in run.stderr
 
 
 # --- the dataset is not told
