@@ -154,7 +154,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="None if no draft would be requested, or their list was not read."),
     ] = None
     errors: Annotated[
-        Sequence[str], Meta(description="What would end or fail the run, beside failed stages.")
+        Sequence[str],
+        Meta(
+            description="What would end or fail the run, beside failed stages; "
+            "and each mistake of the stage settings."
+        ),
     ] = ()
     warnings: Annotated[Sequence[str], Meta(description="What the run would warn of.")] = ()
     not_checked: Annotated[

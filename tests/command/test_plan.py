@@ -257,6 +257,10 @@ def test_the_plan_is_what_the_run_does(serve: Callable[..., Orgvue], case: Case)
     assert bool(errors) is bool(run.code)
     log = without_traces(run.stderr)
     assert [e for e in map(without_traces, errors) if e not in log and not at_the_end(e)] == []
+    # What is an error is no warning beside it, neither in the check nor in the run.
+    assert not [
+        e for e in report["errors"] for line in report["warnings"] if quoted(e) & quoted(line)
+    ]
     warnings = {line for line in told(run, "WARNING") if not of_a_sync(line)}
     warned = {without_traces(line).strip() for line in report["warnings"]}
     # A run that has no request left ends in the middle of discovery.
@@ -275,6 +279,12 @@ def test_the_plan_is_what_the_run_does(serve: Callable[..., Orgvue], case: Case)
         assert set(row["columns"]) == schema.keys() - {"_rescued_data"}
         assert hashed(run, stream) <= set(row["hashed"]) <= hashed(run, stream, or_null=True)
         assert not set(row["columns"]) & {*row["excluded"], *row["deselected"]}
+
+
+def quoted(text: str) -> set[str]:
+    """A setting with the pattern that a mistake is about; empty if it is about none."""
+    found = re.match(r"(\w+): (?:the pattern )?('[^']*') matches no property", text)
+    return {f"{found[1]} {found[2]}"} if found else set()
 
 
 def at_the_end(error: str) -> bool:
