@@ -89,7 +89,9 @@ def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     config = {**orgvue.config, "api_url": "http://127.0.0.1:9", "max_retries": 0}
     run = command(config, "--test")
     assert run.code == 4
-    assert failure(run).startswith("✗ TLS and proxy: ")
+    line = failure(run)
+    assert line.startswith("✗ TLS and proxy: ")
+    assert "refused the connection; check the address, firewalls and HTTPS_PROXY" in line
 
 
 def test_a_server_that_fails(orgvue: Orgvue) -> None:

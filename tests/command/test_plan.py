@@ -389,21 +389,23 @@ def test_an_unchanged_dataset(orgvue: Orgvue) -> None:
     assert all("filter" in str(body) for body in asked)
 
 
-def test_folders_that_cannot_be_written(orgvue: Orgvue) -> None:
+def test_folders_that_cannot_be_written(orgvue: Orgvue, tmp_path: Path) -> None:
     """Unwritable folders fail the check as they fail a run; that of reports is a warning."""
     orgvue.job_polls = ("completed",)
     batches = {
         "encoding": {"format": "jsonl", "compression": "none"},
         "storage": {"root": "file:///proc/tap-orgvue"},
     }
-    settings = {"temp_dir": ("/proc", 3), "batch_config": (batches, 6)}
-    for name, (value, code) in settings.items():
+    unnameable = {**batches, "storage": {"root": str(tmp_path / ("long" * 64))}}
+    settings = [("temp_dir", "/proc", 3), ("batch_config", batches, 6)]
+    for name, value, code in (*settings, ("batch_config", unnameable, 6)):
         report = check({**orgvue.config, name: value})
         assert report["exit_code"] == command({**orgvue.config, name: value}).code == code
         assert any(name in error for error in report["errors"])
-    report = check({**orgvue.config, "run_report": "/proc/reports"})
-    assert report["exit_code"] == 0
-    assert any(line.startswith("run_report: no report") for line in report["warnings"])
+    for folder in ("/proc/reports", str(tmp_path / ("long" * 64))):
+        report = check({**orgvue.config, "run_report": folder})
+        assert report["exit_code"] == 0
+        assert any(line.startswith("run_report: no report") for line in report["warnings"])
 
 
 def test_folders_that_can_be_written_stay_as_they_are(orgvue: Orgvue, tmp_path: Path) -> None:
