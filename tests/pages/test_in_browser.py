@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 leave_out_without_browser()
 
-PHONE = 375
+PHONE, PAPER = 375, 718
+"""Pixels: a phone, and A4 between its margins."""
 
 OPEN_ALL = "for (const each of document.querySelectorAll('details')) each.open = true"
 
@@ -201,12 +202,13 @@ def test_a_page_is_used_with_the_keyboard(either: Path, look: Look) -> None:
 
 
 def test_a_printed_page_has_everything(either: Path, look: Look) -> None:
-    """On paper all sections are open, and nothing that only a screen has is there."""
-    opened = look(either)
+    """On paper all sections are open, no wider than A4, and what only a screen has is not there."""
+    opened = look(either, PAPER)
     opened.page.emulate_media(media="print")
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert opened.shown("tbody tr") == opened.page.locator("tbody tr").count()
     assert opened.shown("nav") == opened.shown("input") == 0
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == PAPER
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert opened.shown("details[open]") == 0
 

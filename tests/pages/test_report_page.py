@@ -35,7 +35,7 @@ from tests.support.run_reports import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_orgvue.reporting.run_report import RunReport
+    from tap_orgvue.reporting.run_report import RunReport, StreamReport
 
 LOGGER = logging.getLogger("tap-orgvue")
 
@@ -191,6 +191,27 @@ def test_an_error_that_sums_up_is_not_told_twice() -> None:
     run = last_run(report([one], reason="streams_failed", exit_code=5, error=error))
     assert [todo.subject for todo in run.todos] == ["people"]
     assert run.headline == "1 of 1 stream failed"
+
+
+def test_many_streams_with_one_error_are_told_at_once(tmp_path: Path) -> None:
+    """An operator sees one cause, not a card for each stream; every stream is named there."""
+    streams = [
+        failed_with(f"s{i}", f"Stream 's{i}': HTTP 503. Trace id: Root=1-{i}") for i in range(9)
+    ]
+    streams += [failed_with(f"t{i}", "HTTP 404.") for i in range(3)]
+    run = report([*streams, stream()], exit_code=5, reason="streams_failed")
+    subjects = [todo.subject for todo in last_run(run).todos]
+    assert subjects == ["9 streams", "t0", "t1", "t2"]
+    text = page(tmp_path, run).partition("What failed")[2].partition("Streams of the last run")[0]
+    assert text.count("HTTP 503") == 1
+    assert all(f"<bdi>s{i}</bdi>" in text and f"Root=1-{i}" in text for i in range(9))
+
+
+def failed_with(name: str, message: str) -> StreamReport:
+    """A stream that failed with a message."""
+    trace_id = message.partition("Trace id: ")[2]
+    error = ErrorReport(type="Refusal", message=message, trace_id=trace_id, retryable=True)
+    return stream(name, status=Status.FAILED, error=error)
 
 
 def test_an_error_that_ends_the_run_is_told_first() -> None:
