@@ -269,6 +269,12 @@ def test_every_run_is_in_the_table_of_runs(tmp_path: Path, count: int) -> None:
     assert table.count("<tr>") == count + 1
 
 
+@pytest.mark.parametrize("count,axis", [(20, "11 Sep 2026</span><span>"), (4, "27 Sep 2026 to ")])
+def test_days_stand_below_their_bars(tmp_path: Path, count: int, axis: str) -> None:
+    """A few bars fill a part of the chart only: both days stand below that part."""
+    assert f'aria-hidden="true"><span>{axis}30 Sep 2026' in page(tmp_path, *history(count))
+
+
 def test_requests_of_a_day_are_added_up(tmp_path: Path) -> None:
     """Several runs of one day count together against the day's limit."""
     runs = [
