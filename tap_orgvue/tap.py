@@ -192,34 +192,48 @@ class TapOrgvue(TapCommand):
             self.logger.warning("%s", warning)
         if self.settings.drafts:
             protect_in_drafts(self.source.rules, definitions)
-        for setting, pattern, _ in unmatched_patterns(self.source.rules, self.source.earlier):
-            self.logger.warning(
-                "%s: the pattern %r matches no property of any stream.", setting, pattern
-            )
+        for setting, pattern, names_one in unmatched_patterns(
+            self.source.rules, self.source.earlier
+        ):
+            # Those that end a run are told once, by `check_patterns`.
+            if not (names_one and self._refuses_unmatched):
+                self.logger.warning(
+                    "%s: the pattern %r matches no property of any stream.", setting, pattern
+                )
+
+    @property
+    def _refuses_unmatched(self) -> bool:
+        """True if a run ends where a property that is named for protection does not exist.
+
+        A run over some datasets, and a catalog of an older version, may lack the property.
+        """
+        is_partial = bool(
+            self.settings.datasets or self._has_old_catalog or self.source.headers.not_reached
+        )
+        return not is_partial and self.settings.unmatched_patterns is FailOrWarn.FAIL
 
     @override
     def check_patterns(self) -> None:
         """Check, before any row, that each property named for protection exists.
 
-        A run over some datasets, and a catalog of an older version, may lack the property.
-
         Raises:
             SettingsError: An entry without wildcards has never matched a property.
         """
-        source = self.source
-        is_partial = bool(
-            self.settings.datasets or self._has_old_catalog or source.headers.not_reached
-        )
-        if is_partial or self.settings.unmatched_patterns is FailOrWarn.WARN:
-            return
-        mistakes = [
+        if mistakes := self._unmatched_protection():
+            raise SettingsError(mistakes)
+
+    def _unmatched_protection(self) -> list[str]:
+        """The entries for which a run ends, each with what to do."""
+        if not self._refuses_unmatched:
+            return []
+        return [
             f"{setting}: {pattern!r} matches no property, so that values it should protect would "
             "be sent. Correct it, or set `unmatched_patterns` to warn."
-            for setting, pattern, names_one in unmatched_patterns(source.rules, source.earlier)
+            for setting, pattern, names_one in unmatched_patterns(
+                self.source.rules, self.source.earlier
+            )
             if names_one
         ]
-        if mistakes:
-            raise SettingsError(mistakes)
 
     @property
     @override
@@ -240,6 +254,9 @@ class TapOrgvue(TapCommand):
         # Without effect on existing streams.
         headers.reads_metadata = True
         catalog = super().catalog_dict
+        for mistake in self._unmatched_protection():
+            # No run, so that nothing ends for it.
+            self.logger.warning("%s", mistake)
         entries = {
             stream.dataset_id: entry
             for entry in catalog["streams"]

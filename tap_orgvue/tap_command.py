@@ -232,9 +232,6 @@ class TapCommand(IsolatingTap):
 
         Returns:
             The exit code.
-
-        Raises:
-            SettingsError: The settings, the catalog or the state describe no run.
         """
         # Deferred: a run does not need it.
         from tap_orgvue.checking.command import run_check  # noqa: PLC0415

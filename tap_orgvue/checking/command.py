@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from tap_orgvue.checking.check import Check
-from tap_orgvue.checking.console import printable, report_lines, stage_line
+from tap_orgvue.checking.console import mistake_lines, report_lines, stage_line
 from tap_orgvue.checking.summary import CapturedLog, failed_settings
-from tap_orgvue.scrubbing import SCRUBBER
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.singer.output import write_stdout, write_text
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tap_orgvue.checking.plan import CheckedTap
     from tap_orgvue.checking.report import CheckReport, StageReport
@@ -35,18 +34,18 @@ def run_check(make_tap: Callable[[], CheckedTap], logger: logging.Logger, *, as_
         The exit code.
 
     Raises:
-        SettingsError: The settings, the catalog or the state describe no run.
         OutputFailed: Standard output takes no more.
     """
     with CapturedLog(logger) as log:
         try:
             tap = make_tap()
         except SettingsError as error:
+            report = failed_settings(error, log)
             if as_json:
-                _write_document(failed_settings(error, log))
+                _write_document(report)
             else:
-                _write_mistakes(error)
-            raise
+                _write_lines(mistake_lines(report, _encoding(sys.stdout)))
+            return report.exit_code
         try:
             report = Check(tap, log, _ignore if as_json else _write_stage).run()
         finally:
@@ -54,7 +53,7 @@ def run_check(make_tap: Callable[[], CheckedTap], logger: logging.Logger, *, as_
     if as_json:
         _write_document(report)
     else:
-        write_text("".join(f"{line}\n" for line in report_lines(report, _encoding(sys.stdout))))
+        _write_lines(report_lines(report, _encoding(sys.stdout)))
     return report.exit_code
 
 
@@ -66,11 +65,8 @@ def _ignore(_: StageReport) -> None:
     pass
 
 
-def _write_mistakes(error: SettingsError) -> None:
-    """Write the mistakes to stderr, as the stage that failed; the log repeats them."""
-    for mistake in error.mistakes:
-        line = printable(SCRUBBER.line(f"✗ settings: {mistake}"), _encoding(sys.stderr))
-        sys.stderr.write(f"{line}\n")
+def _write_lines(lines: Iterable[str]) -> None:
+    write_text("".join(f"{line}\n" for line in lines))
 
 
 def _write_document(report: CheckReport) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tap_orgvue.checking.report import Access, Result, StageStatus
 from tap_orgvue.checking.summary import ASSUMPTIONS_STAGE, PLAN_STAGE
 from tap_orgvue.scrubbing import escaped
@@ -52,8 +54,8 @@ _SEND = (
 
 
 def stage_line(report: StageReport, encoding: str) -> str:
-    """A stage in one line."""
-    text = report.text or "not checked"
+    """A stage in one line; what begins with its name, as a setting's mistake, has it once."""
+    text = report.text.removeprefix(f"{report.stage}: ") or "not checked"
     return printable(f"{_STAGE_SIGNS[report.status]} {report.stage}: {text}", encoding)
 
 
@@ -66,6 +68,22 @@ def printable(line: str, encoding: str) -> str:
             line = line.replace(sign, word) if line.startswith((sign, f"  {sign}")) else line
         line = line.encode(encoding, "backslashreplace").decode(encoding)
     return line
+
+
+def mistake_lines(report: CheckReport, encoding: str) -> Iterator[str]:
+    """The stages of a check that ended at the settings: a line for each mistake.
+
+    Args:
+        report: The whole report.
+        encoding: The console's.
+    """
+    settings, *rest = report.stages
+    for mistake in report.errors:
+        yield stage_line(replace(settings, text=mistake), encoding)
+    for stage in rest:
+        yield stage_line(stage, encoding)
+    for warning in report.warnings:
+        yield printable(f"{WARNING} {warning}", encoding)
 
 
 def report_lines(report: CheckReport, encoding: str) -> Iterator[str]:

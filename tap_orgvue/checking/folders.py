@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -79,7 +80,10 @@ def _probe(folder: Path) -> None:
     Raises:
         OSError: Nothing can be made there.
     """
-    # Not `Path.exists`, which fails on names that are too long.
+    with suppress(FileNotFoundError):
+        # A name that no folder can have, as one that is too long, fails here as in a run.
+        os.lstat(folder)
+    # Not `Path.exists`, which fails on folders that may not be read.
     place = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
     if place == folder:
         number, name = tempfile.mkstemp(prefix=_PREFIX, dir=place)

@@ -155,7 +155,10 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     errors: Annotated[
         Sequence[str],
-        Meta(description="Errors that would end or fail the run, without those of the stages."),
+        Meta(
+            description="Errors that would end or fail the run, without those of failed stages; "
+            "and each mistake of the stage settings."
+        ),
     ] = ()
     warnings: Annotated[Sequence[str], Meta(description="The warnings of the run.")] = ()
     not_checked: Annotated[

@@ -130,6 +130,9 @@ def _summaries(report: CheckReport) -> Iterator[StageReport]:
     text = f"{sent} of {len(selected)} selected streams can be read" if report.streams else ""
     if late:
         text += f", {late} were not checked"
+    if report.errors:
+        mistakes = "1 error" if len(report.errors) == 1 else f"{len(report.errors)} errors"
+        text += f"{'; ' if text else ''}{mistakes}"
     status = StageStatus.FAILED if report.errors else StageStatus.PASSED
     if late == len(selected) and not report.errors:
         status = StageStatus.NOT_CHECKED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from urllib3.util import parse_url
 from tap_orgvue.orgvue.errors import ConnectionFailed, RequestInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_orgvue.orgvue.deadlines import Deadline
 
@@ -41,6 +42,7 @@ _INVALID_PROXY_URL = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
 )
+_CLOSED = "the connection failed or was closed"
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (requests.exceptions.ProxyError, "the proxy cannot be reached; check HTTPS_PROXY"),
     (requests.exceptions.SSLError, "the TLS handshake failed"),
@@ -51,9 +53,25 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (requests.exceptions.ContentDecodingError, "the response's compression is damaged"),
     (requests.exceptions.ChunkedEncodingError, "the response broke off"),
     (urllib3.exceptions.ProtocolError, "the response broke off"),
-    (requests.exceptions.ConnectionError, "the connection failed or was closed"),
+    (requests.exceptions.ConnectionError, _CLOSED),
 )
+_CONNECTING: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        socket.gaierror,
+        "DNS here does not know the host; check its name, or set HTTPS_PROXY if there is a proxy",
+    ),
+    (
+        ConnectionRefusedError,
+        "the host refused the connection; check the address, firewalls and HTTPS_PROXY",
+    ),
+)
+"""Causes of a connection that was never made."""
 _TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_UNCONNECTED = (
+    requests.exceptions.ConnectTimeout,
+    # Also of a connection that was refused, which urllib3 counts as a timeout.
+    urllib3.exceptions.ConnectTimeoutError,
+)
 
 
 def connection_failed(
@@ -71,7 +89,7 @@ def connection_failed(
         An error without query string and credentials, to be raised.
     """
     causes = list(_causes(error))
-    reason, retryable = _permanent_reason(causes) or (_transient_reason(error), True)
+    reason, retryable = _permanent_reason(causes) or (_transient_reason(error, causes), True)
     timed_out = any(isinstance(cause, _TIMEOUTS) for cause in causes)
     if exceeded and timed_out:
         reason = f"the response was not complete in time; {exceeded.limit} is the limit"
@@ -79,7 +97,7 @@ def connection_failed(
     through = f" through the proxy {address}" if address else ""
     return ConnectionFailed(
         f"{request} at {parse_url(request.url).host}{through} failed: {reason}.",
-        timed_out=timed_out and not isinstance(error, requests.exceptions.ConnectTimeout),
+        timed_out=timed_out and not any(isinstance(cause, _UNCONNECTED) for cause in causes),
         retryable=retryable,
     )
 
@@ -103,12 +121,19 @@ def _permanent_reason(causes: list[BaseException]) -> tuple[str, bool] | None:
     return None
 
 
-def _transient_reason(error: Exception) -> str:
-    causes = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
-    return next(
-        (words for kind, words in _REASONS for cause in causes if isinstance(cause, kind)),
-        f"the connection failed ({type(error).__name__})",
-    )
+def _transient_reason(error: Exception, causes: Sequence[BaseException]) -> str:
+    """What went wrong, by the error and what it was made of, or else by what caused it."""
+    direct = [error, *(arg for arg in error.args if isinstance(arg, BaseException))]
+    reason = _first(_REASONS, direct) or f"the connection failed ({type(error).__name__})"
+    return (_first(_CONNECTING, causes) or reason) if reason == _CLOSED else reason
+
+
+def _first(
+    reasons: Sequence[tuple[type[BaseException], str]], causes: Sequence[BaseException]
+) -> str | None:
+    """The words of the first kind of error that is among the causes."""
+    found = (words for kind, words in reasons for cause in causes if isinstance(cause, kind))
+    return next(found, None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tap_orgvue.reporting.run_report import Change, ErrorReport, RunReport, StreamReport
 
 INCREMENTAL = "INCREMENTAL"
+
+_IDS = re.compile(r"Root=[\w-]+")
+"""Trace ids, another one for each request."""
 
 _WITHHELD = "withheld"
 _MANY = 3
@@ -105,12 +109,13 @@ class Todo(msgspec.Struct, frozen=True):
     """Something that went wrong, and what to do.
 
     Attributes:
-        subject: The stream, the dataset or "The run".
+        subject: The stream, the dataset or "The run", or the number of streams.
         status: Its status as a word.
         tone: The CSS class of its status.
         message: What happened.
         advice: What to do.
         trace_id: The id that Orgvue's support needs; may be empty.
+        streams: Stream and trace id of each stream, if the entry stands for several.
     """
 
     subject: str
@@ -119,6 +124,7 @@ class Todo(msgspec.Struct, frozen=True):
     message: str
     advice: str
     trace_id: str = ""
+    streams: Sequence[tuple[str, str]] = ()
 
 
 class ChangeInWords(msgspec.Struct, frozen=True):
@@ -239,11 +245,8 @@ def _todos(report: RunReport) -> Iterator[Todo]:
     if error is not None and not _only_sums_up(error, failed):
         words, advice = REASONS.get(report.reason, (report.reason, _advice(error)))
         yield Todo("The run", words, "bad", error.message, advice, error.trace_id)
-    for stream in failed:
-        yield _todo(stream)
-    skipped = [each for each in report.streams if each.status is Status.LEFT_OUT]
-    for stream in skipped:
-        yield _todo(stream)
+    yield from _together(failed)
+    yield from _together([each for each in report.streams if each.status is Status.LEFT_OUT])
     unreached = [each for each in report.streams if each.status is Status.NOT_REACHED]
     if unreached:
         names = ", ".join(each.stream for each in unreached[:_MANY])
@@ -260,6 +263,34 @@ def _only_sums_up(error: ErrorReport, failed: Sequence[StreamReport]) -> bool:
     """True if an error only repeats the errors of the failed streams."""
     messages = [each.error.message for each in failed if each.error]
     return bool(messages) and all(message in error.message for message in messages)
+
+
+def _together(streams: Sequence[StreamReport]) -> Iterator[Todo]:
+    """One entry for many streams of the same error, as where Orgvue is down; else one for each."""
+    alike: dict[tuple[Status, str], list[StreamReport]] = {}
+    for stream in streams:
+        alike.setdefault((stream.status, _without_names(stream)), []).append(stream)
+    for same in alike.values():
+        todos = [_todo(stream) for stream in same]
+        if len(same) <= _MANY:
+            yield from todos
+            continue
+        yield msgspec.structs.replace(
+            todos[0],
+            subject=counted(len(same), "stream"),
+            message=f"{same[0].stream}: {todos[0].message}",
+            streams=[(todo.subject, todo.trace_id) for todo in todos],
+            trace_id="",
+        )
+
+
+def _without_names(stream: StreamReport) -> str:
+    """A stream's error without what differs from stream to stream."""
+    text = _IDS.sub("", stream.error.message) if stream.error else ""
+    for name in (stream.dataset_id, stream.dataset_name, stream.stream):
+        if name:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", text, flags=re.IGNORECASE)
+    return text
 
 
 def _todo(stream: StreamReport) -> Todo:

@@ -138,14 +138,27 @@ def page_of(  # noqa: PLR0913 - all that the page shows
         has_catalog: True if a run is given a catalog.
         has_maps: True if stream maps or flattening change the records.
     """
+    filters = _filtered(settings)
+    decisions = [
+        settings.datasets,
+        settings.exclude_properties,
+        settings.hash_properties,
+        settings.new_properties,
+        settings.include_calculations,
+        settings.rescue_data,
+        filters,
+        bool(settings.drafts),
+        has_catalog,
+        has_maps,
+    ]
     return render(
         "tenant.html",
         tenant=tenant,
         settings=settings,
-        filters=_filtered(settings),
+        filters=filters,
         dictionary=dictionary,
         picture=_picture(dictionary.datasets),
-        fingerprint=_fingerprint(dictionary),
+        fingerprint=_fingerprint(dictionary, decisions),
         patterns=_patterns(settings, dictionary),
         treatments=list(Treatment),
         now=now,
@@ -178,18 +191,19 @@ def _patterns(settings: Settings, dictionary: Dictionary) -> list[tuple[str, str
     ]
 
 
-def _fingerprint(dictionary: Dictionary) -> str:
-    """A digest of the treatment of every property, independent of the time."""
-    said = [
-        [
-            each.dataset.dataset_id,
-            each.stream,
-            each.reason,
-            [*map(msgspec.to_builtins, each.properties)],
-        ]
+def _fingerprint(dictionary: Dictionary, decisions: Sequence[object]) -> str:
+    """A digest of the treatment of every property, independent of the time.
+
+    Args:
+        dictionary: The tenant's datasets.
+        decisions: The settings that the page shows.
+    """
+    datasets = [
+        (each.dataset.dataset_id, each.stream, each.reason, each.properties)
         for each in dictionary.datasets
     ]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
+    said = msgspec.json.encode([decisions, datasets])
+    return hashlib.sha256(said).hexdigest()[:16]
 
 
 # -- the picture
@@ -229,7 +243,8 @@ def _box(number: int, entry: DatasetEntry) -> DrawnBox:
     if entry.reason:
         details[0] += ", not read"
     else:
-        details[0] += f", {len(entry.properties)} properties"
+        count = len(entry.properties)
+        details[0] += f", {count} {'property' if count == 1 else 'properties'}"
     if metadata and metadata.auto_id:
         details.append(f"key: {metadata.auto_id}")
     if metadata and metadata.tree_id:

@@ -130,9 +130,9 @@ def _absent(
 ) -> OrgvueError:
     return OrgvueError(
         f"Stream '{stream}' of earlier runs has no dataset any more: {dataset_id} is gone, or the "
-        f"token's user may no longer read it, and its table stays as it was. {reason} If this is "
-        f"intended, add '{stream}' to `retired_streams`; `missing_streams: warn` makes it a "
-        "warning.",
+        "token's user may no longer read it, and its table stays as it was. If this is intended, "
+        f"add '{stream}' to `retired_streams`; `missing_streams: warn` makes it a warning. "
+        f"{reason}",
         remedy=Remedy.PERSON,
         cause=cause,
     )

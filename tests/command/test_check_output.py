@@ -129,6 +129,8 @@ def test_the_document_is_as_its_schema_says(orgvue: Orgvue) -> None:
     ]
     assert [stage["status"] for stage in wrong["stages"]][:2] == ["failed", "not_checked"]
     assert wrong["errors"][0].startswith("tenant_id: must be in capitals")
+    # The line of the stage that failed says it, and no other.
+    assert bad["errors"] == []
 
 
 def test_the_document_says_what_the_text_says(orgvue: Orgvue) -> None:
@@ -191,7 +193,7 @@ def test_files_that_are_wrong_are_told(orgvue: Orgvue) -> None:
     """A catalog and a state that describe no run fail the stage `settings`."""
     run = command(orgvue.config, "--test", catalog={"no": "streams"})
     assert run.code == 3
-    assert "✗ settings: catalog: it has no list of `streams`." in run.stderr
+    assert "✗ settings: catalog: it has no list of `streams`." in run.stdout
     assert check(orgvue.config, state={"bookmarks": []})["exit_code"] == 3
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.runs import Run
 
 STAGES = ("settings", "TLS and proxy", "token", "tenant", "datasets", "columns", "finished exports")
+LAST = ("plan", "assumptions")
 
 
 def stage_lines(run: Run) -> list[str]:
@@ -88,7 +89,9 @@ def test_a_server_that_is_not_there(orgvue: Orgvue) -> None:
     config = {**orgvue.config, "api_url": "http://127.0.0.1:9", "max_retries": 0}
     run = command(config, "--test")
     assert run.code == 4
-    assert failure(run).startswith("✗ TLS and proxy: ")
+    line = failure(run)
+    assert line.startswith("✗ TLS and proxy: ")
+    assert "refused the connection; check the address, firewalls and HTTPS_PROXY" in line
 
 
 def test_a_server_that_fails(orgvue: Orgvue) -> None:
@@ -119,10 +122,19 @@ def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> N
 
 def test_wrong_settings(orgvue: Orgvue) -> None:
     """Settings that describe no run are the first stage, and nothing is asked."""
-    run = command({**orgvue.config, "tenant_id": "demo"}, "--test")
+    run = command({**orgvue.config, "tenant_id": "demo", "pace": 3}, "--test")
     assert run.code == 3
-    assert "✗ settings: tenant_id" in run.stderr
+    lines = run.stdout.splitlines()
+    assert [line[:21] for line in lines[:2]] == ["✗ settings: 'pace' is", "✗ settings: tenant_id"]
+    assert lines[2:] == [f"- {stage}: not checked" for stage in (*STAGES[1:], *LAST)]
+    assert "ERROR" not in run.stderr
     assert orgvue.requests == []
+
+
+def test_a_stage_is_named_once(orgvue: Orgvue) -> None:
+    """A mistake in the setting `datasets` fails the stage of that name, without naming it twice."""
+    run = command({**orgvue.config, "datasets": ["nothing*"]}, "--test")
+    assert failure(run).startswith("✗ datasets: none of the tenant's")
 
 
 def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:

@@ -81,7 +81,7 @@ def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None
     failed = command({**orgvue.config, "api_token": "x y"}, "--test", env=env)
     assert failed.code == 3
     mark = "✗" if encoding == "utf-8" else "FAILED"
-    assert f"{mark} settings: api_token: has characters" in failed.stderr
+    assert f"{mark} settings: api_token: has characters" in failed.stdout
 
 
 def test_a_catalog_is_ascii(serve: Callable[..., Orgvue]) -> None:

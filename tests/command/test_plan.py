@@ -257,6 +257,10 @@ def test_the_plan_is_what_the_run_does(serve: Callable[..., Orgvue], case: Case)
     assert bool(errors) is bool(run.code)
     log = without_traces(run.stderr)
     assert [e for e in map(without_traces, errors) if e not in log and not at_the_end(e)] == []
+    # What is an error is no warning beside it, neither in the check nor in the run.
+    assert not [
+        e for e in report["errors"] for line in report["warnings"] if quoted(e) & quoted(line)
+    ]
     warnings = {line for line in told(run, "WARNING") if not of_a_sync(line)}
     warned = {without_traces(line).strip() for line in report["warnings"]}
     # A run that has no request left ends in the middle of discovery.
@@ -275,6 +279,12 @@ def test_the_plan_is_what_the_run_does(serve: Callable[..., Orgvue], case: Case)
         assert set(row["columns"]) == schema.keys() - {"_rescued_data"}
         assert hashed(run, stream) <= set(row["hashed"]) <= hashed(run, stream, or_null=True)
         assert not set(row["columns"]) & {*row["excluded"], *row["deselected"]}
+
+
+def quoted(text: str) -> set[str]:
+    """A setting with the pattern that a mistake is about; empty if it is about none."""
+    found = re.match(r"(\w+): (?:the pattern )?('[^']*') matches no property", text)
+    return {f"{found[1]} {found[2]}"} if found else set()
 
 
 def at_the_end(error: str) -> bool:
@@ -379,21 +389,23 @@ def test_an_unchanged_dataset(orgvue: Orgvue) -> None:
     assert all("filter" in str(body) for body in asked)
 
 
-def test_folders_that_cannot_be_written(orgvue: Orgvue) -> None:
+def test_folders_that_cannot_be_written(orgvue: Orgvue, tmp_path: Path) -> None:
     """Unwritable folders fail the check as they fail a run; that of reports is a warning."""
     orgvue.job_polls = ("completed",)
     batches = {
         "encoding": {"format": "jsonl", "compression": "none"},
         "storage": {"root": "file:///proc/tap-orgvue"},
     }
-    settings = {"temp_dir": ("/proc", 3), "batch_config": (batches, 6)}
-    for name, (value, code) in settings.items():
+    unnameable = {**batches, "storage": {"root": str(tmp_path / ("long" * 64))}}
+    settings = [("temp_dir", "/proc", 3), ("batch_config", batches, 6)]
+    for name, value, code in (*settings, ("batch_config", unnameable, 6)):
         report = check({**orgvue.config, name: value})
         assert report["exit_code"] == command({**orgvue.config, name: value}).code == code
         assert any(name in error for error in report["errors"])
-    report = check({**orgvue.config, "run_report": "/proc/reports"})
-    assert report["exit_code"] == 0
-    assert any(line.startswith("run_report: no report") for line in report["warnings"])
+    for folder in ("/proc/reports", str(tmp_path / ("long" * 64))):
+        report = check({**orgvue.config, "run_report": folder})
+        assert report["exit_code"] == 0
+        assert any(line.startswith("run_report: no report") for line in report["warnings"])
 
 
 def test_folders_that_can_be_written_stay_as_they_are(orgvue: Orgvue, tmp_path: Path) -> None:

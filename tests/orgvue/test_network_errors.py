@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
@@ -31,6 +32,15 @@ def described(error: Exception, proxy: str | None = None) -> ConnectionFailed:
     return connection_failed(GET, error, proxy)
 
 
+def unconnected(cause: OSError) -> Exception:
+    """An error of `requests`, as it and urllib3 raise it from the error of a socket."""
+    error = U.NewConnectionError(POOL, "x")
+    error.__cause__ = cause
+    retried = U.MaxRetryError(POOL, "/x?secret", error)
+    retried.__cause__ = error
+    return E.ConnectionError(retried)
+
+
 TRANSIENT: dict[str, tuple[Exception, str, bool]] = {
     # raised; the message; whether a wait became too long
     "a proxy": (E.ProxyError("x"), "the proxy cannot be reached", False),
@@ -43,6 +53,8 @@ TRANSIENT: dict[str, tuple[Exception, str, bool]] = {
     "damaged gzip": (E.ContentDecodingError("x"), "compression is damaged", False),
     "a cut body": (E.ChunkedEncodingError("x"), "the response broke off", False),
     "a cut file": (U.ProtocolError("x"), "the response broke off", False),
+    "no such host": (unconnected(socket.gaierror()), "DNS here does not know the host", False),
+    "a closed port": (unconnected(ConnectionRefusedError()), "the host refused", False),
     "a reset": (E.ConnectionError(ConnectionResetError("x")), "failed or was closed", False),
     "anything else": (E.RequestException("x"), "the connection failed (RequestException)", False),
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_orgvue.pages.dictionary import Dictionary, Treatment, read_dictionary
+from tap_orgvue.pages.tenant_page import page_of
 from tap_orgvue.simulator import Orgvue, Property, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
@@ -177,3 +179,25 @@ def test_no_row_is_requested(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -
     dictionary(orgvue.config)
     assert orgvue.counts() == {"list": 1, "metadata": 1, "headers": 1}
     assert not caplog.records
+
+
+def test_a_fingerprint_is_that_of_what_is_signed(orgvue: Orgvue) -> None:
+    """It changes with a property or a setting of the page, and not with the time."""
+
+    def fingerprint(now: str = "2026-01-01T00:00:00Z", **settings: Any) -> str:
+        tap = TapOrgvue(config={**orgvue.config, **settings}, setup_mapper=False)
+        found, own = read_dictionary(tap.source, None), tap.settings
+        tap.close()
+        html = page_of(found, own, "ACME", now=now, has_catalog=False)
+        return str(re.findall("fingerprint is <code>(.*?)</code>", html)[0])
+
+    signed = fingerprint()
+    assert fingerprint("2026-12-31T00:00:00Z") == signed
+    changed = {
+        fingerprint(new_properties="ignore"),
+        fingerprint(exclude_properties=["salary"]),
+        fingerprint(exclude_properties=["nothing*"]),
+        fingerprint(filters={"people": {"salary": 1}}),
+    }
+    orgvue.dataset("People").add_property(Property("bonus", "number"))
+    assert len({signed, fingerprint(), *changed}) == 6

@@ -42,7 +42,7 @@ from tests.support.run_reports import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_orgvue.reporting.run_report import RunReport
+    from tap_orgvue.reporting.run_report import RunReport, StreamReport
 
 LOGGER = logging.getLogger("tap-orgvue")
 
@@ -209,6 +209,27 @@ def test_an_error_that_sums_up_is_not_told_twice() -> None:
     assert run.headline == "1 of 1 stream failed"
 
 
+def test_many_streams_with_one_error_are_told_at_once(tmp_path: Path) -> None:
+    """An operator sees one cause, not a card for each stream; every stream is named there."""
+    streams = [
+        failed_with(f"s{i}", f"Stream 's{i}': HTTP 503. Trace id: Root=1-{i}") for i in range(9)
+    ]
+    streams += [failed_with(f"t{i}", "HTTP 404.") for i in range(3)]
+    run = report([*streams, stream()], exit_code=5, reason="streams_failed")
+    subjects = [todo.subject for todo in last_run(run).todos]
+    assert subjects == ["9 streams", "t0", "t1", "t2"]
+    text = page(tmp_path, run).partition("What failed")[2].partition("Streams of the last run")[0]
+    assert text.count("HTTP 503") == 1
+    assert all(f"<bdi>s{i}</bdi>" in text and f"Root=1-{i}" in text for i in range(9))
+
+
+def failed_with(name: str, message: str) -> StreamReport:
+    """A stream that failed with a message."""
+    trace_id = message.partition("Trace id: ")[2]
+    error = ErrorReport(type="Refusal", message=message, trace_id=trace_id, retryable=True)
+    return stream(name, status=Status.FAILED, error=error)
+
+
 def test_an_error_that_ends_the_run_is_told_first() -> None:
     """Whatever failed before it."""
     error = ErrorReport(type="TenantRefusal", message="The token has expired.")
@@ -262,6 +283,12 @@ def test_every_run_is_in_the_table_of_runs(tmp_path: Path, count: int) -> None:
     text = page(tmp_path, *history(count))
     table = text.partition("All runs, the latest first")[2].partition("</table>")[0]
     assert table.count("<tr>") == count + 1
+
+
+@pytest.mark.parametrize("count,axis", [(20, "11 Sep 2026</span><span>"), (4, "27 Sep 2026 to ")])
+def test_days_stand_below_their_bars(tmp_path: Path, count: int, axis: str) -> None:
+    """A few bars fill a part of the chart only: both days stand below that part."""
+    assert f'aria-hidden="true"><span>{axis}30 Sep 2026' in page(tmp_path, *history(count))
 
 
 def test_requests_of_a_day_are_added_up(tmp_path: Path) -> None:

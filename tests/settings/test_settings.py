@@ -273,16 +273,21 @@ def test_the_tap_tells_of_mistakes_before_it_asks_anything(orgvue: Orgvue) -> No
 
 @pytest.mark.parametrize("option", ["--discover", "--test", ""])
 def test_the_command_ends_with_the_mistakes(orgvue: Orgvue, option: str) -> None:
-    """The command names each setting, ends with an error, shows no traceback and asks nothing."""
+    """The command names each setting, ends with an error, shows no traceback and asks nothing.
+
+    A check tells them as its first stage, on standard output.
+    """
     config = {"api_url": orgvue.api_url, "tenant_id": "demo", "api_token": f"{TOKEN} {TOKEN}"}
     run = command(config, *([option] if option else []))
+    is_check = option == "--test"
     assert run.code != 0
-    assert run.stdout == ""
+    assert bool(run.stdout) is is_check
     assert "Traceback" not in run.stderr
-    assert TOKEN not in run.stderr
+    assert TOKEN not in run.stderr + run.stdout
+    lines = (run.stdout if is_check else run.stderr).splitlines()
     for setting in ("tenant_id: ", "api_token: "):
-        told = [line for line in run.stderr.splitlines() if f"| {setting}" in line]
-        assert len(told) == 1
+        mark = "✗ settings: " if is_check else "| "
+        assert len([line for line in lines if f"{mark}{setting}" in line]) == 1
     assert orgvue.requests == []
 
 
