@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 
@@ -22,6 +23,8 @@ def main(modules: list[str]) -> None:
     for module in modules:
         importlib.import_module(module)
     gc.freeze()
+    # `nohup` ignores it, which tests of signals would notice.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Tests have no part in the conversation.
     with os.fdopen(os.dup(0)) as requests, os.fdopen(os.dup(1), "w") as answers:
         for request in requests:
