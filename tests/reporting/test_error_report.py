@@ -59,3 +59,17 @@ def test_an_error_may_cause_itself() -> None:
     error = OrgvueError("")
     error.__cause__ = error
     assert error_report(error, "").type == "OrgvueError"
+
+
+def test_the_innermost_error_that_says_something() -> None:
+    """A stream's own error counts where what it wraps has no kind."""
+    wrapped = RequestLimitReached("")
+    wrapped.__cause__ = OrgvueError("")
+    assert error_report(wrapped, "").type == "RequestLimitReached"
+    assert error_report(wrapped, "").retryable
+
+
+def test_ids_of_rows_are_values() -> None:
+    """They are in no report; the number of a row is."""
+    report = error_report(OrgvueError(""), "A value (row 4711), another (row 7 of its block).")
+    assert report.message == "A value (a row), another (row 7 of its block)."
