@@ -403,6 +403,12 @@ def test_any_text_is_a_scalar(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1
 
 
+@pytest.mark.parametrize("value", [7, 0, True, False, None])
+def test_other_scalars(value: object) -> None:
+    """Numbers, switches and null are read as such."""
+    assert yaml.safe_load(yaml_scalar(value)) is value
+
+
 @pytest.mark.parametrize("word", ["yes", "No", "NULL", "~", "1", "1e3", "a b", "", "{a}"])
 def test_words_of_yaml_are_texts(word: str) -> None:
     """What YAML would read as something else is quoted."""
