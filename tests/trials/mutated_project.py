@@ -26,11 +26,13 @@ TESTS = {
     "tap_orgvue/reporting": "tests/reporting",
     "tap_orgvue/records": "tests/records",
     "tap_orgvue/schema": "tests/schema",
+    # Its pages are what is looked at.
+    "tap_orgvue/report_command.py": "tests/pages",
     "tap_orgvue/settings": "tests/settings",
     "tap_orgvue/singer": "tests/singer",
     "tap_orgvue/streams": "tests/streams",
 }
-"""Each folder of the package and the folder of its tests."""
+"""Each folder of the package, or a module of it, and the folder of its tests."""
 
 EXCLUDED = ("tap_orgvue/simulator/",)
 
@@ -49,7 +51,7 @@ class Project:
     Attributes:
         root: The folder of both.
         package: The package's name.
-        tests: Each folder of the package and the folder of its tests, relative to the root.
+        tests: Each folder or module of the package and the folder of its tests, from the root.
         excluded: Prefixes of paths without mutants.
         imports: What many tests import beside the package.
         grace: The time limit of a test beyond three times its usual duration, in seconds.
@@ -89,9 +91,10 @@ class Project:
             SystemExit: The table has no entry for the module's folder.
         """
         folder = folder_of(path)
-        if folder not in self.tests:
+        tests = self.tests.get(path) or self.tests.get(folder)
+        if tests is None:
             raise SystemExit(f"No tests are named for {folder}: add it to the table.")
-        return self.tests[folder]
+        return tests
 
     def test_files(self, path: str) -> list[str]:
         """The test files of a module's folder.
