@@ -406,3 +406,20 @@ def test_white_space_without_end_takes_no_memory() -> None:
     with pytest.raises(MalformedResponse, match="ends early"):
         _ = found.is_empty
     assert found._pending == b""  # noqa: SLF001 - what is kept in memory
+
+
+@pytest.mark.parametrize(
+    "text,at,behind",
+    [
+        (rb'x"y', 0, 2),
+        (rb'x\"y"z', 0, 5),
+        (rb'x\\"y"z', 0, 4),
+        (rb'x\\\"y"z', 0, 7),
+        (rb'"x"y', 1, 3),
+        (rb"x\"y", 0, 4),
+        (rb"xyz", 0, 3),
+    ],
+)
+def test_the_end_of_a_string(text: bytes, at: int, behind: int) -> None:
+    """A quotation mark behind an odd number of backslashes is a part of it."""
+    assert module._after_quote(text, at) == behind  # noqa: SLF001 - one of the ways to a cut
