@@ -149,7 +149,7 @@ class Copy:
         started = time.monotonic()
         with self._traced():
             variables = {"TEST_MEASURES": str(self._measured(path))}
-            result = self._pytest(self.project.test_files(path), **variables)
+            result = self._unchanged(self.project.test_files(path), **variables)
         if result.failed:
             tests = self.project.tests_of(path)
             raise SystemExit(f"{tests} fails without any mutant:\n{result.output[-4000:]}")
@@ -161,9 +161,14 @@ class Copy:
         Raises:
             SystemExit: They fail, so they prove nothing about mutants.
         """
-        result = self._pytest(sorted(tests))
+        result = self._unchanged(sorted(tests))
         if result.failed:
             raise SystemExit(f"{result.failure} fails without any mutant:\n{result.output[-4000:]}")
+
+    def _unchanged(self, arguments: Sequence[str], **variables: str) -> Result:
+        """Run tests without a mutant, twice if need be: on a busy machine one may fail for once."""
+        result = self._pytest(arguments, **variables)
+        return self._pytest(arguments, **variables) if result.failed else result
 
     @contextmanager
     def _traced(self) -> Iterator[None]:
