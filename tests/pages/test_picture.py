@@ -93,7 +93,9 @@ def known_picture() -> bytes:
     """A hub with branches on both sides, lines within a column and within a box, a second group."""
     ends = [(0, 1), (0, 2), (0, 3), (4, 0), (0, 5), (1, 6), (2, 6), (7, 3), (7, 8), (2, 3), (1, 0)]
     apart = [(20, 21), (22, 21), (23, 20), (23, 22)]
-    picture = drawn([Edge(*pair) for pair in (*ends, *apart)])
+    spokes = [(10, other) for other in range(11, 17)] * 2
+    rim = [(one, other) for one in range(11, 17) for other in range(one + 1, 17)]
+    picture = drawn([Edge(*pair) for pair in (*ends, *apart, *spokes, *rim)])
     return msgspec.json.format(msgspec.json.encode(picture)) + b"\n"
 
 
