@@ -13,7 +13,7 @@ import pytest
 from tap_orgvue.orgvue.request_log import Purpose, RequestKind, RequestLog
 from tap_orgvue.reporting import recorder
 from tap_orgvue.reporting.journal import Journal, Stage
-from tap_orgvue.reporting.outcomes import Outcomes
+from tap_orgvue.reporting.outcomes import Outcomes, StreamOutcome
 from tap_orgvue.reporting.recorder import Ending, ReportSettings, RunRecorder
 from tap_orgvue.reporting.run_report import ErrorReport, Replication, Status, report_schema
 
@@ -223,3 +223,16 @@ def test_a_run_that_never_began(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert (report["tenant"], report["streams"], report["requests"]) == ("unknown", [], {})
     assert 0 <= report["waiting_seconds"] == report["seconds"]
     assert caplog.messages == []
+
+
+def test_whether_rows_were_removed() -> None:
+    """Withheld where a reason stands against it, whether or not versions are sent."""
+    outcome = StreamOutcome(stream="people")
+    for sent, withheld, told in (
+        (True, None, "sent"),
+        (True, "few", "withheld"),
+        (False, "few", "withheld"),
+        (False, None, "off"),
+    ):
+        outcome.note_deletions(sent=sent, withheld=withheld)
+        assert (outcome.deletions, outcome.deletions_withheld) == (told, withheld)
