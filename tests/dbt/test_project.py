@@ -291,7 +291,14 @@ HOSTILE = (
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 SHAPES: dict[str, Callable[[], dict[str, str]]] = {
-    "whole": lambda: project(PEOPLE, POSITIONS, LINKS, *drafts()),
+    "whole": lambda: project(
+        PEOPLE,
+        POSITIONS,
+        LINKS,
+        stream("sites", "site _rescued_data", "OTHER", auto_id="site"),
+        stream("skills", "skill _rescued_data", "OTHER", auto_id="skill"),
+        *drafts(),
+    ),
     "people": lambda: project(
         stream("staff", "no:n name grade:n working:b pay:n", "PEOPLE", auto_id="no"), cost="pay"
     ),

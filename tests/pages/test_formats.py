@@ -63,3 +63,20 @@ def test_counts() -> None:
     assert formats.count(7092) == "7\u202f092"
     assert formats.counted(1, "row") == "1 row"
     assert formats.counted(0, "row") == "0 rows"
+
+
+@pytest.mark.parametrize(
+    "part, whole, text",
+    [
+        (0, 0, "0 %"),
+        (0, 7, "0 %"),
+        (1, 10_000, "under 0.1 %"),
+        (1, 1000, "0.1 %"),
+        (42, 1000, "4.2 %"),
+        (124, 1000, "12 %"),
+        (1, 1, "100 %"),
+    ],
+)
+def test_shares(part: float, whole: float, text: str) -> None:
+    """One decimal below ten, none above, and no share is shown as none."""
+    assert formats.percent(part, whole) == text
