@@ -218,6 +218,13 @@ def test_a_refusal_is_told_by_its_numbers(orgvue: Orgvue) -> None:
     assert by_name(check(orgvue.config), "modified-at-filter")["note"] == "HTTP 400, code 400606"
 
 
+def test_what_is_assumed_otherwise_is_told(orgvue: Orgvue) -> None:
+    """Below an assumption that does not hold stands what is found here instead."""
+    assert "  Here: " not in command(orgvue.config, "--test").stdout
+    other_links(orgvue)
+    assert "  Here: " in command(orgvue.config, "--test").stdout
+
+
 @pytest.mark.parametrize(
     "error,words",
     [

@@ -296,7 +296,9 @@ SHAPES: dict[str, Callable[[], dict[str, str]]] = {
         POSITIONS,
         LINKS,
         stream("sites", "site _rescued_data", "OTHER", auto_id="site"),
-        stream("skills", "skill _rescued_data", "OTHER", auto_id="skill"),
+        stream(
+            "Skills 2", {"skill": "Skill", "Level:n": "Level [1-5]", "_rescued_data": "x"}, "OTHER"
+        ),
         *drafts(),
     ),
     "people": lambda: project(
