@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_orgvue.pages import formats
+from tap_orgvue.pages.tenant_page import shortened
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,19 @@ def test_counts() -> None:
 def test_shares(part: float, whole: float, text: str) -> None:
     """One decimal below ten, none above, and no share is shown as none."""
     assert formats.percent(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    "text, longest, shown",
+    [
+        ("abcde", 5, "abcde"),
+        ("abcdef", 5, "abcd…"),
+        ("abc  def", 6, "abc…"),
+        ("日本", 4, "日本"),
+        ("日本語", 5, "日…"),
+        ("日本", 1, "日…"),
+    ],
+)
+def test_texts_that_are_too_wide(text: str, longest: int, shown: str) -> None:
+    """They are cut, with a sign for that; wide characters count twice."""
+    assert shortened(text, longest) == shown
