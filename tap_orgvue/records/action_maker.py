@@ -209,8 +209,7 @@ class ActionMaker:
         if raw.startswith(_QUOTE) and b"\\" not in raw:
             return self._decoded(raw[1:-1])
         fitted = self._fit(ColumnType.TEXT, raw)
-        text = fitted.fitted if isinstance(fitted, Misfit) else fitted
-        return None if text is None else str(text)
+        return str(fitted.fitted if isinstance(fitted, Misfit) else fitted)
 
     def _hash(self, declared: ColumnType, raw: bytes) -> bytes:
         """The hash of a value, as the column of its property has it, in JSON."""

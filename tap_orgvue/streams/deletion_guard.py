@@ -14,7 +14,7 @@ def activate_version_if_safe(
     state: StreamState,
     rows: int,
     *,
-    permissioned: bool = False,
+    permissioned: bool,
     guard_percent: int,
 ) -> str | None:
     """Activate the version of a stream's records, unless missing rows may still exist.

@@ -117,7 +117,9 @@ class DraftStream(OwnStream, BatchStream):
         rows, percent = self.journal.rows, settings.delete_guard_percent
         withheld: str | None = None
         if rows or not percent or self.version is None:
-            withheld = activate_version_if_safe(self, self._state, rows, guard_percent=percent)
+            withheld = activate_version_if_safe(
+                self, self._state, rows, permissioned=False, guard_percent=percent
+            )
         else:
             # A misspelt or renamed entry of `drafts` must not empty a table.
             log = self.logger.error if self._state.rows else self.logger.info

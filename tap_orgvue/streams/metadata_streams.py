@@ -55,7 +55,7 @@ class MetadataStream(OwnStream):
         if datasets == len(discovery.datasets):
             percent = self._source.settings.delete_guard_percent
             withheld = activate_version_if_safe(
-                self, self._state, journal.rows, guard_percent=percent
+                self, self._state, journal.rows, permissioned=False, guard_percent=percent
             )
             self._keep_state(journal.rows, withheld)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
@@ -49,13 +50,16 @@ class Prefetcher(Generic[T]):
     Only first pages are prefetched; further pages are fetched when they are needed.
     """
 
-    def __init__(self, in_flight: int) -> None:
+    def __init__(self, in_flight: int, *, ending: tuple[type[Exception], ...] = ()) -> None:
         """Fetch nothing yet.
 
         Args:
             in_flight: The most exports that are being fetched or wait for their turn.
+            ending: Errors after which no other fetch starts: they are raised for its export, too.
         """
         self._in_flight = in_flight
+        self._ending = ending
+        self._ended: Exception | None = None
         self._pool = DaemonThreadPool(in_flight)
         self._planned: deque[tuple[str, Callable[[], T]]] = deque()
         self._fetched: dict[str, Future[T]] = {}
@@ -94,7 +98,17 @@ class Prefetcher(Generic[T]):
     def _top_up(self) -> None:
         while self._planned and len(self._fetched) < self._in_flight:
             name, fetch = self._planned.popleft()
-            self._fetched[name] = self._pool.submit(fetch)
+            self._fetched[name] = self._pool.submit(partial(self._fetch, fetch))
+
+    def _fetch(self, fetch: Callable[[], T]) -> T:
+        if self._ended:
+            raise self._ended
+        try:
+            return fetch()
+        except self._ending as error:
+            # At once: the run ends only when this export's turn comes.
+            self._ended = error
+            raise
 
 
 def _close_result(future: Future[T]) -> None:

@@ -10,6 +10,7 @@ from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.exports.headers import HeaderReader
 from tap_orgvue.orgvue.addresses import tenant_key
 from tap_orgvue.orgvue.client import Client, ClientOptions
+from tap_orgvue.orgvue.errors import RUN_ENDING
 from tap_orgvue.reporting.journal import Journal
 from tap_orgvue.reporting.outcomes import Outcomes
 from tap_orgvue.schema.column_rules import ColumnRules
@@ -165,7 +166,7 @@ def make_source(  # noqa: PLR0913 - what the streams share
             temp_dir=settings.temp_dir,
             reads_ahead=reads_ahead,
         ),
-        prefetcher=Prefetcher(settings.max_parallel_requests),
+        prefetcher=Prefetcher(settings.max_parallel_requests, ending=RUN_ENDING),
         journal=journal,
         outcomes=Outcomes(),
         dataset_names=DatasetNames(

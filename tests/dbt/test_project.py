@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_orgvue.dbt import project as project_module
 from tap_orgvue.dbt.catalog import tables_in
 from tap_orgvue.dbt.project import project_files
 from tap_orgvue.dbt.roles import RoleFinder
@@ -26,7 +28,7 @@ from tap_orgvue.dbt.text import (
 from tests.support.catalogs import LINKS, PEOPLE, POSITIONS, catalog, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 def project(
@@ -308,6 +310,61 @@ HOSTILE = (
 )
 
 
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+SHAPES: dict[str, Callable[[], dict[str, str]]] = {
+    "whole": lambda: project(
+        PEOPLE,
+        POSITIONS,
+        LINKS,
+        stream("sites", "site _rescued_data", "OTHER", auto_id="site"),
+        stream(
+            "Skills 2", {"skill": "Skill", "Level:n": "Level [1-5]", "_rescued_data": "x"}, "OTHER"
+        ),
+        *drafts(),
+    ),
+    "people": lambda: project(
+        stream("staff", "no:n name grade:n working:b pay:n", "PEOPLE", auto_id="no"), cost="pay"
+    ),
+    "reversed": lambda: project(
+        PEOPLE,
+        POSITIONS,
+        stream(
+            "links",
+            "from_id to_id share_percent:n since:d",
+            "LINKS",
+            title="Positions to People",
+            keys=("from_id", "to_id"),
+        ),
+        stream("others", "from_id to_id", "LINKS", title="Of nobody"),
+        stream("sites", "site name | town", "OTHER", title="Sites | all", auto_id="site"),
+    ),
+}
+"""Tenants of different shapes, whose whole projects are kept in `snapshots`."""
+
+COPIED = {file.name for file in Path(project_module.__file__).with_name("project").rglob("*.*")}
+"""Names of files that are the same for every tenant."""
+
+
+def snapshot(files: Mapping[str, str]) -> str:
+    """All files of a project that depend on the tenant, as one text."""
+    return "".join(
+        f"==== {path}\n{text}"
+        for path, text in sorted(files.items())
+        if path.rpartition("/")[2] not in COPIED
+    )
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_whole_project(name: str) -> None:
+    """What is written for a tenant, to the byte: `python -m tests.dbt.test_project` writes it anew.
+
+    Whoever changes a model sees here what it is for each shape of tenant.
+    """
+    path = SNAPSHOTS / f"{name}.txt"
+    assert snapshot(SHAPES[name]()) == path.read_text(encoding="utf-8")
+
+
 def hostile(text: str) -> list[dict[str, Any]]:
     """Streams whose every text is hostile."""
     return [
@@ -377,6 +434,12 @@ def test_any_text_is_a_scalar(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1
 
 
+@pytest.mark.parametrize("value", [7, 0, True, False, None])
+def test_other_scalars(value: object) -> None:
+    """Numbers, switches and null are read as such."""
+    assert yaml.safe_load(yaml_scalar(value)) is value
+
+
 @pytest.mark.parametrize("word", ["yes", "No", "NULL", "~", "1", "1e3", "a b", "", "{a}"])
 def test_words_of_yaml_are_texts(word: str) -> None:
     """What YAML would read as something else is quoted."""
@@ -390,3 +453,9 @@ def test_clean_names_are_clean(names: list[str]) -> None:
     assert len({*found.values()}) == len(names)
     assert all(is_plain_name(name) and len(name) <= MAX_NAME for name in found.values())
     assert "taken" not in found.values()
+
+
+if __name__ == "__main__":
+    SNAPSHOTS.mkdir(exist_ok=True)
+    for name, made in SHAPES.items():
+        (SNAPSHOTS / f"{name}.txt").write_text(snapshot(made()), encoding="utf-8")

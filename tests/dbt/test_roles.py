@@ -97,7 +97,9 @@ def test_ends_that_nothing_names() -> None:
     links = [stream(name, "from_id to_id", "LINKS", title=f"X {name}") for name in ("a", "b")]
     roles = roles_of(PEOPLE, POSITIONS, links[0])
     assert names(roles)[2] == "a"
-    assert roles.ends["a"].why.startswith("assumed")
+    assumed = roles.ends["a"]
+    assert assumed.why.startswith("assumed")
+    assert (assumed.start.stream, assumed.end.stream) == ("people", "positions")
     roles = roles_of(PEOPLE, POSITIONS, *links)
     assert names(roles)[2] is None
     assert roles.ends == {}

@@ -14,14 +14,17 @@ import requests
 
 from tap_orgvue.exports.byte_streams import read_ahead
 from tap_orgvue.exports.fetcher import ExportFetcher
+from tap_orgvue.orgvue.error_responses import refusal_of
 from tap_orgvue.orgvue.errors import (
     ConnectionFailed,
     FileHostUnreachable,
     OrgvueError,
     Refusal,
+    RequestInfo,
     TruncatedResponse,
 )
 from tap_orgvue.orgvue.models import ExportMode
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tap_orgvue.simulator import Orgvue
 from tests.support.datasets import people
 from tests.support.exports import (
@@ -337,6 +340,53 @@ def test_a_fetcher_hands_its_options_on(tmp_path: Path, *, reads_ahead: bool) ->
         chunks = response.chunks()
         assert isinstance(chunks, Generator)
         assert (chunks.gi_code is read_ahead.__code__) is reads_ahead
+
+
+@pytest.mark.parametrize(
+    "mode,body,planned",
+    [
+        (AUTO, None, ("synchronous", "job", "slices")),
+        (AUTO, LINKED, ("job",)),
+        (ASYNC, None, ("job",)),
+        (PAGED, None, ("slices",)),
+        (SYNC, None, ("synchronous",)),
+        (SYNC, PROJECTION, ("synchronous", "job")),
+    ],
+)
+def test_the_deliveries_that_would_be_tried(
+    mode: ExportMode, body: Any, planned: tuple[str, ...]
+) -> None:
+    """The check tells them without an export."""
+    orgvue = MockedExports(mode)
+    purpose = Purpose(RequestKind.EXPORT, "a")
+    assert orgvue.fetcher.planned(orgvue.request(body), purpose) == planned
+    assert orgvue.fetcher.planned(orgvue.request(url=ITEMS), Purpose(RequestKind.ITEMS)) == (
+        *("synchronous", "slices"),
+    )
+
+
+@pytest.mark.parametrize(
+    "mode,body,status,final",
+    [
+        (AUTO, None, 413, False),
+        (AUTO, None, 403, True),
+        (AUTO, None, 404, True),
+        (AUTO, PROJECTION, 404, False),
+        (AUTO, LINKED, 403, False),
+        (ASYNC, None, 403, False),
+        (SYNC, None, 413, True),
+        (SYNC, PROJECTION, 413, True),
+        (SYNC, PROJECTION, 404, False),
+    ],
+)
+def test_errors_that_no_other_delivery_mends(
+    mode: ExportMode, body: Any, status: int, *, final: bool
+) -> None:
+    """A refusal of the synchronous export is final unless another delivery would be tried."""
+    orgvue = MockedExports(mode)
+    error = refusal_of(RequestInfo("GET", EXPORT), status, {}, b"")
+    purpose = Purpose(RequestKind.EXPORT, "a")
+    assert orgvue.fetcher.is_final(orgvue.request(body), purpose, error) is final
 
 
 # --- every break, at every stage

@@ -385,3 +385,41 @@ def test_the_cells_of_a_block_are_decoded_once() -> None:
     assert [row for block in found.blocks(decode) for row in block] == rows
     # One wrong guess; then only what is known to be whole.
     assert sum(attempts) < 2 * len(written(rows))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    "rows,empty", [("[]", True), ("[  ]", True), ("[[1,2]]", False), ("[ \n [1,2]]", False)]
+)
+def test_whether_a_row_follows(rows: str, size: int, *, empty: bool) -> None:
+    """That is told by the first row's beginning, and all rows can be read afterwards."""
+    document = f'{{"headers":{json.dumps(HEADERS)},"rows":{rows}}}'.encode()
+    found = JsonRows(in_chunks(document, size))
+    assert found.is_empty is empty
+    assert list(itertools.chain(*found.blocks(READ))) == ([] if empty else [[1, 2]])
+
+
+def test_white_space_without_end_takes_no_memory() -> None:
+    """What is read before the first row is dropped; a document that ends there is told."""
+    head = f'{{"headers":{json.dumps(HEADERS)},"rows":['.encode()
+    found = JsonRows(itertools.chain([head], itertools.repeat(b" " * 1000, 50)))
+    with pytest.raises(MalformedResponse, match="ends early"):
+        _ = found.is_empty
+    assert found._pending == b""  # noqa: SLF001 - what is kept in memory
+
+
+@pytest.mark.parametrize(
+    "text,at,behind",
+    [
+        (rb'x"y', 0, 2),
+        (rb'x\"y"z', 0, 5),
+        (rb'x\\"y"z', 0, 4),
+        (rb'x\\\"y"z', 0, 7),
+        (rb'"x"y', 1, 3),
+        (rb"x\"y", 0, 4),
+        (rb"xyz", 0, 3),
+    ],
+)
+def test_the_end_of_a_string(text: bytes, at: int, behind: int) -> None:
+    """A quotation mark behind an odd number of backslashes is a part of it."""
+    assert module._after_quote(text, at) == behind  # noqa: SLF001 - one of the ways to a cut

@@ -347,6 +347,23 @@ def test_the_servers_time() -> None:
     assert orgvue.client.server_time() == ServerTime(at + timedelta(seconds=9), 7)
 
 
+@pytest.mark.parametrize(
+    "header,hour",
+    [
+        ("Thu, 01 Jan 2026 10:00:00 GMT", 10),
+        ("Thu, 01 Jan 2026 10:00:00 -0000", 10),
+        ("Thu, 01 Jan 2026 10:00:00 +0200", 8),
+        ("soon", None),
+        ("Thu, 99 Jan 2026 10:00:00 GMT", None),
+    ],
+)
+def test_dates_of_responses(header: str, hour: int | None) -> None:
+    """A date is an instant, in UTC where it names no zone; what is none tells no time."""
+    found = ServerTime.from_header(header, 0.0)
+    expected = None if hour is None else datetime(2026, 1, 1, hour, tzinfo=timezone.utc)
+    assert (found and found.date) == expected
+
+
 def test_a_response_without_a_date() -> None:
     """A response without a `Date` leaves the earlier one; the file host's clock is not Orgvue's."""
     orgvue = MockedOrgvue()

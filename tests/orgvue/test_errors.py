@@ -343,3 +343,11 @@ def test_a_traceback_at_debug_level(orgvue: Orgvue) -> None:
     run = command(orgvue.config, env={"LOGLEVEL": "DEBUG", "TAP_ORGVUE_LOGLEVEL": "DEBUG"})
     assert "Traceback" in run.stderr
     assert orgvue.token not in run.stderr
+
+
+def test_another_message() -> None:
+    """An error with another message keeps its kind and all that is known of it."""
+    error = refusal_of(RequestInfo("GET", "https://h/api"), 403, {"X-Amzn-Trace-Id": "1"}, b"")
+    other = error.with_message("people: refused")
+    assert (type(other), str(other)) == (type(error), "people: refused")
+    assert (other.status, other.trace_id) == (403, "1")

@@ -10,6 +10,9 @@ from tap_orgvue.pages.charts import (
     HEIGHT,
     SPARK_HEIGHT,
     SPARK_WIDTH,
+    Bar,
+    BarChart,
+    Part,
     Value,
     bar_chart,
     rounded_up,
@@ -79,3 +82,42 @@ def test_small_changes_look_small() -> None:
     line = sparkline([3000, 3001])
     heights = [float(point.split()[1]) for point in line.path.replace("M", "L").split("L")[1:]]
     assert abs(heights[0] - heights[1]) < 1
+
+
+def test_a_known_chart() -> None:
+    """Parts stand on one another, the latest bar at the right, below an axis of round numbers."""
+    values = [
+        Value([("sent", 120.0), ("gone", -5.0), ("late", 30.0)], "both", marked=True),
+        Value([("sent", 0.5)], "little"),
+    ]
+    assert bar_chart(values, str, limit=160, unit=10) == BarChart(
+        width=140,
+        bars=[
+            Bar(120, [Part(40.0, 60.0, "sent"), Part(25.0, 15.0, "late")], "both", marked=True),
+            Bar(130, [Part(99.0, 1.0, "sent")], "little"),
+        ],
+        top="200.0",
+        middle="100.0",
+        limit=20.0,
+    )
+    assert bar_chart(plain(*range(20)), str).width == 200
+    assert bar_chart(plain(3), str).top == "4.0"
+
+
+@pytest.mark.parametrize(
+    "value,end",
+    [(0, 2), (2, 2), (2.5, 4), (5, 6), (7, 8), (9, 10), (10, 10), (11, 20), (81, 100), (300, 400)],
+)
+def test_ends_of_an_axis(value: float, end: float) -> None:
+    """2, 4, 6, 8 or 10 times a power of ten."""
+    assert rounded_up(value) == end
+
+
+def test_a_known_line() -> None:
+    """The lowest value is at the bottom, the highest at the top; a value between gaps is a dot."""
+    line = sparkline([0, 100, None, 50, None, 25, 75])
+    assert line.path == "M3 23L22 3M98 18L117 8"
+    assert line.dots == [(60.0, 13.0), (117.0, 8.0)]
+    assert sparkline([7]).dots == [(3.0, 13.0)]
+    assert sparkline([1000, 1010]).path == "M3 14L117 12"
+    assert sparkline([1, 2, None]).dots == []

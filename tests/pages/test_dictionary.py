@@ -102,6 +102,9 @@ def test_the_catalogs_selection_counts(orgvue: Orgvue) -> None:
     catalog = discover(orgvue.config)
     select(catalog, "people", "salary", selected=False)
     assert told(dictionary(orgvue.config, catalog), "people")["salary"][0] == "not selected"
+    absent = {"streams": [each for each in catalog["streams"] if each["stream"] != "people"]}
+    [entry] = dictionary(orgvue.config, absent).datasets
+    assert entry.reason == "It is not in the catalog."
     select(catalog, "people", selected=False)
     [entry] = dictionary(orgvue.config, catalog).datasets
     assert not entry.properties

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_orgvue.pages import formats
+from tap_orgvue.pages.tenant_page import shortened
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,36 @@ def test_counts() -> None:
     assert formats.count(7092) == "7\u202f092"
     assert formats.counted(1, "row") == "1 row"
     assert formats.counted(0, "row") == "0 rows"
+
+
+@pytest.mark.parametrize(
+    "part, whole, text",
+    [
+        (0, 0, "0 %"),
+        (0, 7, "0 %"),
+        (1, 10_000, "under 0.1 %"),
+        (1, 1000, "0.1 %"),
+        (42, 1000, "4.2 %"),
+        (124, 1000, "12 %"),
+        (1, 1, "100 %"),
+    ],
+)
+def test_shares(part: float, whole: float, text: str) -> None:
+    """One decimal below ten, none above, and no share is shown as none."""
+    assert formats.percent(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    "text, longest, shown",
+    [
+        ("abcde", 5, "abcde"),
+        ("abcdef", 5, "abcd…"),
+        ("abc  def", 6, "abc…"),
+        ("日本", 4, "日本"),
+        ("日本語", 5, "日…"),
+        ("日本", 1, "日…"),
+    ],
+)
+def test_texts_that_are_too_wide(text: str, longest: int, shown: str) -> None:
+    """They are cut, with a sign for that; wide characters count twice."""
+    assert shortened(text, longest) == shown

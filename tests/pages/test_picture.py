@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +84,26 @@ def test_the_dataset_with_most_lines_is_in_the_middle() -> None:
     [hub] = [box for box in picture.boxes if box.node == 0]
     assert sum(box.x < hub.x for box in picture.boxes) == 4
     assert sum(box.x > hub.x for box in picture.boxes) == 4
+
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "picture.json"
+
+
+def known_picture() -> bytes:
+    """A hub with branches on both sides, lines within a column and within a box, a second group."""
+    ends = [(0, 1), (0, 2), (0, 3), (4, 0), (0, 5), (1, 6), (2, 6), (7, 3), (7, 8), (2, 3), (1, 0)]
+    apart = [(20, 21), (22, 21), (23, 20), (23, 22)]
+    spokes = [(10, other) for other in range(11, 17)] * 2
+    rim = [(one, other) for one in range(11, 17) for other in range(one + 1, 17)]
+    picture = drawn([Edge(*pair) for pair in (*ends, *apart, *spokes, *rim)])
+    return msgspec.json.format(msgspec.json.encode(picture)) + b"\n"
+
+
+def test_a_known_picture() -> None:
+    """Where each box, line and name is: `python -m tests.pages.test_picture` writes it anew."""
+    assert known_picture() == SNAPSHOT.read_bytes()
+
+
+if __name__ == "__main__":
+    SNAPSHOT.parent.mkdir(exist_ok=True)
+    SNAPSHOT.write_bytes(known_picture())

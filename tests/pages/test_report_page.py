@@ -12,12 +12,13 @@ import subprocess
 import sys
 from datetime import timedelta
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from tap_orgvue.pages.after_run import after_run
+from tap_orgvue.pages.last_run import REASONS as IN_WORDS
 from tap_orgvue.pages.last_run import last_run
 from tap_orgvue.pages.report_page import NoReports, page_name, write_report_page
 from tap_orgvue.reporting.run_report import (
@@ -369,3 +370,33 @@ def test_the_tap_starts_without_the_pages() -> None:
     assert "tap_orgvue.tap" in modules
     found = {name for name in modules if name.startswith(("jinja2", "tap_orgvue.pages"))}
     assert found <= {"tap_orgvue.pages", "tap_orgvue.pages.after_run"}
+
+
+# -- the last run in words
+
+
+@pytest.mark.parametrize(
+    "members,headline,tone",
+    [
+        ({}, IN_WORDS["done"][0], "good"),
+        ({"exit_code": 4, "reason": "later"}, f"{IN_WORDS['later'][0]} (exit code 4)", "bad"),
+        ({"exit_code": 5, "reason": "streams_failed"}, "1 of 3 streams failed", "bad"),
+        ({"exit_code": 3, "reason": "person_needed"}, "1 of 3 streams failed", "bad"),
+    ],
+)
+def test_the_headline(members: dict[str, Any], headline: str, tone: str) -> None:
+    """It tells how the run ended, by its streams where they are the reason."""
+    streams = [stream(), stream("positions", status=Status.UNCHANGED)]
+    if members:
+        streams.append(failed("links"))
+    told = last_run(report(streams, **members))
+    assert (told.headline, told.tone) == (headline, tone)
+
+
+def test_the_summary() -> None:
+    """One sentence has what was sent, what is unchanged, and when the run began."""
+    unchanged = stream("positions", rows=0, status=Status.UNCHANGED)
+    assert last_run(report([stream(), unchanged])).summary == (
+        "1 stream sent, 3\u202f000 rows, 1 unchanged; began 30 Sep 2026, 02:00 UTC."
+    )
+    assert "unchanged" not in last_run(report([stream()])).summary

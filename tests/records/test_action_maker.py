@@ -92,8 +92,49 @@ def test_what_is_not_utf_8(raw: bytes) -> None:
 def test_a_value_that_is_nested_too_deeply() -> None:
     """It is told, and takes nothing down."""
     deep = b"[" * 100_000 + b"]" * 100_000
-    with pytest.raises(MalformedResponse):
-        made(b'{"a":%b}' % deep)
+    for rest in (b"", b',"b":NaN'):
+        with pytest.raises(MalformedResponse, match="not UTF-8 text, or nested"):
+            made(b'{"a":%b%b}' % (deep, rest))
+
+
+@pytest.mark.parametrize(
+    "raw,word,unknown",
+    [
+        (b'{"_action":"create"}', "create", 0),
+        (b'{"_action":"grow"}', "grow", 1),
+        (b'{"_action":7}', None, 1),
+        (b'{"_action":{"a":"secret"}}', None, 1),
+        (b'{"a":1}', None, 1),
+    ],
+)
+def test_words(raw: bytes, word: str | None, unknown: int) -> None:
+    """A text is an action's word, known or not; a value of any other kind is not sent."""
+    counts = ActionCounts()
+    assert made(raw, counts)["action"] == word
+    assert (counts.rows, counts.unknown_words) == (1, unknown)
+
+
+def test_hashed_values() -> None:
+    """A hash is a text in JSON, the same for a number and its text; null has none."""
+    first, same, null = (
+        json.loads(made(b'{"a":%b}' % raw, hashed=("a",))["changes"])["a"]
+        for raw in (b"7", b'"7"', b"null")
+    )
+    assert first == same
+    assert len(first) == 64
+    assert null is None
+    with pytest.raises(MalformedResponse, match="not UTF-8 text, or nested"):
+        made(b'{"a":"\xff"}', hashed=("a",))
+
+
+def test_keys_that_are_too_many_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of the first keys are counted by key, all others together."""
+    monkeypatch.setattr("tap_orgvue.records.action_maker._MOST_KEYS", 2)
+    counts = ActionCounts()
+    for _ in range(2):
+        made(b'{"x":1,"y":1,"z":1}', counts)
+    assert counts.left_out == {(Treatment.UNKNOWN, "x"): 2, (Treatment.UNKNOWN, "y"): 2}
+    assert counts.other_keys == 2
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,24 @@ def test_equal_numbers_have_one_text(texts: list[str], canonical: str) -> None:
     assert {canonical_text(exact_number(text)) for text in texts} == {canonical}
 
 
+@pytest.mark.parametrize(
+    "value,canonical",
+    [
+        (5, "5"),
+        (2.50, "2.5"),
+        (-0.0, "0"),
+        (1e30, "1" + "0" * 30),
+        (True, "true"),
+        (None, "null"),
+        ({"b": [1, "x"], "a": None}, '{"a": null, "b": [1, "x"]}'),
+        ({"a": Decimal("1.50")}, '{"a": "1.50"}'),
+    ],
+)
+def test_what_is_hashed_of_other_values(value: object, canonical: str) -> None:
+    """Nested values are JSON with sorted keys, and no boolean is a number."""
+    assert canonical_text(value) == canonical
+
+
 @given(st.integers())
 def test_integers_stay_integers(number: int) -> None:
     """Integers of any size are read as integers."""

@@ -10,6 +10,7 @@ from tap_orgvue.orgvue.errors import (
     JobFailed,
     OrgvueError,
     RequestInfo,
+    RequestLimitReached,
     RetryAfterTooLong,
 )
 from tap_orgvue.reporting.error_report import error_report
@@ -61,3 +62,18 @@ def test_an_error_may_cause_itself() -> None:
     error = OrgvueError("")
     error.__cause__ = error
     assert error_report(error, "", retryable=False).type == "OrgvueError"
+
+
+def test_the_innermost_error_that_says_something() -> None:
+    """A stream's own error counts where what it wraps has no kind."""
+    wrapped = RequestLimitReached("")
+    wrapped.__cause__ = OrgvueError("")
+    assert error_report(wrapped, "", retryable=False).type == "RequestLimitReached"
+
+
+def test_ids_of_rows_are_values() -> None:
+    """They are in no report; the number of a row is."""
+    report = error_report(
+        OrgvueError(""), "A value (row 4711), another (row 7 of its block).", retryable=False
+    )
+    assert report.message == "A value (a row), another (row 7 of its block)."

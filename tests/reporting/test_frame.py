@@ -130,3 +130,12 @@ def test_without_colors_there_is_no_style(run: Shown) -> None:
     run.journal.stream("people").enter(Stage.WAITING)
     assert "\x1b" not in "".join(run.lines())
     assert "\x1b[33m" in "".join(run.lines(colors=True))
+
+
+def test_emphasis(run: Shown) -> None:
+    """The stream whose turn it is and the totals are bold, and only where colours are wanted."""
+    for name in ("people", "positions"):
+        run.journal.stream(name).enter(Stage.WAITING)
+    with run.journal.turn_of("people"):
+        assert ["\x1b[1m" in line for line in run.lines(colors=True)] == [True, False, True]
+        assert "\x1b" not in "".join(run.lines())

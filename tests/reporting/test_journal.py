@@ -173,3 +173,12 @@ def test_a_stage_goes_on() -> None:
     clock.time += 5
     assert stream.seconds_in(Stage.WAITING) == 40
     assert stream.seconds_in(Stage.WAITING, Stage.SENDING) == 45
+
+
+def test_the_time_of_a_run() -> None:
+    """It counts from the run's begin, whatever the clock says then."""
+    clock = Clock()
+    journal = Journal(clock)
+    assert journal.seconds() == 0
+    clock.time += 7.5
+    assert (journal.seconds(), journal.now()) == (7.5, clock.time)

@@ -140,3 +140,12 @@ def test_a_frame_is_abandoned_without_a_wait() -> None:
             stream.write("The last line.\n")
             stream.abandon()
         assert opened.screen.text == ["The last line.", ""]
+
+
+def test_a_terminal_that_does_not_tell_its_size() -> None:
+    """It is taken for one of the usual size; so is a stream that is no terminal."""
+    with terminal(columns=0, rows=0) as opened, framed(opened) as stream:
+        assert stream.size() == (80, 24)
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as pipe:
+        assert FramedStream(pipe).size() == (80, 24)

@@ -107,3 +107,23 @@ def test_patterns_that_match_are_known() -> None:
     rules.pinned_type("people", SALARY)
     rules.is_excluded("people", SALARY)
     assert rules.matched == {"salary", "sal*"}
+
+
+@pytest.mark.parametrize("setting", ["excluded", "hashed"])
+@pytest.mark.parametrize(
+    "pattern,protects",
+    [
+        ("salary", True),
+        ("SAL*", True),
+        ("people.salary", True),
+        ("people.of.2024.salary", True),
+        ("pay.salary.", False),
+        ("people.bonus", False),
+        ("salary.bonus", False),
+    ],
+)
+def test_a_key_of_an_unknown_stream(setting: str, pattern: str, *, protects: bool) -> None:
+    """A pattern may protect a key in some stream, whose name can hold full stops."""
+    rules = ColumnRules(**{setting: (pattern,)})  # type: ignore[arg-type]
+    assert rules.may_protect("salary") is protects
+    assert not ColumnRules().may_protect("salary")

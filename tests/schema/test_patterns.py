@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_orgvue.schema.patterns import matches
+from tap_orgvue.schema.patterns import matches, same_forms
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,10 @@ def test_every_name_matches_itself(name: str, form: str) -> None:
 def test_many_wildcards_are_no_trap() -> None:
     """A pattern of many wildcards and a long name that almost matches are compared at once."""
     assert not matches("*a" * 25 + "b", ["a" * 5000])
+
+
+def test_equal_names_share_a_form() -> None:
+    """Names that differ only in what makes no difference have a form in common."""
+    assert same_forms("Größe") & same_forms(" GRÖSSE ")
+    assert same_forms("Größe") == same_forms("grö\u200bße")
+    assert not same_forms("Größe") & same_forms("Gross")

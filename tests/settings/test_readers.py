@@ -155,3 +155,10 @@ def test_a_hash_key() -> None:
     """A key has at least 16 characters and is used in UTF-8."""
     assert readers.read_hash_key("ä" * 16) == "ä".encode() * 16
     assert "at least 16 characters" in mistake(readers.read_hash_key, "ä" * 15)
+
+
+def test_folders_of_run_reports() -> None:
+    """Any name is one but an empty one."""
+    assert readers.read_run_report(" reports ") == " reports "
+    for text in ("", "  "):
+        assert mistake(readers.read_run_report, text).startswith("is empty")

@@ -66,6 +66,54 @@ def test_defaults() -> None:
     assert settings.max_parallel_requests == 8
 
 
+NUMBERS = [
+    ("request_timeout", 300, 1, 31_536_000),
+    ("max_parallel_requests", 8, 1, 50),
+    ("max_retries", 6, 0, 100),
+    ("max_retry_wait", 900, 1, 31_536_000),
+    ("max_requests_per_run", None, 1, None),
+    ("max_requests_per_second", 90, 1, 100),
+    ("job_timeout", 3600, 1, 31_536_000),
+    ("delete_guard_percent", 50, 0, 100),
+    ("max_unchanged_days", 7, 1, 36_500),
+    ("row_change_warn_percent", 25, 0, 1000),
+    ("run_report_keep", 90, 1, 100_000),
+]
+"""Settings that are numbers: name, default, and the least and the greatest value."""
+
+
+@pytest.mark.parametrize("name,default,least,greatest", NUMBERS)
+def test_a_number_has_bounds(
+    name: str, default: int | None, least: int, greatest: int | None
+) -> None:
+    """Both bounds are accepted, and what is beyond them is told with the setting's name."""
+    beside = {"run_report": "reports"} if name == "run_report_keep" else {}
+    assert getattr(read(), name) == default
+    for accepted in {least, greatest} - {None}:
+        assert getattr(read(**beside, **{name: accepted}), name) == accepted
+    for refused in {least - 1, greatest and greatest + 1} - {None}:
+        assert [line.partition(":")[0] for line in mistakes(**beside, **{name: refused})] == [name]
+
+
+def test_all_numbers_and_switches_are_looked_at() -> None:
+    """The bounds and defaults above and below are those of all settings."""
+    # The SDK adds its own to the schema.
+    ours = {name: SETTINGS_SCHEMA["properties"][name] for name in Settings.__struct_fields__}
+    kinds = {name: declared["type"][0] for name, declared in ours.items()}
+    assert {name for name, kind in kinds.items() if kind == "integer"} == {
+        row[0] for row in NUMBERS
+    }
+    switches = {name: getattr(read(), name) for name, kind in kinds.items() if kind == "boolean"}
+    assert switches == {
+        "include_calculations": True,
+        "rescue_data": True,
+        "emit_activate_version_messages": False,
+        "skip_unchanged": False,
+    }
+    secrets = {name for name, declared in ours.items() if declared.get("secret")}
+    assert secrets == {"api_token", "hash_key"}
+
+
 @pytest.mark.parametrize(
     "url,kept",
     [

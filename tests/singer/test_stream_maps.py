@@ -8,7 +8,12 @@ import pytest
 
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.singer.errors import StreamMapsInvalid
-from tap_orgvue.singer.stream_maps import MappableStream, find_mistakes, has_filter
+from tap_orgvue.singer.stream_maps import (
+    MappableStream,
+    altered_columns,
+    find_mistakes,
+    has_filter,
+)
 from tests.support.datasets import people
 from tests.support.runs import command, discover, only
 from tests.support.small_tap import First, SmallStream, run_of, small_tap
@@ -397,3 +402,24 @@ def test_two_datasets_in_one_table(tenant: Orgvue) -> None:
     assert run.code == 3
     assert run.stdout == ""
     assert "'people' and 'posts'" in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "maps,altered",
+    [
+        ({}, set()),
+        ({"people": {}}, set()),
+        ({"people": {"salary": None}}, {"salary"}),
+        ({"people": {"salary": "float(salary)", "new": "1"}}, {"salary"}),
+        ({"people": {"salary": "salary"}}, set()),
+        ({"people": {"salary": "salary", "__else__": None}}, {"_id", "name"}),
+        ({"p*": {"name": None}}, {"name"}),
+        ({"people": None}, {"_id", "name", "salary"}),
+        ({"positions": {"name": None}}, set()),
+        ({"positions": {}, "__else__": None}, {"_id", "name", "salary"}),
+        ({"people": {}, "__else__": None}, set()),
+    ],
+)
+def test_columns_that_maps_alter(maps: dict[str, Any], altered: set[str]) -> None:
+    """Those that are removed or calculated; all of a stream that is removed."""
+    assert altered_columns(maps, "people", ["_id", "name", "salary"]) == altered

@@ -14,6 +14,7 @@ import pytest
 
 from tap_orgvue.orgvue.errors import Misconfigured
 from tap_orgvue.simulator import Dataset, Orgvue, Property
+from tap_orgvue.streams import discovery
 from tests.support.datasets import people
 from tests.support.runs import command, discover, entry, properties, streams, sync
 
@@ -472,6 +473,19 @@ def test_a_list_that_is_none_is_told(orgvue: Orgvue, body: bytes) -> None:
     orgvue.answer(on="list", body=body, headers={"Content-Type": "application/json"}, times=None)
     with pytest.raises(Exception, match="list of datasets"):
         discover(orgvue.config)
+
+
+@pytest.mark.parametrize(
+    "count,listed",
+    [
+        (5, "0, 1, 2, 3, 4"),
+        (6, "0, 1, 2, 3, 4, and 1 more"),
+        (9, "0, 1, 2, 3, 4, and 4 more"),
+    ],
+)
+def test_long_lists_are_cut(count: int, listed: str) -> None:
+    """A message names five, and how many more there are."""
+    assert discovery._listed(map(str, range(count))) == listed  # noqa: SLF001 - in many messages
 
 
 def renew_snapshot() -> None:

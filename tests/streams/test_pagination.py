@@ -8,12 +8,14 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.exports.response import ExportResponse
-from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured, OrgvueError
 from tap_orgvue.simulator import Dataset, Orgvue, Property
-from tap_orgvue.streams.pagination import MAX_PAGES_WITHOUT_ROWS, ExportPaginator, Link
+from tap_orgvue.streams.pagination import MAX_PAGES_WITHOUT_ROWS, ExportPaginator, Link, Slice
 from tests.support.datasets import people
 from tests.support.exports import assert_complete, by_mode
 from tests.support.mocked_exports import EXPORT
@@ -43,6 +45,41 @@ def test_slices_that_are_too_large_split_themselves(serve: Serve, status: int) -
     assert filters
     operators = {operator for found in filters for operator in found["_id"]}
     assert operators <= {"$gt", "$gte", "$lt", "$lte"}
+
+
+def test_a_slice_is_a_filter() -> None:
+    """Its lower bound is in it, its upper bound is not; the slice of all nodes filters nothing."""
+    assert Slice("3", "7").filter() == {"_id": {"$gte": "3", "$lt": "7"}}
+    assert Slice(high="7").filter() == {"_id": {"$lt": "7"}}
+    assert Slice("3").filter() == {"_id": {"$gte": "3"}}
+    assert Slice().filter() == {}
+
+
+@given(st.lists(st.booleans(), max_size=30))
+def test_halves_leave_no_gap(turns: list[bool]) -> None:
+    """However often slices are split, a half ends where the other begins, and none is empty."""
+    found = Slice()
+    for turn in turns:
+        low, high = found.halves()
+        assert (low.low, low.high, high.high) == (found.low, high.low, found.high)
+        assert (found.low or "") < (low.high or "") < (found.high or "~")
+        found = high if turn else low
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_a_slice_of_one_row_is_not_split_for_ever(turn: int) -> None:
+    """Bounds have up to 40 characters, more than any id; then the row itself is too large."""
+    found, lengths = Slice(), {0}
+
+    def split() -> None:
+        nonlocal found
+        while max(lengths) <= 40:
+            found = found.halves()[turn]
+            lengths.update(len(bound or "") for bound in (found.low, found.high))
+
+    with pytest.raises(Misconfigured, match="Even a single row"):
+        split()
+    assert max(lengths) == 40
 
 
 def is_slice(body: object) -> bool:

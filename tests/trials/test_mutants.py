@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import io
 from contextlib import redirect_stdout
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pytest
 
-from tests.trials.mutants import TESTS, UNIMPORTANT, Project, folder_of, main
+from tests.trials.mutants import main
+from tests.trials.mutated_project import TESTS, UNIMPORTANT, Project, folder_of
 from tests.trials.mutations import find_mutants
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = {
     "small/__init__.py": "",
@@ -67,7 +70,7 @@ def small_project(folder: Path, **others: str) -> Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(others.get(path.stem, content), encoding="utf-8")
     tests = {"small": "tests/command", "small/sizes": "tests/sizes"}
-    return Project(folder, "small", tests, grace=2)
+    return Project(folder, "small", tests, imports=(), grace=2)
 
 
 class Report(NamedTuple):
@@ -182,10 +185,10 @@ def test_quick_tests_run_first(tmp_path: Path) -> None:
 
 
 def test_a_test_that_needs_another_proves_nothing(tmp_path: Path) -> None:
-    """Where tests pass in one order alone, a failure is not taken for a mutant's death."""
+    """A test that fails without those before it is not taken for a mutant's death."""
     dependent = TWO_TESTS.replace("assert is_long(4) and", "assert said and")
     project = small_project(tmp_path, test_limits=dependent)
-    with pytest.raises(SystemExit, match=r"(?s)tests/sizes fails without .* assert said"):
+    with pytest.raises(SystemExit, match=r"(?s)::test_quick fails without .* assert said"):
         report(project, "--count", "1", "--only", "small/sizes/limits.py:4")
 
 
@@ -199,13 +202,42 @@ def test_a_folder_needs_tests(tmp_path: Path) -> None:
         project.test_files("small/sizes/limits.py")
 
 
-def test_tests_of_the_module_come_first(tmp_path: Path) -> None:
-    """First the file of the module's name, then those that import it, then the others."""
+def test_only_tests_that_can_notice_run(tmp_path: Path) -> None:
+    """Once all have run, a survivor is run against the tests that enter its function."""
     project = small_project(tmp_path)
-    for name, content in (("a", ""), ("b", "import small.sizes.limits"), ("limits_too", "")):
-        (tmp_path / "tests" / "sizes" / f"test_{name}.py").write_text(content)
-    files = [Path(name).stem for name in project.test_files("small/sizes/limits.py")]
-    assert files == ["test_limits", "test_limits_too", "test_b", "test_a"]
+    runs = tmp_path / "runs"
+    (tmp_path / "tests" / "sizes" / "test_others.py").write_text(f"""\
+from small.sizes.limits import ahead
+
+def test_ahead():
+    with open({str(runs)!r}, "a") as file:
+        file.write("x")
+    assert ahead()
+""")
+    for place, times in (("limits.py:4", 1), ("limits.py:12", 2)):
+        runs.unlink(missing_ok=True)
+        report(project, "--only", f"small/sizes/{place}")
+        assert runs.read_text() == "x" * times
+
+
+def test_a_function_that_no_test_enters(tmp_path: Path) -> None:
+    """A mutant of it survives without a run, and the report says why."""
+    project = small_project(tmp_path, test_limits="def test_nothing():\n    pass\n")
+    lines = report(project, "--only", "small/sizes/limits.py:4").lines
+    assert "survived: small/sizes/limits.py:4  3 → 4  (no test enters the function)" in lines
+
+
+def test_what_is_used_without_a_call(tmp_path: Path) -> None:
+    """A constant, as a cached result, may be noticed by any test of the folder."""
+    constant = "LIMIT = 3\n\ndef is_long(size):\n    return size > LIMIT\n"
+    project = small_project(tmp_path, limits=constant, test_limits="def test_no():\n    pass\n")
+    (tmp_path / "tests" / "sizes" / "test_others.py").write_text("""\
+def test_limit():
+    from small.sizes.limits import LIMIT
+    assert LIMIT == 3
+""")
+    code, _, _ = report(project, "--only", "small/sizes/limits.py:1")
+    assert code == 0
 
 
 def test_an_entry_that_matches_nothing_is_reported(tmp_path: Path) -> None:

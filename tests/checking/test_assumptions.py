@@ -9,6 +9,14 @@ import pytest
 from tap_orgvue.checking import probes
 from tap_orgvue.checking.assumptions import ASSUMPTIONS, Evidence
 from tap_orgvue.checking.report import Result
+from tap_orgvue.orgvue.error_responses import refusal_of
+from tap_orgvue.orgvue.errors import (
+    ConnectionFailed,
+    FileHostUnreachable,
+    JobFailed,
+    MalformedResponse,
+    RequestInfo,
+)
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.checks import check, results
 from tests.support.datasets import people
@@ -17,8 +25,10 @@ from tests.support.runs import command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_orgvue.orgvue.errors import OrgvueError
     from tap_orgvue.simulator import Orgvue
 
+REQUEST = RequestInfo("GET", "https://h/api")
 NEVER_CHECKED = {"too-large-status", "wrong-tenant-status", "draft-actions"}
 BY_SETTINGS = {"job-linking", "items", "draft-list", "draft-base"}
 
@@ -206,3 +216,27 @@ def test_a_refusal_is_told_by_its_numbers(orgvue: Orgvue) -> None:
     """The note of a refused request has its HTTP status and Orgvue's code."""
     orgvue.unfilterable = ("_modifiedAt",)
     assert by_name(check(orgvue.config), "modified-at-filter")["note"] == "HTTP 400, code 400606"
+
+
+def test_what_is_assumed_otherwise_is_told(orgvue: Orgvue) -> None:
+    """Below an assumption that does not hold stands what is found here instead."""
+    assert "  Here: " not in command(orgvue.config, "--test").stdout
+    other_links(orgvue)
+    assert "  Here: " in command(orgvue.config, "--test").stdout
+
+
+@pytest.mark.parametrize(
+    "error,words",
+    [
+        (refusal_of(REQUEST, 404, {}, b'{"errors":[{"code":"404601"}]}'), "HTTP 404, code 404601"),
+        (refusal_of(REQUEST, 403, {}, b'{"errors":[{"code":"Ada"}]}'), "HTTP 403"),
+        (refusal_of(REQUEST, 403, {}, b'{"errors":[{"code":"1234"}]}'), "HTTP 403"),
+        (MalformedResponse("Ada"), "the response has another form"),
+        (FileHostUnreachable("Ada"), "its host cannot be reached from here"),
+        (JobFailed("Ada"), "the job failed"),
+        (ConnectionFailed("Ada"), "no complete response in time"),
+    ],
+)
+def test_words_for_errors(error: OrgvueError, words: str) -> None:
+    """They name nothing of the tenant, not even a code that is none of Orgvue's."""
+    assert probes._note(error) == words  # noqa: SLF001 - what each probe says of an error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ def test_a_good_set_up(orgvue: Orgvue) -> None:
     assert [line.partition(":")[0] for line in stage_lines(run)] == [
         f"✓ {stage}" for stage in STAGES
     ]
+    [columns] = [line for line in stage_lines(run) if line.startswith("✓ columns")]
+    assert re.search(r"'People' has \d+, \d+ of them stored", columns)
     for request in orgvue.requests_to("export") + orgvue.requests_to("job"):
         assert isinstance(request.body, dict)
         assert request.body["query"]["output"]["filter"]

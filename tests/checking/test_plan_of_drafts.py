@@ -70,6 +70,16 @@ def test_another_form_of_the_list_is_told(orgvue: Orgvue) -> None:
     assert results(report)["draft-list"] == "held"
 
 
+@pytest.mark.parametrize("drafts", ["[]", '[{"draftId": "A", "datasetId": "B"}]'])
+def test_a_list_within_an_object_is_told(orgvue: Orgvue, drafts: str) -> None:
+    """It can be read, and is not what was assumed, with and without drafts."""
+    body = f'{{"drafts": {drafts}}}'.encode()
+    orgvue.answer(on="drafts", body=body, headers={"Content-Type": "application/json"}, times=None)
+    report = check(with_drafts(orgvue))
+    [told] = [each for each in report["assumptions"] if each["name"] == "draft-list"]
+    assert (told["result"], told["note"]) == ("did_not_hold", "it is an object")
+
+
 @pytest.mark.parametrize("reason,code", [("403602", 3), ("500601", 5)])
 def test_a_list_that_is_refused_fails_as_in_a_run(orgvue: Orgvue, reason: Any, code: int) -> None:
     """Both streams fail in the check and in the run, with the same exit code."""
