@@ -139,7 +139,7 @@ def test_the_last_line(run: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     assert record.levelname == "INFO"
     assert record.getMessage() == (
         "2 streams, 12 rows in 60 s (44 s waiting for Orgvue), 4 requests, 2 retries, "
-        "3 values rescued, 0 unchanged, 0 failed, 1 left out"
+        "1 throttle, 3 values rescued, 0 unchanged, 0 failed, 1 left out"
     )
     assert vars(record)["requests_by_kind"] == {"list": 1, "export": 3}
 
