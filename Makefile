@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Tests mostly wait, for servers and processes: more workers than cores.
 WORKERS ?= 4
 LOADERS := $(patsubst loaders/%.lock,%,$(sort $(wildcard loaders/*.lock)))
-ENVIRONMENTS := $(patsubst environments/%.lock,%,$(sort $(wildcard environments/*.lock)))
+ENVIRONMENTS := $(patsubst environments/%.in,%,$(sort $(wildcard environments/*.in)))
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 COMPILE := pip compile --quiet --system-certs --universal --python-version 3.10 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -21,7 +21,7 @@ help:
 	@echo "make demo     the simulator's tenant, through meltano run, into an embedded Postgres;"
 	@echo "              with KEEP=1 both stay up to look around"
 	@echo "make answers  the same tenant, loaded, and three questions answered by dbt's models"
-	@echo "make check    linters, types, tests without loaders and trials: in about three minutes"
+	@echo "make check    linters, types, the quick tests: no loaders, trials or browser, in 75 seconds"
 	@echo "make test     linters, types, every test, with real loaders"
 	@echo "make coverage every test, measuring which lines and branches are run"
 	@echo "make docs     the documentation as a site, in output/docs"
@@ -63,8 +63,8 @@ loaders: $(LOADERS:%=.venv-loaders/%/.locked)
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
-# What runs beside the tap, neither a part of it nor a loader: Dagster, dbt.
-environments: $(ENVIRONMENTS:%=.venv-loaders/%/.locked)
+# What runs beside the tap in tests, neither a part of it nor a loader: Dagster, dbt.
+environments: $(patsubst %,.venv-loaders/%/.locked,$(filter-out sbom,$(ENVIRONMENTS)))
 
 .venv-loaders/%/.locked: environments/%.lock | $(VENV)/bin/python
 	$(BIN)/python -m venv $(@D)
@@ -82,8 +82,9 @@ answers: $(VENV)/.project .venv-loaders/target-postgres/.locked .venv-loaders/db
 # Parallel tests start hundreds of processes: each module is compiled once, not in every one.
 check unit: export PYTHONDONTWRITEBYTECODE :=
 
+# The quick tests wait more than the others.
 check: lint types
-	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile quick \
+	$(BIN)/python -m pytest -n 6 --hypothesis-profile quick -m "not slow" \
 		--ignore tests/loaders --ignore tests/trials
 
 test: lint types unit
@@ -141,14 +142,14 @@ dist: $(VENV)/.project
 	$(BIN)/hatchling build
 
 # Of the wheel with its extras, in an environment that holds nothing else.
-sbom: dist
+sbom: dist .venv-loaders/sbom/.locked
 	rm -rf build/sbom
 	mkdir -p build output
 	$(BIN)/python -m venv --without-pip build/sbom
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ \\]*\( ; [^\\]*\)*\).*/\1/p' requirements.lock > build/pins.txt
 	$(BIN)/uv pip install --quiet --system-certs --python build/sbom/bin/python \
 		--constraint build/pins.txt "$$(ls dist/*.whl)[faker,report,s3]"
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	.venv-loaders/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file output/tap-orgvue.cdx.json build/sbom
 
 # Pins move only where they must; `make lock UPGRADE=--upgrade` moves all of them.

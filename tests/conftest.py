@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # No test may depend on how fast the machine is, nor leave a database behind.
 settings.register_profile("tap-orgvue", deadline=None, database=None)
 # For `make check`; `make test` tries the usual hundred.
-settings.register_profile("quick", settings.get_profile("tap-orgvue"), max_examples=20)
+settings.register_profile("quick", settings.get_profile("tap-orgvue"), max_examples=10)
 settings.load_profile("tap-orgvue")
 
 TOGETHER = {

@@ -226,6 +226,12 @@ class ExportStream(BatchStream):
             request.data = query.body()
         return request
 
+    @cached_property
+    @override
+    def user_agent(self) -> str:
+        """The setting `user_agent`; the SDK's looks up its own version first, in each stream."""
+        return self._settings.user_agent
+
     @property
     @override
     def requests_session(self) -> requests.Session:

@@ -39,6 +39,7 @@ def _jobs_are_done_at_once(orgvue: Orgvue) -> None:
     orgvue.job_polls = ("completed",)
 
 
+@pytest.mark.slow
 def test_all_hold_as_documented(orgvue: Orgvue) -> None:
     """Where Orgvue does what is assumed, each assumption that can be checked held."""
     found = results(check(orgvue.config))
@@ -178,6 +179,7 @@ def test_nothing_of_the_tenant_is_in_that_part(serve: Callable[..., Orgvue]) -> 
         assert [word for word in words if word in part] == []
 
 
+@pytest.mark.slow
 def test_rows_that_come_unasked_are_not_read_to_their_end(serve: Callable[..., Orgvue]) -> None:
     """Where a filter is ignored, only the start of each response is read."""
     orgvue = serve(people(20_000))

@@ -197,6 +197,7 @@ def test_files_that_are_wrong_are_told(orgvue: Orgvue) -> None:
     assert check(orgvue.config, state={"bookmarks": []})["exit_code"] == 3
 
 
+@pytest.mark.slow
 def test_batches_in_an_object_store(orgvue: Orgvue) -> None:
     """An upload is begun and aborted: the store takes it, and no object appears."""
     with object_store() as store:
@@ -227,6 +228,7 @@ def in_seconds(
             tap.close()
 
 
+@pytest.mark.slow
 def test_what_is_not_reached_is_listed(
     serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +246,7 @@ def test_what_is_not_reached_is_listed(
     assert report.exit_code == 0
 
 
+@pytest.mark.slow
 def test_with_a_catalog_as_well(
     serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +266,7 @@ def test_with_a_catalog_as_well(
     assert report.exit_code == 0
 
 
+@pytest.mark.slow
 def test_many_datasets_take_a_request_each(serve: Callable[..., Orgvue]) -> None:
     """300 datasets are looked at in parallel, by one small request each and no whole export."""
     orgvue = serve(*(people(1, f"Dataset {number}") for number in range(300)))

@@ -389,6 +389,7 @@ def test_an_unchanged_dataset(orgvue: Orgvue) -> None:
     assert all("filter" in str(body) for body in asked)
 
 
+@pytest.mark.slow
 def test_folders_that_cannot_be_written(orgvue: Orgvue, tmp_path: Path) -> None:
     """Unwritable folders fail the check as they fail a run; that of reports is a warning."""
     orgvue.job_polls = ("completed",)

@@ -46,6 +46,7 @@ def test_the_others_go_on(two: Orgvue) -> None:
     assert "HTTP 400" in run.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_failed_stream_holds_on_to_nothing(serve: Callable[..., Orgvue]) -> None:
     """What was read of an export that fails in its middle is gone before the run ends."""
     plain = people(8000)

@@ -115,6 +115,7 @@ def test_the_last_line_has_the_totals(serve: Serve) -> None:
     assert stream != last
 
 
+@pytest.mark.slow
 def test_the_second_run(orgvue: Orgvue, folder: Path) -> None:
     """Rows before, changes, and what is unchanged."""
     config = reporting(orgvue, folder, skip_unchanged=True)
@@ -183,6 +184,7 @@ def test_replication_bounds(orgvue: Orgvue, folder: Path) -> None:
     assert (second["method"], second["key"]) == ("INCREMENTAL", "_modified_at")
 
 
+@pytest.mark.slow
 def test_deletions(orgvue: Orgvue, folder: Path) -> None:
     """Sent, or withheld and why."""
     config = reporting(orgvue, folder, emit_activate_version_messages=True)
@@ -228,6 +230,7 @@ def test_the_requests_about_drafts(folder: Path) -> None:
 # --- runs that fail
 
 
+@pytest.mark.slow
 def test_failed_missing_and_left_out_streams(serve: Serve, folder: Path) -> None:
     """Each with its reason; the cause stays the last line, behind the totals."""
     orgvue = serve(*(people(3, name) for name in ("Alpha", "Beta", "Gamma", "Delta")))
@@ -434,6 +437,7 @@ def test_a_full_disk(orgvue: Orgvue, folder: Path, tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_tenants_in_one_folder(orgvue: Orgvue, folder: Path) -> None:
     """`run_report_keep` is about each tenant for itself, also if their names begin alike."""
     with Orgvue(Tenant([people(2)], tenant_id="DEMO_TWO")) as other:
@@ -442,6 +446,7 @@ def test_two_tenants_in_one_folder(orgvue: Orgvue, folder: Path) -> None:
         assert [each["tenant_id"] for each in reports(folder)] == ["DEMO_TWO", "DEMO", "DEMO"]
 
 
+@pytest.mark.slow
 def test_settings_that_are_refused_remove_no_report(orgvue: Orgvue, folder: Path) -> None:
     """`run_report_keep: true` is a mistake, not the number 1: the earlier reports stay."""
     for _ in range(3):

@@ -141,6 +141,7 @@ def test_a_signal_ends_cleanly(  # noqa: PLR0913 - three of them are a case
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("signum,code", SIGNALS)
 def test_a_signal_cuts_no_line(
@@ -164,6 +165,7 @@ def test_a_signal_cuts_no_line(
     assert set(run.state["bookmarks"]) == {"alpha"}
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_wait_for_a_stuck_loader(
     serve: Callable[..., Orgvue], start: Start, tmp_path: Path
 ) -> None:
@@ -246,6 +248,7 @@ def test_a_signal_while_it_discovers(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_a_hangup_under_nohup(serve: Callable[..., Orgvue], start: Start) -> None:
     """A signal that was ignored when the process began stays so: the run goes on to its end."""
     orgvue = serve(people(15_000))

@@ -16,6 +16,8 @@ from tests.support.runs import command
 if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
+pytestmark = pytest.mark.slow
+
 NOT_NEEDED = (
     "joblib",
     "psutil",

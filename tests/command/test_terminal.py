@@ -86,6 +86,7 @@ def test_a_run_is_shown(serve: Serve) -> None:
     assert all(line.startswith('{"type":') for line in run.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_rows_are_shown_and_whether_they_wait(
     serve: Serve, start: Callable[..., WarmProcess]
 ) -> None:
@@ -225,6 +226,7 @@ def test_a_signal_removes_it(
     assert run.code == 128 + signum
 
 
+@pytest.mark.slow
 def test_a_second_signal_removes_it(serve: Serve, start: Callable[..., WarmProcess]) -> None:
     """A process that ends at once, because its loader is stuck, leaves no display, either."""
     orgvue = serve(people(15_000))
@@ -333,6 +335,7 @@ def test_a_run_without_a_terminal_has_a_heartbeat(orgvue: Orgvue, tmp_path: Path
     assert done.stdout.count('{"type":"RECORD"') == 5
 
 
+@pytest.mark.slow
 def test_a_terminal_that_takes_nothing_holds_no_run_up(
     orgvue: Orgvue, start: Callable[..., WarmProcess]
 ) -> None:

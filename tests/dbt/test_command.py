@@ -36,6 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_the_command_is_installed(tmp_path: Path) -> None:
     """It runs as a process of its own, needs no tenant, and tells what it has done."""
     (tmp_path / "catalog.json").write_text(json.dumps(catalog(PEOPLE, POSITIONS, LINKS)))

@@ -415,6 +415,7 @@ def test_hostile_names_are_data(text: str) -> None:
             assert "drop table" not in "\n".join(line.partition("--")[0] for line in code)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_any_name_is_data(text: str) -> None:
     """The same for any text."""

@@ -569,6 +569,7 @@ def test_what_is_too_large_comes_through_a_job(
     assert str(status) in said[0]
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_too_long_comes_through_a_job(serve: Serve) -> None:
     """Where a synchronous answer does not come in time, a job is asked for."""
     orgvue = serve(people())

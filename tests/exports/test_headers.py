@@ -247,6 +247,7 @@ def test_only_a_short_body_is_read_to_its_end(*, length: int, is_finished: bool)
 # --- over HTTP
 
 
+@pytest.mark.slow
 def test_a_filter_that_is_ignored_costs_no_download(serve: Serve) -> None:
     """Where Orgvue ignores the filter, the answer is read only as far as its headers."""
     orgvue = serve(people(20_000))
@@ -277,6 +278,7 @@ def test_a_post_that_is_not_there_is_not_tried_for_every_dataset(serve: Serve) -
     assert len(posts) == 1
 
 
+@pytest.mark.slow
 def test_a_get_for_headers_reads_only_the_beginning(serve: Serve) -> None:
     """The body of the GET is closed after the headers, however long it would go on."""
     orgvue = serve(people(30_000))

@@ -27,6 +27,8 @@ from tests.support.runs import Run, command, discover, entry, sync
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+pytestmark = pytest.mark.slow
+
 MARK = "Ada-Secret-Lovelace"
 """What cells hold, and nothing else may tell."""
 
@@ -363,6 +365,7 @@ def ends(orgvue: Orgvue, name: str) -> None:
             orgvue.hang_up(on="export", dataset=name, after=BROKEN_OFF[name], times=None)
 
 
+@pytest.mark.slow
 def test_an_export_that_ends_anywhere_is_an_error() -> None:
     """Cut after any byte, of the text or of its compression, within letters too: never fewer rows.
 

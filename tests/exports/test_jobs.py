@@ -543,6 +543,7 @@ def test_a_job_that_takes_too_long_is_told(serve: Serve) -> None:
         fetched(orgvue, ExportMode.ASYNC, job_timeout=0.6)
 
 
+@pytest.mark.slow
 def test_a_result_that_drips_is_bounded_by_the_job(serve: Serve) -> None:
     """A download that goes on beyond `job_timeout` ends, however steadily its bytes arrive."""
     orgvue = serve(people(3000))
@@ -587,6 +588,7 @@ def test_jobs_that_are_not_offered_are_told(serve: Serve) -> None:
         fetched(orgvue, ExportMode.ASYNC)
 
 
+@pytest.mark.slow
 def test_a_ticket_that_drips(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ticket that arrives slowly is bounded as a whole by `request_timeout`."""
     monkeypatch.setattr("tap_orgvue.exports.jobs.JOB_TRIES", 1)

@@ -81,6 +81,7 @@ def test_rows_survive_whatever_the_chunks_are(
     assert read(document, size) == rows
 
 
+@pytest.mark.slow
 @given(tables, st.data())
 @settings(max_examples=60)
 def test_no_prefix_of_a_document_passes_for_the_whole(rows: list[Any], data: st.DataObject) -> None:

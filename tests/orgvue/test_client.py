@@ -490,6 +490,7 @@ def bomb() -> bytes:
     return gzip.compress(b"[" + b" " * (200 * 1024 * 1024), compresslevel=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["list", "metadata"])
 def test_a_small_answer_that_is_not_small(orgvue: Orgvue, route: str) -> None:
     """A list or a metadata answer that expands without end is given up, in bounded memory."""

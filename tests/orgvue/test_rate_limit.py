@@ -130,6 +130,7 @@ def test_the_end_of_a_run_ends_the_wait() -> None:
     RateLimiter(1).wait(ended)
 
 
+@pytest.mark.slow
 def test_no_more_requests_a_second_than_orgvue_allows(serve: Serve) -> None:
     """However many datasets there are, no request is sent too soon, nor too many at once."""
     orgvue = serve(*(people(1, f"People {i}") for i in range(65)))

@@ -416,6 +416,7 @@ def test_retry_after_over_http(orgvue: Orgvue, caplog: pytest.LogCaptureFixture)
     assert second.started - first.ended >= 0.5
 
 
+@pytest.mark.slow
 def test_a_throttle_pauses_all_threads(
     serve: Callable[..., Orgvue], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -433,6 +434,7 @@ def test_a_throttle_pauses_all_threads(
     assert len(throttles(caplog)) == 1
 
 
+@pytest.mark.slow
 def test_a_late_response_is_retried(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """A response that does not arrive within `request_timeout` is requested again."""
     orgvue.pause(on="list", seconds=1.6)

@@ -217,6 +217,7 @@ def test_a_small_response_that_drips(dripping: Dripping) -> None:
     assert "not complete in time; `request_timeout` (0.6 seconds) is the limit" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dripping", DRIPS, indirect=True)
 def test_a_client_whose_time_is_over(dripping: Dripping) -> None:
     """`total_timeout` ends any response, of either host."""
@@ -246,6 +247,7 @@ def test_a_large_response_begins_in_time(dripping: Dripping) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dripping", ["a body", "chunks"], indirect=True)
 def test_a_large_response_may_take_long(dripping: Dripping) -> None:
     """A large response is read beyond `request_timeout`, as long as bytes arrive in time."""
@@ -319,6 +321,7 @@ class _TwoResponses(socketserver.StreamRequestHandler):
                 self.wfile.write(part)
 
 
+@pytest.mark.slow
 def test_a_deadline_of_one_response_is_not_the_next_ones() -> None:
     """A connection that is used again has its whole timeout again."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _TwoResponses) as server:

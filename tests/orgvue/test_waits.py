@@ -28,6 +28,7 @@ def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tap_orgvue.exports.jobs.FILE_TRIES", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [False, True])
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_small_response_that_drips(orgvue: Orgvue, route: str, head: object) -> None:
@@ -39,6 +40,7 @@ def test_a_small_response_that_drips(orgvue: Orgvue, route: str, head: object) -
         sync(config, catalog)
 
 
+@pytest.mark.slow
 def test_the_body_of_a_refusal_that_drips(orgvue: Orgvue) -> None:
     """A refusal of an export whose body has no end is a failed request like any other."""
     config = {**orgvue.config, "export_mode": "sync", "request_timeout": 1, "max_retries": 0}
@@ -49,6 +51,7 @@ def test_the_body_of_a_refusal_that_drips(orgvue: Orgvue) -> None:
         sync(config, catalog)
 
 
+@pytest.mark.slow
 def test_the_check_of_a_server_that_drips(orgvue: Orgvue) -> None:
     """`--test` tells a list that drips by its stage."""
     orgvue.drip(on="list", times=None)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 leave_out_without_browser()
 
+pytestmark = pytest.mark.slow
+
 PHONE, PAPER = 375, 718
 """Pixels: a phone, and A4 between its margins."""
 

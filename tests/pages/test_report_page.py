@@ -360,6 +360,7 @@ def test_a_page_that_cannot_be_written_is_one_line(
     assert not record.exc_info
 
 
+@pytest.mark.slow
 def test_the_tap_starts_without_the_pages() -> None:
     """Importing the tap imports neither the pages nor the template engine."""
     code = "import sys, tap_orgvue.cli; print([*sys.modules])"

@@ -233,6 +233,7 @@ def test_example_settings_are_accepted(example: str) -> None:
     assert read.tenant_id == REQUIRED["tenant_id"]
 
 
+@pytest.mark.slow
 def test_every_project_is_one_for_meltano(tmp_path: Path) -> None:
     """Each `meltano.yml` of the documents satisfies Meltano's schema as it stands."""
     paths = [tmp_path / f"{number}.yml" for number, _ in enumerate(projects())]
@@ -271,6 +272,7 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
+@pytest.mark.slow
 def test_the_site_builds(tmp_path: Path) -> None:
     """The documentation becomes a site: no link is broken, no page loads from another host."""
     words = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-E", "--keep-going"]

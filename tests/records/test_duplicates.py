@@ -48,6 +48,7 @@ def test_every_duplicate_of_many_ids_is_found() -> None:
     assert duplicates.count == 20
 
 
+@pytest.mark.slow
 def test_a_row_takes_at_most_16_bytes() -> None:
     """All that is kept of an id, and its count at the end, take at most 16 bytes a row."""
     many = ids(100_000)

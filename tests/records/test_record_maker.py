@@ -400,6 +400,7 @@ def test_nul_characters_are_taken_out_and_counted() -> None:
     assert made.counts.nul_characters == 2
 
 
+@pytest.mark.slow
 def test_many_different_dates_are_fitted() -> None:
     """Dates beyond what is remembered are fitted like the first."""
     made = RecordMaker(HEADERS[4:5], COLUMNS[4:5])

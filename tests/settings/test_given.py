@@ -158,6 +158,7 @@ NO_UTF_8 = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE"
 """A system whose encoding is not UTF-8."""
 
 
+@pytest.mark.slow
 def test_files_are_in_utf_8_on_every_system(serve: Callable[..., Orgvue], tmp_path: Path) -> None:
     """Config, catalog and state with letters of any script are read alike in every locale."""
     orgvue = serve(Dataset("Büro", properties=[Property("Größe")], rows=[{"Größe": "部门"}]))

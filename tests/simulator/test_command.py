@@ -48,6 +48,7 @@ def asked(config: dict[str, str], path: str = "/datasets") -> requests.Response:
     return requests.get(url, headers=headers, timeout=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serving(number: signal.Signals) -> None:
     """The command prints a config that works, and ends with 0 when it is told to stop."""

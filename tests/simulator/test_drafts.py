@@ -219,6 +219,7 @@ def test_jobs_of_a_draft_can_be_planned(drafts: Client) -> None:
     assert polled.json()["jobStatus"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_huge_draft(drafts: Client) -> None:
     """A draft of very many actions is made while it is sent, plain or compressed alike."""
     people = drafts.orgvue.dataset("People")

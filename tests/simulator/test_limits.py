@@ -6,10 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.simulator.conftest import Client
 
 
+@pytest.mark.slow
 def test_requests_a_second(client: Client) -> None:
     """What is over the limit is 42901; a second later requests are answered again."""
     client.orgvue.rate_limit = 3

@@ -43,6 +43,7 @@ def batch_config(root: str, *, size: int = 10_000, **storage: Any) -> dict[str, 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1500, 60_000])
 def test_files_in_an_object_store(serve: Callable[..., Orgvue], count: int) -> None:
     """Files go to S3-style storage as they go to a folder, at once or in parts."""
@@ -89,6 +90,7 @@ def test_a_file_that_is_not_whole_is_dropped(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_upload_of_a_stream_that_fails_is_aborted(serve: Callable[..., Orgvue]) -> None:
     """An upload in parts that is begun when a stream fails is aborted: nothing is stored."""
     ids = b",".join(b'["%b"]' % os.urandom(24).hex().encode() for _ in range(200_000))

@@ -46,6 +46,7 @@ def test_versions_strictly_increase(orgvue: Orgvue) -> None:
     assert activated(last) < 2**31
 
 
+@pytest.mark.slow
 def test_versions_increase_without_a_state(orgvue: Orgvue) -> None:
     """Also where the run before left no state, as when it was killed, and one follows at once."""
     catalog = discover(orgvue.config)

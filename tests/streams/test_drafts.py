@@ -217,6 +217,7 @@ def test_a_list_in_pages(orgvue: Orgvue) -> None:
     assert len(run.records[DRAFTS]) == 3
 
 
+@pytest.mark.slow
 def test_hundreds_of_drafts() -> None:
     """Each is requested, several at once, and their rows stand in the order of the list."""
     base = staff()
@@ -240,6 +241,7 @@ def test_actions_are_fetched_before_their_turn(orgvue: Orgvue) -> None:
     assert orgvue.most_at_once >= 4
 
 
+@pytest.mark.slow
 def test_a_huge_draft() -> None:
     """Each action is a row, in order, over many blocks."""
     base = people(20)
@@ -534,6 +536,7 @@ def versions(config: dict[str, Any], state: dict[str, Any] | None = None) -> Any
     return {message["stream"] for message in run.of_type("ACTIVATE_VERSION")}, run
 
 
+@pytest.mark.slow
 def test_a_cleared_draft_disappears(orgvue: Orgvue) -> None:
     """The version is activated after the rows; a sudden loss of most rows is withheld."""
     config = with_drafts(orgvue, emit_activate_version_messages=True)

@@ -205,6 +205,7 @@ def in_batches(folder: Path, **more: int) -> dict[str, Any]:
     return {"batch_config": {"encoding": encoding, "storage": {"root": folder.as_uri()}, **more}}
 
 
+@pytest.mark.slow
 def test_no_state_is_ahead_of_its_records(serve: Serve) -> None:
     """Before the last of many records no STATE has the new bookmark, though some come between."""
     orgvue = serve(people(25_000))

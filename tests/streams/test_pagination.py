@@ -148,6 +148,7 @@ def test_a_slice_that_breaks_is_asked_for_again(serve: Serve) -> None:
     assert_complete(orgvue, sync(by_mode(orgvue, "paged"), catalog))
 
 
+@pytest.mark.slow
 def test_a_row_too_large_for_any_answer_is_told(serve: Serve) -> None:
     """Where even one row is too large, the run ends with an error instead of splitting forever."""
     orgvue = serve(people(3))
@@ -222,6 +223,7 @@ def test_the_next_page_of_a_query_repeats_its_method_and_body(
     assert all(request.body == pages[0].body for request in pages)
 
 
+@pytest.mark.slow
 def test_pages_without_rows_end_with_an_error(serve: Serve) -> None:
     """Next links that go on without rows end the stream with an error that says why."""
     orgvue = serve(people(4))
@@ -269,6 +271,7 @@ def test_a_link_repeats_the_request() -> None:
     assert (plain.method, plain.query) == ("GET", None)
 
 
+@pytest.mark.slow
 def test_rows_begin_the_count_of_empty_pages_anew() -> None:
     """Only pages in a row without rows are counted."""
     paginator = ExportPaginator(absolute)

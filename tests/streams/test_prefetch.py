@@ -26,6 +26,7 @@ def ten(serve: Serve) -> Iterator[Orgvue]:
     assert orgvue.most_at_once <= 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 4])
 def test_exports_are_fetched_ahead_within_the_setting(ten: Orgvue, most: int) -> None:
     """As many exports are in flight as `max_parallel_requests` says; streams keep their order."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tap_orgvue.simulator import Dataset, Property
 from tests.support.datasets import people
 from tests.support.runs import command, discover, entry, only, rescued, select, sync
@@ -108,6 +110,7 @@ def test_stream_maps_change_records(orgvue: Orgvue) -> None:
     assert all("salary" not in record for record in run.records["staff"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_same_messages(orgvue: Orgvue) -> None:
     """The command emits what the library does, and nothing else on standard output."""
     catalog = discover(orgvue.config)
