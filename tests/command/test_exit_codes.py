@@ -295,3 +295,11 @@ def test_a_reader_that_is_gone(orgvue: Orgvue, tmp_path: Path, option: str) -> N
     done = into_closed_pipe(orgvue.config, tmp_path, words=(option,))
     assert done.returncode == 6
     assert "closed the pipe" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [(), ("--discover",)])
+def test_the_environment_counts_where_it_is_named(orgvue: Orgvue, words: tuple[str, ...]) -> None:
+    """A variable changes nothing beside a config file alone, and wins with `--config ENV`."""
+    env = {"TAP_ORGVUE_TENANT_ID": "OTHER"}
+    assert command(orgvue.config, *words, env=env).code == 0
+    assert command(orgvue.config, "--config", "ENV", *words, env=env).code == 3

@@ -52,6 +52,7 @@ def test_the_limit_is_drawn_when_bars_come_near(highest: int, drawn: bool) -> No
     if chart.limit is not None:
         [bar] = chart.bars
         assert (bar.parts[0].y < chart.limit) is (highest > 500_000)
+        assert 0 <= chart.limit <= HEIGHT
 
 
 @given(numbers)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column
-from tap_orgvue.schema.known_properties import KnownProperties, KnownProperty
+from tap_orgvue.schema.known_properties import KnownProperties, KnownProperty, name_digest
 from tap_orgvue.schema.ownership import ColumnOwners
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -141,3 +141,8 @@ def test_columns_keep_their_owners(keys: list[str]) -> None:
         assert read.is_foreign(column.name, "another")
     assert read.names == owners.names
     assert [read.name_of(key) for key in keys] == [owners.name_of(key) for key in keys]
+
+
+def test_a_digest_of_a_name_is_a_byte() -> None:
+    """It is never 0, and takes one byte whatever the name."""
+    assert {name_digest(str(number)) for number in range(5000)} == set(range(1, 256))

@@ -61,6 +61,24 @@ def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+def test_a_failed_stream_may_keep_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the hook adds to its old state is written before the next stream begins."""
+    tap = small_tap(state=STATE)
+    tap.first.happen = raising(ValueError())
+
+    def keep(stream: Stream) -> bool:
+        stream.stream_state["kept"] = True
+        return True
+
+    monkeypatch.setattr(tap, "keep_of_failed", keep)
+    _, run = run_of(tap)
+    kept = {"own": 1, "kept": True}
+    words = [
+        message.get("stream") or message["value"]["bookmarks"]["first"] for message in run.messages
+    ]
+    assert words.index(kept) < words.index("second")
+
+
 def test_an_error_holds_on_to_nothing() -> None:
     """What it was raised from would keep rows in memory until the end of the run."""
     tap = small_tap()

@@ -81,12 +81,16 @@ def test_a_run_with_such_a_catalog_fails(serve: Serve, *, healed: bool) -> None:
     assert ("Run again" in run.stderr) is healed
 
 
-def test_a_bad_entry_of_the_list_stops_no_dataset(serve: Serve) -> None:
+@pytest.mark.parametrize("in_catalog", [False, True])
+def test_a_bad_entry_of_the_list_stops_no_dataset(serve: Serve, *, in_catalog: bool) -> None:
     """An entry without an id is told, the others are sent, and the run ends with an error."""
     orgvue = serve(people(3), people(2, "Staff"))
     orgvue.amend(on="list", entry="Staff", remove=["datasetId"], times=None)
-    run = command(orgvue.config)
+    catalog = discover(orgvue.config) if in_catalog else None
+    run = command(orgvue.config, catalog=catalog)
     assert len(run.records["people"]) == 3
+    assert run.stderr.count("1 of 2 streams failed") == 1
+    assert {request.status for request in orgvue.requests} == {200}
     assert run.code == 5
     assert "Staff" in run.stderr.splitlines()[-1]
 
