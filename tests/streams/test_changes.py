@@ -200,6 +200,20 @@ def test_fewer_rows(orgvue: Orgvue, runs: Runs) -> None:
     runs.report("80 rows now, 120 before", "`row_change_warn_percent` is 33")
 
 
+def test_a_failed_stream_reports_what_changed(
+    orgvue: Orgvue, runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The change may be the cause."""
+    orgvue.dataset("People").change_property("id", name="Number")
+    # Slices, of which a later one is refused.
+    orgvue.sync_limit_bytes = 5_000
+    orgvue.refuse(400, on="export", skip=4, times=None)
+    with pytest.raises(Exception, match="HTTP 400"):
+        runs.run(export_mode="paged")
+    (line,) = [each for each in caplog.messages if "changed since" in each]
+    assert "'id' is called 'Number' now" in line
+
+
 @pytest.mark.parametrize("how", ["filters", "stream_maps", "incremental", "failed"])
 def test_what_is_not_complete_is_not_compared(orgvue: Orgvue, runs: Runs, how: str) -> None:
     """Filtered, incremental and failed runs say nothing of rows and values."""
