@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from upath import UPath
@@ -334,3 +335,12 @@ def test_a_folder_for_a_group(tmp_path: Path, mode: int, of_file: str) -> None:
     [file] = folder.iterdir()
     assert modes(file) == [of_file]
     assert file.stat().st_gid == folder.stat().st_gid
+
+
+def test_the_folders_of_a_remote_file_are_made() -> None:
+    """However many of them are missing."""
+    root = UPath(f"memory:///{uuid4()}")
+    writer = BatchWriter(Folder(f"{root}/deep/folder"), "x", size=1, compress=False)
+    address = writer.add(b"1\n", 1)
+    assert UPath(str(address)).read_bytes() == b"1\n"
+    root.fs.rm(root.path, recursive=True)
