@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tap_orgvue.reporting.loader_wait import WINDOW_SECONDS, LoaderWait
 
 
-def test_more_than_half_of_a_window_is_long() -> None:
-    """Half of it is not; each window is judged by itself."""
+@pytest.mark.parametrize("seconds,is_long", [(0.0, False), (5.0, False), (5.1, True), (10, True)])
+def test_more_than_half_of_a_window_is_long(seconds: float, *, is_long: bool) -> None:
+    """Half of it is not; what was written before it does not count."""
     written_for = 10.0
     loader = LoaderWait(lambda: written_for, 100.0)
-    for share, is_long in ((0.5, False), (0.6, True), (0.4, False)):
-        written_for += 10 * share
-        assert loader.is_long(100.0 + 10) is is_long
-        loader = LoaderWait(lambda: written_for, 100.0)
+    written_for += seconds
+    assert loader.is_long(110.0) is is_long
 
 
 def test_a_single_write_says_little() -> None:
