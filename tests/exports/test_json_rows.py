@@ -424,3 +424,30 @@ def test_white_space_without_end_takes_no_memory() -> None:
 def test_the_end_of_a_string(text: bytes, at: int, behind: int) -> None:
     """A quotation mark behind an odd number of backslashes is a part of it."""
     assert module._after_quote(text, at) == behind  # noqa: SLF001 - one of the ways to a cut
+
+
+def test_no_block_is_empty() -> None:
+    """A document without rows has no blocks."""
+    assert list(JsonRows(iter([written([])])).blocks(READ)) == []
+
+
+def test_brackets_of_plain_rows_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting takes many times as long: it is left for the last row, behind which none begins."""
+    counted: list[bytes] = []
+    count = JsonRows._last_row_break  # noqa: SLF001 - the slow way shows in no result
+
+    def noted(rows: JsonRows) -> tuple[int, int] | None:
+        counted.append(rows._pending)  # noqa: SLF001 - as above
+        return count(rows)
+
+    monkeypatch.setattr(JsonRows, "_last_row_break", noted)
+    rows = [[f"row {i}", i] for i in range(200)]
+    assert read(written(rows), 100) == rows
+    assert len(counted) <= 1
+
+
+def test_rows_full_of_row_ends_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every guess is wrong, brackets are counted, and memory holds no more than a few."""
+    limit(monkeypatch, "_ROW_LIMIT", 10_000)
+    rows = [["],[" * 100, i] for i in range(100)]
+    assert read(written(rows), 100) == rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tap_orgvue.orgvue.addresses import tenant_key
 from tap_orgvue.orgvue.urls import is_loopback, origin_of
 
 
@@ -43,3 +44,17 @@ def test_a_text_that_is_no_url(text: str) -> None:
 def test_loopback_hosts(host: str, loopback: bool) -> None:  # noqa: FBT001 - a table's column
     """Only `localhost` and loopback addresses are this machine."""
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    "url,key",
+    [
+        ("https://orgvue.test", "orgvue.test/ACME"),
+        ("https://orgvue.test:444", "orgvue.test:444/ACME"),
+        ("http://127.0.0.1:8080", "ACME"),
+        ("http://localhost", "ACME"),
+    ],
+)
+def test_a_tenant_is_named_with_its_server(url: str, key: str) -> None:
+    """Two servers may have tenants of one id; a simulator's server does not count."""
+    assert tenant_key(url, "ACME") == key

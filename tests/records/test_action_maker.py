@@ -179,3 +179,12 @@ def test_any_dataset() -> None:
     hidden = AnyDatasetRules([rules("_id", "a"), rules("_id", are_known=False)])
     assert hidden.treatment("a") is unsure
     assert AnyDatasetRules([]).treatment("_id") is Treatment.UNKNOWN
+
+
+def test_a_nested_value_that_holds_an_excluded_property() -> None:
+    """The whole value is left out, and counted; its neighbours, nested or not, are sent."""
+    counts = ActionCounts()
+    raw = b'{"a":{"k":[{"b":"secret"}]},"from_id2":1,"_id":"x"}'
+    assert "secret" not in made(raw, counts, excluded=("b",))["changes"]
+    assert counts.left_out[Treatment.NESTED, "a"] == 1
+    assert made(b'{"a":{"k":"b"}}', excluded=("b",))["changes"] == '{"a":{"k":"b"}}'

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
 from tap_orgvue.orgvue.models import Property
+from tap_orgvue.records import record_maker as module
 from tap_orgvue.records.record_maker import RecordMaker
 from tap_orgvue.records.values import Counts
 from tap_orgvue.schema.column_types import ColumnType
@@ -438,3 +439,14 @@ def test_values_are_counted_from_the_first_misfit_on() -> None:
     assert made.counts.rows_counted == {"n": 4, "d": 4}
     assert made.counts.values == {"n": 3, "d": 3}
     assert made.counts.misfits == {"n": 1, "d": 1}
+
+
+def test_fitted_values_take_a_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once they take too much they are dropped, and values fit as before; null stays null."""
+    monkeypatch.setattr(module, "_CACHE_BYTES", 3000)
+    fits = module._FitCache(lambda text: text)  # noqa: SLF001 - its size shows nowhere else
+    for i in range(100):
+        values = [f"{i} {j}" for j in range(5)]
+        assert fits.fit_all([None, *values, None]) in (None, [None, *values, None])
+    assert len(fits) < 20
+    assert len(fits._unchanged) < 20  # noqa: SLF001 - as above

@@ -139,3 +139,11 @@ def test_emphasis(run: Shown) -> None:
     with run.journal.turn_of("people"):
         assert ["\x1b[1m" in line for line in run.lines(colors=True)] == [True, False, True]
         assert "\x1b" not in "".join(run.lines())
+
+
+def test_discovery_has_a_time_of_its_own(run: Shown) -> None:
+    """It is that since discovery began, not that of the run."""
+    run.time = 60
+    with run.journal.discovery():
+        run.time = 65
+        assert run.lines() == ["discovery: list of datasets  0:05"]

@@ -169,3 +169,12 @@ def test_the_thread_tells_and_ends(
         LOGGER.removeHandler(handler)
     assert caplog.messages == ["people: export job running, 0 s"]
     assert "orgvue-heartbeat" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_run_without_streams_yet(run: Watched) -> None:
+    """Where no stage is under way, a line tells how far discovery is."""
+    assert run.after(59.9) == []
+    assert run.after(0.1) == ["discovery: list of datasets, 60 s in all"]
+    run.journal.to_discover = 40
+    run.journal.count_discovered()
+    assert run.after(60) == ["discovery: 1 of 40 datasets, 120 s in all"]

@@ -149,3 +149,21 @@ def test_a_terminal_that_does_not_tell_its_size() -> None:
     read, write = os.pipe()
     with os.fdopen(read), os.fdopen(write, "w") as pipe:
         assert FramedStream(pipe).size() == (80, 24)
+
+
+def test_writing_tells_the_number_of_characters() -> None:
+    """As that of any text stream, with a frame and without one."""
+    with terminal() as opened, framed(opened) as stream:
+        assert stream.write("Büro\n") == 5
+        stream.show(["frame"])
+        assert stream.write("Büro\n") == 5
+
+
+def test_an_empty_text_begins_no_line() -> None:
+    """The frame stays."""
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.write("one\n")
+            stream.write("")
+            stream.show(["frame"])
+        assert opened.screen.text == ["one", "", "frame"]

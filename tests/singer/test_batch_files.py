@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from upath import UPath
@@ -334,3 +335,20 @@ def test_a_folder_for_a_group(tmp_path: Path, mode: int, of_file: str) -> None:
     [file] = folder.iterdir()
     assert modes(file) == [of_file]
     assert file.stat().st_gid == folder.stat().st_gid
+
+
+def test_the_folders_of_a_remote_file_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are missing: as over SFTP, a folder may need the one above it."""
+    root = UPath(f"memory:///{uuid4()}")
+    make = type(root.fs).mkdir
+
+    def made(files: Any, path: str, create_parents: bool = True, **options: Any) -> None:  # noqa: FBT001, FBT002 - as fsspec calls it
+        if not create_parents and not files.exists(path.rpartition("/")[0]):
+            raise FileNotFoundError(path)
+        make(files, path, create_parents=create_parents, **options)
+
+    monkeypatch.setattr(type(root.fs), "mkdir", made)
+    writer = BatchWriter(Folder(f"{root}/deep/folder"), "x", size=1, compress=False)
+    address = writer.add(b"1\n", 1)
+    assert UPath(str(address)).read_bytes() == b"1\n"
+    root.fs.rm(root.path, recursive=True)

@@ -394,3 +394,8 @@ def test_cut(first: int, size: int, parts: list[str]) -> None:
     """The first part may be shorter; the others have a size, the last what is left."""
     assert ["".join(part) for part in cut(list("abcde"), first, size)] == parts
     assert list(cut([], first, size)) == []
+
+
+def test_a_stream_counts_no_requests_by_itself() -> None:
+    """Only a stream that knows of its requests tells of some."""
+    assert small_tap().first.request_counts() == {}

@@ -151,6 +151,13 @@ def test_streams_that_were_sent_are_not_named(caplog: pytest.LogCaptureFixture) 
     with standard_output(), pytest.raises(LookupError):
         tap.run()
     assert "The run ends. Not sent: second." in caplog.messages
+    caplog.clear()
+    tap = small_tap()
+    tap.first.selected = False
+    tap.second.happen = raising(LookupError())
+    with standard_output(), pytest.raises(LookupError):
+        tap.run()
+    assert "The run ends. Not sent: second." in caplog.messages
 
 
 def test_a_deselected_stream_is_skipped() -> None:
