@@ -343,6 +343,15 @@ def test_the_plan_is_what_discovery_finds(serve: Callable[..., Orgvue], name: st
             assert {*row["columns"], *row["excluded"]} == known - {"_rescued_data"}
 
 
+def test_deselected_columns_are_listed(orgvue: Orgvue) -> None:
+    """Those that the catalog deselects are told, and no others."""
+    orgvue.job_polls = ("completed",)
+    catalog = select(discover(orgvue.config), "people", "salary", "on_leave", selected=False)
+    row = planned(check(orgvue.config, catalog), "people")
+    assert row["deselected"] == ["salary", "on_leave"]
+    assert "full_name" in row["columns"]
+
+
 def test_what_may_not_be_read_is_told(serve: Callable[..., Orgvue]) -> None:
     """A dataset that is refused has a row with the refusal; nothing else fails for it."""
     orgvue = serve(*tenant())
@@ -383,8 +392,12 @@ def test_an_unchanged_dataset(orgvue: Orgvue) -> None:
     config = {**orgvue.config, "skip_unchanged": True}
     state = command(config).state
     before = len(orgvue.requests)
-    row = planned(check(config, state=state), "people")
+    report = check(config, state=state)
+    row = planned(report, "people")
     assert (row["readable"], row["unchanged"], row["deliveries"]) == ("yes", True, [])
+    # The run reads no columns; the check does, to examine the exports.
+    [columns] = [stage for stage in report["stages"] if stage["stage"] == "columns"]
+    assert columns["status"] == "passed"
     asked = [request.body for request in orgvue.requests_to("export")[before:]]
     assert all("filter" in str(body) for body in asked)
 
