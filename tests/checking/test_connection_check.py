@@ -11,9 +11,9 @@ import pytest
 
 from tap_orgvue.checking import check
 from tap_orgvue.checking.check import Check
+from tap_orgvue.checking.headers import CheckedHeaders
 from tap_orgvue.checking.report import StageStatus
 from tap_orgvue.checking.summary import CapturedLog
-from tap_orgvue.checking.headers import CheckedHeaders
 from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.client import Client
 from tap_orgvue.orgvue.deadlines import Deadline
