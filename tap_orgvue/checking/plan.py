@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +24,7 @@ from tap_orgvue.streams.drafts import DraftListUnavailable
 from tap_orgvue.streams.metadata_streams import MetadataStream
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from singer_sdk import Stream
@@ -113,8 +113,6 @@ class Plan:
 
     def _make(self) -> None:
         tap = self._tap
-        # As in a run, which reports skipped datasets as errors at its end.
-        tap.source.discovery.skip_level = logging.WARNING
         streams = tap.streams
         self._check(tap.setup_mapper)
         for name, stream in streams.items():
@@ -237,14 +235,12 @@ class Plan:
         if stream.must_begin_again():
             columns = stream.resolve(delivered)
         members = self._columns(stream, headers)
-        sent = [column.name for column in columns]
         return {
             **members,
             "readable": Access.YES,
             "deliveries": source.fetcher.planned(request, purpose),
-            "columns": sent,
+            "columns": [column.name for column in columns],
             "hashed": [column.name for column in columns if column.hashed],
-            "deselected": [name for name in members["deselected"] if name not in sent],
         }
 
     def _take(self, stream: DatasetStream, outcome: dict[str, Any] | Exception) -> None:

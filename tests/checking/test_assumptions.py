@@ -17,7 +17,9 @@ from tap_orgvue.orgvue.errors import (
     MalformedResponse,
     RequestInfo,
 )
+from tap_orgvue.orgvue.models import Property as Header
 from tap_orgvue.simulator import Dataset, Property
+from tap_orgvue.tap import TapOrgvue
 from tests.support.checks import check, results
 from tests.support.datasets import people
 from tests.support.runs import command
@@ -142,6 +144,18 @@ def test_a_token_that_tells_no_date() -> None:
     probes.examine_token(evidence, "not-a-jwt-but-a-token")
     [told] = [each for each in evidence.report() if each.name == "token-dates"]
     assert told.result is Result.DID_NOT_HOLD
+
+
+def test_an_export_of_one_column_shows_nothing_of_projections(orgvue: Orgvue) -> None:
+    """Where there is no other column, none can be left out."""
+    tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
+    client, evidence = tap.source.client, Evidence()
+    dataset_id = orgvue.dataset("People").dataset_id
+    probes.probe_exports(client, evidence, dataset_id, [Header("_id", "Id", "text")], None)
+    tap.close()
+    found = {each.name: each.result for each in evidence.report()}
+    assert found["post-export"] is Result.HELD
+    assert found["projection"] is Result.NOT_CHECKED
 
 
 def test_what_depends_on_settings(orgvue: Orgvue) -> None:

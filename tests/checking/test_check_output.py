@@ -59,12 +59,14 @@ def test_the_plan_is_a_table(orgvue: Orgvue) -> None:
     for title, cell in (("id", dataset_id), ("delivery", "response,"), ("dataset", "People")):
         assert heading.index(title) == line.index(cell)
     assert "    people: excluded salary; hashed full_name" in text.splitlines()
-    assert "deselected" in line_of(text, "orgvue_properties")
+    # It has no delivery either.
+    assert line_of(text, "orgvue_properties").split()[-1] == "deselected"
 
 
 def test_deselected_streams_are_marked(orgvue: Orgvue) -> None:
     """With a catalog, a stream that it deselects has a line that says so, and is not requested."""
     catalog = select(discover(orgvue.config), "people", selected=False)
+    select(catalog, "people", "salary", selected=False)
     select(catalog, "orgvue_datasets")
     run = command(orgvue.config, "--test", catalog=catalog)
     assert run.code == 0
@@ -72,6 +74,8 @@ def test_deselected_streams_are_marked(orgvue: Orgvue) -> None:
         *("-", "people", "People", orgvue.dataset("People").dataset_id, "deselected"),
     ]
     assert line_of(run.stdout, "orgvue_datasets").split()[0] == "✓"
+    # What is deselected in it is no news.
+    assert "    people: " not in run.stdout
 
 
 HOSTILE = "Evil\x1b[2J\n✓ all: is well\u202e名前é"
@@ -96,6 +100,16 @@ def test_wide_and_combining_characters_are_aligned() -> None:
     ends = [width_of(line[: line.rindex(line.split()[-1])]) for line in lines]
     assert len(set(ends)) == 1
     assert "x" * 37 + "..." in lines[-1]
+
+
+def test_numbers_are_aligned_to_the_right() -> None:
+    """The last three columns of the plan end at one place, and other columns begin at one."""
+    texts = ("", "name", "", "", "", "", "columns", "excluded", "hashed")
+    _, line = table([texts, ("✓", "a", "", "", "", "", "7", "", "3")], "utf-8")
+    heading, _ = table([texts, ("✓", "a", "", "", "", "", "7", "", "3")], "utf-8")
+    assert line.index("a") == heading.index("name")
+    assert line.index("7") == heading.index("columns") + len("columns") - 1
+    assert line.index("3") == len(heading) - 1
 
 
 def test_a_console_without_the_signs(orgvue: Orgvue) -> None:

@@ -11,13 +11,20 @@ import pytest
 
 from tap_orgvue.checking import check
 from tap_orgvue.checking.check import Check
+from tap_orgvue.checking.headers import CheckedHeaders
 from tap_orgvue.checking.report import StageStatus
 from tap_orgvue.checking.summary import CapturedLog
+from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.client import Client
+from tap_orgvue.orgvue.deadlines import Deadline
+from tap_orgvue.orgvue.errors import ConnectionFailed, DeadlineExceeded, MalformedResponse
 from tap_orgvue.tap import TapOrgvue
+from tests.support.datasets import people
 from tests.support.runs import command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_orgvue.checking.report import StageReport
     from tap_orgvue.simulator import Orgvue
     from tests.support.runs import Run
@@ -132,6 +139,31 @@ def test_wrong_settings(orgvue: Orgvue) -> None:
     assert lines[2:] == [f"- {stage}: not checked" for stage in (*STAGES[1:], *LAST)]
     assert "ERROR" not in run.stderr
     assert orgvue.requests == []
+
+
+def test_datasets_that_are_matched_are_counted(serve: Callable[..., Orgvue]) -> None:
+    """With `datasets`, the stage says how many of the listed ones it matches; without, nothing."""
+    orgvue = serve(people(), people(1, "Staff"), people(1, "Old people"))
+    orgvue.job_polls = ("completed",)
+    run = command({**orgvue.config, "datasets": ["People", "Staff"]}, "--test")
+    assert "✓ datasets: 3 are listed, 2 of them matched by `datasets`" in run.stdout.splitlines()
+    assert "✓ datasets: 3 are listed" in command(orgvue.config, "--test").stdout.splitlines()
+
+
+def test_a_lost_connection_is_no_lack_of_time(orgvue: Orgvue) -> None:
+    """It fails the dataset while there is time left, and is not reached once there is none."""
+    now = 0.0
+    deadline = Deadline(5, "5 seconds", clock=lambda: now)
+    tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
+    reader = CheckedHeaders(tap.source.client, tap.logger, deadline)
+    tap.close()
+    lost, late = ConnectionFailed("lost"), DeadlineExceeded("late")
+    refused = MalformedResponse("odd")
+    assert reader.judged(lost) is lost
+    assert isinstance(reader.judged(late), NotReached)
+    now = 6.0
+    assert isinstance(reader.judged(lost), NotReached)
+    assert reader.judged(refused) is refused
 
 
 def test_a_stage_is_named_once(orgvue: Orgvue) -> None:

@@ -343,6 +343,26 @@ def test_the_plan_is_what_discovery_finds(serve: Callable[..., Orgvue], name: st
             assert {*row["columns"], *row["excluded"]} == known - {"_rescued_data"}
 
 
+def test_a_run_that_needs_no_columns_is_checked_all_the_same(orgvue: Orgvue) -> None:
+    """With a catalog, an unchanged dataset is not exported; the check examines exports by it."""
+    orgvue.job_polls = ("completed",)
+    config = {**orgvue.config, "skip_unchanged": True}
+    catalog = only(discover(config), "people")
+    state = command(config, catalog=catalog).state
+    report = check(config, catalog, state)
+    assert planned(report, "people")["unchanged"]
+    assert {stage["stage"]: stage["status"] for stage in report["stages"]}["columns"] == "passed"
+
+
+def test_deselected_columns_are_listed(orgvue: Orgvue) -> None:
+    """Those that the catalog deselects are told, and no others."""
+    orgvue.job_polls = ("completed",)
+    catalog = select(discover(orgvue.config), "people", "salary", "on_leave", selected=False)
+    row = planned(check(orgvue.config, catalog), "people")
+    assert row["deselected"] == ["salary", "on_leave"]
+    assert "full_name" in row["columns"]
+
+
 def test_what_may_not_be_read_is_told(serve: Callable[..., Orgvue]) -> None:
     """A dataset that is refused has a row with the refusal; nothing else fails for it."""
     orgvue = serve(*tenant())

@@ -111,3 +111,12 @@ def test_deselected_streams_request_no_draft(orgvue: Orgvue) -> None:
     report = check(config, catalog)
     assert report["drafts"] is None
     assert [each.route for each in orgvue.requests if "draft" in each.route] == ["drafts"]
+
+
+def test_the_list_of_drafts_counts_as_a_request(orgvue: Orgvue) -> None:
+    """A limit that leaves none for the list is told, with how many the run takes."""
+    without = check({**orgvue.config, "max_requests_per_run": 5})
+    assert without["exit_code"] == 0
+    report = check(with_drafts(orgvue, max_requests_per_run=5))
+    told = "The run takes 6 requests at least, and `max_requests_per_run` is 5."
+    assert any(told in error for error in report["errors"])

@@ -18,6 +18,8 @@ from tap_orgvue.tap import TapOrgvue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tap_orgvue.simulator import Orgvue
+
 
 class Exited(BaseException):
     """The process would end."""
@@ -70,6 +72,9 @@ class Recorder:
         self.ended: list[tuple[int, str]] = []
         self._meanwhile = meanwhile
 
+    def watch(self, *_: object) -> None:
+        """Look at nothing of a run."""
+
     def conclude(self, ending: Any, *_: object) -> None:
         """Note the ending."""
         self.ended.append((ending.exit_code, ending.reason))
@@ -115,3 +120,17 @@ def test_a_report_that_fails_changes_no_exit_code(
     cli._conclude(SystemExit(0))  # noqa: SLF001 - as above
     assert caplog.messages[-1].startswith("run_report: the report of this run cannot be made: ")
     assert recorder.ended == [(0, "done")]
+
+
+def test_a_run_that_is_abandoned_before_its_first_stream_is_reported(
+    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No stream has ended then; the report is made once, and the signal is told."""
+    recorder = Recorder(lambda: None)
+    monkeypatch.setattr(TapOrgvue, "recorder", recorder)
+    tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
+    tap.abandon(Terminated(signal.SIGTERM))
+    tap.close()
+    assert recorder.ended == [(143, "terminated")]
+    assert TapOrgvue.recorder is None
+    assert "SIGTERM" in caplog.text

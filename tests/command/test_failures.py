@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ import pytest
 
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.records.record_maker import RecordMaker
-from tap_orgvue.simulator import Dataset
+from tap_orgvue.simulator import Dataset, Draft
 from tap_orgvue.simulator.refusals import RefusalError
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import Watched, people
-from tests.support.runs import command, delivered, discover, into_closed_pipe, sync
+from tests.support.drafts import ACTIONS, CHANGES, staff, tenant, with_drafts
+from tests.support.runs import command, delivered, discover, into_closed_pipe, only, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,3 +190,15 @@ def test_a_loader_that_goes_away(orgvue: Orgvue, tmp_path: Path) -> None:
     assert done.returncode == 6
     assert "closed the pipe" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_drafts_that_fail_keep_what_was_protected() -> None:
+    """Some of their rows may be sent: the state remembers what a pattern protected there."""
+    base = staff()
+    with tenant([base], Draft("Plan", CHANGES, base=base), Draft("Bad", base=base)) as orgvue:
+        orgvue.refuse("403602", on="draft_actions", draft="Bad", times=None)
+        ids = [each.draft_id for each in orgvue.tenant.drafts]
+        config = with_drafts(orgvue, *ids, exclude_properties=["Base Pay"])
+        run = command(config, catalog=only(discover(config), ACTIONS))
+    assert run.code == 3
+    assert "Base Pay" in json.dumps(run.state["bookmarks"][ACTIONS])

@@ -12,7 +12,7 @@ from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.tap_command import StreamsFailed
 from tests.command.test_secrets import everything_logged
 from tests.support.datasets import people
-from tests.support.runs import command
+from tests.support.runs import command, discover, entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,3 +117,16 @@ def test_no_rows_id_is_logged(
     ids = {record["_id"] for record in run.records["people"]}
     assert len(ids) == 200
     assert not [row_id for row_id in ids if row_id in run.stderr]
+
+
+def test_a_catalog_without_keys_is_told(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+    """Where metadata cannot be read, discovery goes on, and one warning says what it lacks."""
+    orgvue.refuse(500, on="metadata", times=None)
+    catalog = discover({**orgvue.config, "max_retries": 0})
+    [told] = [line for line in caplog.messages if "lacks the keys of some datasets" in line]
+    assert "HTTP 500" in told
+    facts = entry(catalog, "people")["metadata"]
+    [root] = [each["metadata"] for each in facts if not each["breadcrumb"]]
+    # What the list of datasets says is there all the same.
+    assert (root["orgvue-dataset"], root["orgvue-type"]) == ("People", "PEOPLE")
+    assert "orgvue-auto-id" not in root

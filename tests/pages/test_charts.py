@@ -103,6 +103,7 @@ def test_a_known_chart() -> None:
     )
     assert bar_chart(plain(*range(20)), str).width == 200
     assert bar_chart(plain(3), str).top == "4.0"
+    assert bar_chart(plain(5), str).top == "6.0"
 
 
 @pytest.mark.parametrize(
@@ -122,3 +123,4 @@ def test_a_known_line() -> None:
     assert sparkline([7]).dots == [(3.0, 13.0)]
     assert sparkline([1000, 1010]).path == "M3 14L117 12"
     assert sparkline([1, 2, None]).dots == []
+    assert sparkline([0] * 8).path.startswith("M3 13L19.3 13L35.6 13L")

@@ -11,7 +11,7 @@ import pytest
 
 from tap_orgvue.pages.dictionary import Dictionary, Treatment, read_dictionary
 from tap_orgvue.pages.tenant_page import page_of
-from tap_orgvue.simulator import Orgvue, Property, demo_tenant
+from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.runs import discover, select, sync
@@ -174,6 +174,23 @@ def test_an_entry_of_the_list_that_names_no_dataset_is_told(
     orgvue.amend(on="list", entry="Nameless", remove=["datasetId"])
     [told_of] = dictionary(orgvue.config).bad_entries
     assert "'Nameless', has no" in told_of
+
+
+def test_roles_are_those_of_the_metadata(orgvue: Orgvue) -> None:
+    """A property that is the key, the label or part of the tree is marked; others are not."""
+    [entry] = dictionary(orgvue.config).datasets
+    roles = {each.key: list(each.roles) for each in entry.properties if each.roles}
+    assert roles == {"id": ["key"]}
+
+
+def test_a_dataset_without_a_key_is_read(serve: Callable[..., Orgvue]) -> None:
+    """Without `_id` and `autoId` every column may be null."""
+    orgvue = serve(Dataset("Keyless", properties=[Property("note", "text")], rows=[]))
+    orgvue.reshape(drop=["_id"], on="headers", times=None)
+    [entry] = dictionary(orgvue.config).datasets
+    assert not entry.reason
+    assert {each.column for each in entry.properties} >= {"note"}
+    assert all(each.json_type.endswith(" or null") for each in entry.properties)
 
 
 def test_no_row_is_requested(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,6 +28,7 @@ def ends(link: str, *names: str, types: dict[str, str] | None = None) -> tuple[s
         "People Positions",
         "People/Positions",
         "People & Positions (2026)",
+        "All People to Positions (2026)",
         "PeoplePositions",
         "Links: People – Positions",  # noqa: RUF001 - a dash that names do hold
         "People Dataset to Positions Dataset",

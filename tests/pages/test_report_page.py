@@ -98,6 +98,17 @@ def test_tenants_of_one_id_on_two_servers_have_pages_of_their_own(tmp_path: Path
     assert other.name in index
 
 
+def test_a_tenant_without_a_server_keeps_its_page(tmp_path: Path) -> None:
+    """Reports that name no server have the page of the short name; no index replaces it."""
+    server = "orgvue-staging.eu-west-1.concentra.io/ACME"
+    save(tmp_path, report([stream(rows=1234)], tenant="ACME"))
+    save(tmp_path, report([stream(rows=5678)], tenant=server))
+    bare, other = (write_report_page(tmp_path, each) for each in ("ACME", server))
+    assert bare != other
+    assert "1\u202f234" in bare.read_text(encoding="utf-8")
+    assert "5\u202f678" in other.read_text(encoding="utf-8")
+
+
 def test_names_of_pages_are_names_of_files() -> None:
     """Whatever a report calls its tenant, the page stays in its folder."""
     names = {page_name(name, [name]) for name in (*HOSTILE_NAMES, "../../etc/x", "..", "")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tap_orgvue.pages.last_run import REASONS
 from tap_orgvue.pages.trends import trends_of
 from tap_orgvue.reporting.run_report import Status
 from tests.support.run_reports import LATEST, failed, report, stream
@@ -28,3 +29,16 @@ def test_a_stream_over_its_runs() -> None:
     assert (second.runs, second.failed, second.rescued) == (4, 1, 4)
     assert (told.first_day, told.last_day) == ("28 Sep 2026", "30 Sep 2026")
     assert len(told.requests.bars) == 3, "two runs are of one day"
+
+
+def test_a_failed_run_says_so_in_its_bars() -> None:
+    """The text of its bar ends with the outcome, as the page words it; that of another does not."""
+    told = trends_of(
+        [
+            report([stream("a", 5)], began=LATEST - timedelta(days=1)),
+            report([failed("a")], exit_code=5, reason="streams_failed"),
+        ]
+    )
+    good, bad = told.rows.bars
+    assert good.title.endswith(": 5 rows")
+    assert bad.title.endswith(f": 0 rows ({REASONS['streams_failed'][0]})")
