@@ -299,3 +299,15 @@ def test_a_protection_outlives_its_property(serve: Serve) -> None:
     dataset.remove_property("salary")
     run = sync(config, discover(config, state), state)
     assert run.state["bookmarks"]["people"]["orgvue"]["protected"] == [["Base Pay", "salary"]]
+
+
+def test_nothing_is_requested_of_an_entry_without_an_id(serve: Serve) -> None:
+    """A run with a catalog that lacks it requests the datasets that have one."""
+    orgvue = serve(people(3), people(2, "Staff"))
+    orgvue.amend(on="list", entry="Staff", remove=["datasetId"], times=None)
+    catalog = discover(orgvue.config)
+    since = len(orgvue.requests)
+    with pytest.raises(OrgvueError, match="no text as its `datasetId`"):
+        sync(orgvue.config, catalog)
+    dataset_id = orgvue.dataset("People").dataset_id
+    assert all(dataset_id in request.path for request in orgvue.requests[since:])
