@@ -10,11 +10,13 @@ import pytest
 
 from tap_orgvue.orgvue.errors import Misconfigured, OrgvueError, Refusal
 from tap_orgvue.settings import SettingsError
+from tap_orgvue.streams.absent import names_in
 from tests.support.datasets import people
 from tests.support.runs import command, discover, only, select, streams, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
 
@@ -249,3 +251,63 @@ def test_a_failed_dataset_is_told_once(serve: Serve) -> None:
     broken(orgvue, "Staff")
     with pytest.raises(OrgvueError, match="Dataset 'Staff' could not be read"):
         sync({**orgvue.config, **QUICK}, discover({**orgvue.config, **QUICK}))
+
+
+def test_names_of_another_form_are_no_names() -> None:
+    """A catalog that somebody edited gives the names that are texts."""
+    assert names_in({"orgvue": {"names": {"a1": 7, "b2": "People"}}}) == {"B2": "People"}
+
+
+@pytest.mark.parametrize("narrowed", [False, True])
+def test_a_stream_that_the_catalog_lost_is_told_of(serve: Serve, *, narrowed: bool) -> None:
+    """Its dataset is still there; where `datasets` narrows the run nobody expects it."""
+    orgvue = serve(people(3), people(2, "Staff"))
+    catalog = discover(orgvue.config)
+    state = sync(orgvue.config, catalog).state
+    catalog["streams"] = [e for e in catalog["streams"] if e["tap_stream_id"] != "staff"]
+    settings = {"datasets": ["Peo*"]} if narrowed else {}
+    run = command({**orgvue.config, **settings}, catalog=catalog, state=state)
+    assert ("'staff' of earlier runs is not in the catalog" in run.stderr) is not narrowed
+
+
+def test_the_report_has_the_id_of_a_dataset_that_is_gone(serve: Serve, tmp_path: Path) -> None:
+    """A missing stream is reported with the dataset that it had."""
+    gone = people(2, "Staff")
+    orgvue = serve(people(3), gone)
+    state = sync(orgvue.config).state
+    orgvue.tenant.remove(gone)
+    command({**orgvue.config, "run_report": str(tmp_path)}, state=state)
+    (file,) = tmp_path.glob("*.json")
+    (told,) = (s for s in json.loads(file.read_text())["streams"] if s["stream"] == "staff")
+    assert told["dataset_id"] == gone.dataset_id.upper()
+
+
+def test_a_protection_that_was_taken_back_is_forgotten(orgvue: Orgvue) -> None:
+    """A pattern that is no setting any more is not kept in the state."""
+    state = sync({**orgvue.config, "exclude_properties": ["salary"]}).state
+    run = sync(orgvue.config, discover(orgvue.config, state), state)
+    assert not run.state["bookmarks"]["people"]["orgvue"].get("protected")
+
+
+def test_a_protection_outlives_its_property(serve: Serve) -> None:
+    """A property that is gone stays protected, should it come back with another name."""
+    dataset = people(3)
+    orgvue = serve(dataset, people(2, "Staff"))
+    dataset.change_property("salary", name="Base Pay")
+    config = {**orgvue.config, "exclude_properties": ["Base Pay"], "unmatched_patterns": "warn"}
+    state = sync(config).state
+    dataset.remove_property("salary")
+    run = sync(config, discover(config, state), state)
+    assert run.state["bookmarks"]["people"]["orgvue"]["protected"] == [["Base Pay", "salary"]]
+
+
+def test_nothing_is_requested_of_an_entry_without_an_id(serve: Serve) -> None:
+    """A run with a catalog that lacks it requests the datasets that have one."""
+    orgvue = serve(people(3), people(2, "Staff"))
+    orgvue.amend(on="list", entry="Staff", remove=["datasetId"], times=None)
+    catalog = discover(orgvue.config)
+    since = len(orgvue.requests)
+    with pytest.raises(OrgvueError, match="no text as its `datasetId`"):
+        sync(orgvue.config, catalog)
+    dataset_id = orgvue.dataset("People").dataset_id
+    assert all(dataset_id in request.path for request in orgvue.requests[since:])

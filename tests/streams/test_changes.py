@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.reporting.run_report import CHANGES, PROPERTY_ADDED, Change
 from tap_orgvue.simulator import Dataset, Property
 from tap_orgvue.streams import changes
+from tap_orgvue.streams.state import StreamState
 from tests.support.datasets import people
-from tests.support.runs import Run, discover, select, sync
+from tests.support.runs import Run, command, discover, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
 
@@ -462,3 +465,36 @@ def test_another_dataset_begins_anew(serve: Serve, caplog: pytest.LogCaptureFixt
     pins = {orgvue.dataset("Staff").dataset_id: "people"}
     runs.run(fresh=True, stream_names=pins, missing_streams="warn")
     assert runs.told == []
+
+
+def test_a_property_that_is_gone_is_reported_with_its_name(
+    orgvue: Orgvue, runs: Runs, tmp_path: Path
+) -> None:
+    """The state knows its display name where the catalog is as Orgvue is now."""
+    orgvue.dataset("People").change_property("onLeave", name="Away")
+    runs.run(fresh=True)
+    orgvue.dataset("People").remove_property("onLeave")
+    config = {**orgvue.config, "run_report": str(tmp_path)}
+    command(config, catalog=discover(config, runs.state), state=runs.state)
+    (file,) = tmp_path.glob("*.json")
+    (told,) = (s for s in json.loads(file.read_text())["streams"] if s["stream"] == "people")
+    (change,) = told["changes"]
+    assert (change["name"], change["before"]) == ("onLeave", "Away")
+
+
+def test_a_stream_that_fails_at_its_end_reports_changes_once(
+    orgvue: Orgvue,
+    runs: Runs,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were told already."""
+    orgvue.dataset("People").change_property("id", name="Number")
+
+    def fail(_state: StreamState) -> None:
+        raise OrgvueError("No room.")
+
+    monkeypatch.setattr(StreamState, "to_json", fail)
+    with pytest.raises(OrgvueError, match="No room"):
+        runs.run()
+    assert len([each for each in caplog.messages if "changed since" in each]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -280,3 +281,15 @@ def test_descriptions_that_are_not_all_there_delete_nothing(
     run = sync(mirrored(orgvue), catalog)
     assert len(run.records["orgvue_datasets"]) == 1
     assert not run.of_type("ACTIVATE_VERSION")
+
+
+@pytest.mark.parametrize("setting", [True, False])
+def test_the_report_tells_whether_missing_rows_are_removed(
+    orgvue: Orgvue, tmp_path: Path, *, setting: bool
+) -> None:
+    """They are if the setting says so."""
+    settings = {"emit_activate_version_messages": setting, "run_report": str(tmp_path)}
+    command({**orgvue.config, **settings})
+    (file,) = tmp_path.glob("*.json")
+    (told,) = json.loads(file.read_text())["streams"]
+    assert told["deletions"] == ("sent" if setting else "off")

@@ -750,3 +750,42 @@ def test_the_token_stays_with_the_api() -> None:
         assert not any(each.header("Authorization") for each in files)
         assert str(orgvue.config["api_token"]) not in run.stdout + run.stderr
         assert "X-Amz" not in run.stderr
+
+
+def test_a_protection_outlives_its_draft() -> None:
+    """What a draft's property was protected by is kept while no draft has it."""
+    base = staff()
+    other = posts()
+    plans = Draft("Plan", CHANGES, base=base), Draft("Other", [{"_action": "create"}], base=other)
+    with tenant([base, other], *plans) as orgvue:
+        config = with_drafts(orgvue, exclude_properties=["Base Pay"])
+        first = command(config)
+        orgvue.tenant.remove_draft("Plan")
+        second = command(config, state=first.state)
+        protected = [
+            run.state["bookmarks"][ACTIONS]["orgvue"]["protected"] for run in (first, second)
+        ]
+    ((pattern, key),) = protected[0]
+    assert pattern == "Base Pay"
+    assert key.startswith(base.dataset_id.upper())
+    assert protected[1] == protected[0]
+
+
+def test_a_protection_that_was_taken_back_is_forgotten() -> None:
+    """A pattern that is no setting any more is not kept."""
+    with one() as orgvue:
+        first = command(with_drafts(orgvue, exclude_properties=["Base Pay"]))
+        second = command(with_drafts(orgvue), state=first.state)
+    assert not second.state["bookmarks"][ACTIONS]["orgvue"].get("protected")
+
+
+def test_an_id_is_left_out_where_it_is_not_known_whether_one_hashes_it() -> None:
+    """The pattern names a stream, and the dataset has none whose properties are known."""
+    with one(None, CHANGES, posts()) as orgvue:
+        draft_id = orgvue.draft("Plan").draft_id
+        orgvue.refuse("403602", on="metadata", dataset="Staff", times=None)
+        config = with_drafts(
+            orgvue, draft_id, datasets=["Posts"], hash_properties=["people._id"], **HASH
+        )
+        run = only_actions({**config, "unmatched_patterns": "warn"})
+        assert {row["item_id"] for row in run.records[ACTIONS]} == {None}

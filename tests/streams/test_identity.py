@@ -529,3 +529,38 @@ def test_clear_values_in_the_table_are_told_of(
     caplog.clear()
     again(orgvue, sync(config, catalog).state, **settings)
     assert not warnings(caplog, "earlier values")
+
+
+@pytest.mark.parametrize("names", ["snake_case", "original"])
+def test_a_state_tells_how_its_columns_are_named(orgvue: Orgvue, names: str) -> None:
+    """So that another setting does not give a column two meanings."""
+    state = sync({**orgvue.config, "column_names": names}).state
+    assert state["bookmarks"]["people"]["orgvue"]["naming"] == names
+
+
+def test_a_newcomer_with_the_name_of_a_dataset_that_is_gone_is_told_of(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stream of the dataset that is gone keeps the name."""
+    gone = people(3)
+    orgvue = serve(gone, people(2, "Staff"))
+    state = sync(orgvue.config).state
+    orgvue.tenant.remove(gone)
+    orgvue.tenant.add(Dataset("People", dataset_id="11111111-2222-4333-8444-555555555555"))
+    caplog.clear()
+    discover(orgvue.config, state)
+    (line,) = warnings(caplog, "share the name 'people'")
+    assert gone.dataset_id.upper() in line
+    assert "people_11111111" in line
+
+
+def test_the_dictionary_needs_no_entry_of_the_dataset(serve: Serve) -> None:
+    """A catalog of the dictionary alone has the column of each property."""
+    orgvue = serve(people())
+    catalog = only(discover(orgvue.config), "orgvue_properties")
+    catalog["streams"] = [
+        each for each in catalog["streams"] if each["tap_stream_id"] == "orgvue_properties"
+    ]
+    rows = sync(orgvue.config, catalog).records["orgvue_properties"]
+    names = {row["key"]: row["column_name"] for row in rows}
+    assert (names["salary"], names["onLeave"]) == ("salary", "on_leave")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tests.support.datasets import people
-from tests.support.runs import discover, select, sync
+from tests.support.runs import command, discover, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
 
@@ -131,3 +133,17 @@ def test_metadata_that_is_none_makes_no_column_null(orgvue: Orgvue, answer: dict
     orgvue.answer(on="metadata", json=answer, times=None)
     with pytest.raises(OrgvueError):
         sync(config, catalog)
+
+
+def test_a_row_that_comes_twice_withholds_deletions_in_the_report(
+    serve: Serve, tmp_path: Path
+) -> None:
+    """The run report says why no row is removed."""
+    dataset = people(5)
+    dataset.add(dataset.rows[0])
+    config = {**serve(dataset).config, **VERSIONS, "run_report": str(tmp_path)}
+    command(config)
+    (file,) = tmp_path.glob("*.json")
+    (told,) = json.loads(file.read_text())["streams"]
+    assert told["deletions"] == "withheld"
+    assert "1 rows have the `_id`" in told["deletions_withheld"]
