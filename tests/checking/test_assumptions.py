@@ -116,6 +116,7 @@ FAILING: dict[str, tuple[Callable[[Orgvue], object], set[str], int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble,names,code", FAILING.values(), ids=FAILING.keys())
 def test_one_that_does_not_hold_is_told(
     orgvue: Orgvue, trouble: Callable[[Orgvue], object], names: set[str], code: int

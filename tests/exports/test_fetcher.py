@@ -465,6 +465,7 @@ def requests_about(orgvue: Orgvue, name: str, *routes: str) -> int:
     return sum(r.route in routes and r.dataset_id == dataset_id for r in orgvue.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_break_on_the_way_of_a_job_costs_no_row(
     broken_jobs: tuple[Orgvue, Run], name: str

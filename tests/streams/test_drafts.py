@@ -494,6 +494,7 @@ def test_a_draft_that_was_deleted_after_it_was_listed(orgvue: Orgvue, tmp_path: 
     assert told["rows"] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason,code,most", [("500601", 5, 20), ("403602", 3, 110)])
 def test_drafts_that_fail_alike_are_not_all_requested(reason: str, code: int, most: int) -> None:
     """A server without the endpoint is not asked a thousand times."""

@@ -111,6 +111,7 @@ IDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", IDS)
 def test_every_id_is_in_exactly_one_slice(serve: Serve, kind: str) -> None:
     """Whatever ids look like, no row falls between two slices and none is in both."""
