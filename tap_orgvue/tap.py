@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_orgvue.drafts.actions_stream import DraftActionsStream
+from tap_orgvue.drafts.checks import (
+    mistakes_about_drafts,
+    protect_in_drafts,
+    streams_without_setting,
+)
+from tap_orgvue.drafts.datasets import DraftDatasets
+from tap_orgvue.drafts.selection import Drafts
+from tap_orgvue.drafts.streams import DraftsStream, DraftStream
 from tap_orgvue.orgvue.errors import RUN_ENDING, Misconfigured, OrgvueError
 from tap_orgvue.reporting.report_settings import ReportSettings
 from tap_orgvue.reporting.run_report import Status
@@ -30,15 +39,6 @@ from tap_orgvue.streams.absent import (
 )
 from tap_orgvue.streams.catalog_facts import add_facts
 from tap_orgvue.streams.dataset_stream import DatasetStream
-from tap_orgvue.streams.draft_actions_stream import DraftActionsStream
-from tap_orgvue.streams.draft_checks import (
-    mistakes_about_drafts,
-    protect_in_drafts,
-    streams_without_setting,
-)
-from tap_orgvue.streams.draft_datasets import DraftDatasets
-from tap_orgvue.streams.draft_streams import DraftsStream, DraftStream
-from tap_orgvue.streams.drafts import Drafts
 from tap_orgvue.streams.metadata_streams import DatasetsStream, PropertiesStream
 from tap_orgvue.streams.recording import note_absent, plan_outcomes, stream_ended
 from tap_orgvue.streams.setting_names import named_twice, unmatched_patterns, without_effect

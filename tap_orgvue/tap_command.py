@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
+    from tap_orgvue.drafts.selection import Drafts
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.settings import Settings
-    from tap_orgvue.streams.drafts import Drafts
     from tap_orgvue.streams.source import Source
 
 _TEST_HELP = (

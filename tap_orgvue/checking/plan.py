@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec.structs import replace
 
 from tap_orgvue.checking.report import Access, DraftPlan, DraftsPlan, StreamPlan
+from tap_orgvue.drafts.selection import DraftListUnavailable
+from tap_orgvue.drafts.streams import DraftStream
 from tap_orgvue.exports.headers import NotReached
 from tap_orgvue.orgvue.errors import (
     DatasetRefusal,
@@ -19,8 +21,6 @@ from tap_orgvue.orgvue.errors import (
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.streams.dataset_stream import DatasetStream
-from tap_orgvue.streams.draft_streams import DraftStream
-from tap_orgvue.streams.drafts import DraftListUnavailable
 from tap_orgvue.streams.metadata_streams import MetadataStream
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from tap_orgvue.checking.headers import CheckedHeaders
+    from tap_orgvue.drafts.selection import Drafts, DraftSelection
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.orgvue.models import Property
     from tap_orgvue.settings import Settings
-    from tap_orgvue.streams.drafts import Drafts, DraftSelection
     from tap_orgvue.streams.source import Source
 
     class CheckedTap(Protocol):

@@ -20,6 +20,7 @@ TESTS = {
     "tap_orgvue": "tests/command",
     "tap_orgvue/checking": "tests/checking",
     "tap_orgvue/dbt": "tests/dbt",
+    "tap_orgvue/drafts": "tests/drafts",
     "tap_orgvue/exports": "tests/exports",
     "tap_orgvue/orgvue": "tests/orgvue",
     "tap_orgvue/pages": "tests/pages",

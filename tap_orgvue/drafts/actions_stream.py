@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_orgvue.drafts.report import report_actions
+from tap_orgvue.drafts.streams import DraftStream
 from tap_orgvue.exports.action_jobs import ActionRows
 from tap_orgvue.orgvue.error_body import one_line
 from tap_orgvue.orgvue.errors import (
@@ -26,8 +28,6 @@ from tap_orgvue.records.action_maker import (
 )
 from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema import naming
-from tap_orgvue.streams.draft_report import report_actions
-from tap_orgvue.streams.draft_streams import DraftStream
 from tap_orgvue.timestamps import format_instant
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
 
+    from tap_orgvue.drafts.selection import DraftExport, Drafts, DraftSelection
     from tap_orgvue.orgvue.drafts import Draft
-    from tap_orgvue.streams.drafts import DraftExport, Drafts, DraftSelection
     from tap_orgvue.streams.source import Source
 
 _ALIKE = 8

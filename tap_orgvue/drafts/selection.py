@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import logging
     from concurrent.futures import Future
 
+    from tap_orgvue.drafts.datasets import DraftDatasets
     from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.schema.change_rules import ChangeRules
-    from tap_orgvue.streams.draft_datasets import DraftDatasets
     from tap_orgvue.streams.source import Source
 
 

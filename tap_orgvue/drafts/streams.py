@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_orgvue.drafts.selection import Drafts, DraftSelection
     from tap_orgvue.orgvue.drafts import Draft
     from tap_orgvue.reporting.journal import StreamJournal
     from tap_orgvue.schema.change_rules import ChangeRules
-    from tap_orgvue.streams.drafts import Drafts, DraftSelection
     from tap_orgvue.streams.source import Source
 
 _MOST_FAULTS = 5
