@@ -53,8 +53,11 @@ def dataset_stream(name: str = "staff") -> Any:
 def test_each_selected_stream_is_planned() -> None:
     """In the order of the streams, with the dataset and the rows of its last export."""
     source = tenant()
-    own = [SimpleNamespace(name=name) for name in ("orgvue_datasets", "orgvue_properties")]
-    plan_outcomes(source, [dataset_stream(), *own], [])
+    own = (create_autospec(OwnStream, instance=True) for _ in range(2))
+    selected = [dataset_stream(), *own]
+    for stream, name in zip(selected[1:], ("orgvue_datasets", "orgvue_properties"), strict=True):
+        stream.name = name
+    plan_outcomes(source, selected, [])
     found = source.outcomes.reports(source.journal, source.client)
     assert [
         (each.stream, each.dataset_id, each.dataset_name, each.rows_before) for each in found
