@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +68,9 @@ class ReportedStream(ExportStream):
         return self._source.outcomes.of(self.name)
 
     @property
+    @abstractmethod
     def is_filtered(self) -> bool:
         """True if rows of the dataset are left out, by Orgvue or by a stream map."""
-        raise NotImplementedError
 
     @property
     def is_full_export(self) -> bool:
@@ -92,9 +93,9 @@ class ReportedStream(ExportStream):
             self._source.dataset_names.request()
         return first
 
+    @abstractmethod
     def fetch_unless_unchanged(self) -> PrefetchedExport:
         """Fetch the first page."""
-        raise NotImplementedError
 
     # -- the start of a run
 

@@ -139,6 +139,9 @@ def test_a_name_of_metadata_is_the_newest(pool: Pool) -> None:
     found.note("B2", "")
     assert [found.now(each) for each in ("C3", "A1", "B2")] == [None, "Colleagues", "Staff"]
     assert len(pool.waits) == 1
+    listed = names(listed=True)
+    listed.note("A1", "Colleagues")
+    assert listed.now("a1") == "Colleagues"
 
 
 def test_the_catalogs_name_is_another() -> None:

@@ -1,0 +1,267 @@
+"""The stream of a dataset, made of a catalog entry: what it decides before and after its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured
+from tap_orgvue.orgvue.models import Property
+from tap_orgvue.schema.column_rules import ColumnRules
+from tap_orgvue.schema.column_types import ColumnType
+from tap_orgvue.schema.columns import Column, columns_of, stream_schema
+from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.state import ExportScope, StreamState
+from tap_orgvue.tap import TapOrgvue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+A, B = (f"0000000{sign}-0000-4000-8000-000000000000" for sign in "AB")
+PROPERTIES = (
+    Property("_id", "Id", "text"),
+    Property("Full Name", "Full Name", "text"),
+    Property("pay", "Pay", "number"),
+    Property("_modifiedAt", "Modified at", "date"),
+)
+NAMES = {"_id": "_id", "Full Name": "full_name", "pay": "pay", "_modifiedAt": "_modified_at"}
+COLUMNS = columns_of(PROPERTIES, ColumnRules(), "people", NAMES)
+BOOKMARK = "2026-03-04T05:06:07.000Z"
+HASHED = {"hash_properties": ["pay"], "hash_key": "0123456789abcdef"}
+
+
+def entry(*deselected: str, key: Sequence[str] = ("_id",), **members: Any) -> dict[str, Any]:
+    """The catalog entry of a full table, or with other members."""
+    columns = [
+        {"breadcrumb": ["properties", name], "metadata": {"selected": False}} for name in deselected
+    ]
+    return {
+        "tap_stream_id": "people",
+        "table_name": A,
+        "schema": stream_schema(COLUMNS, key, rescue=True),
+        "key_properties": list(key),
+        "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}, *columns],
+        **members,
+    }
+
+
+INCREMENTAL = {"replication_method": "INCREMENTAL", "replication_key": "_modified_at"}
+
+
+def stream(
+    made: dict[str, Any] | None = None,
+    own: StreamState | None = None,
+    bookmark: str | None = None,
+    **settings: Any,
+) -> DatasetStream:
+    """The stream of the catalog entry, with the state of an earlier run if there was one."""
+    state: dict[str, Any] = {"orgvue": own.to_json()} if own else {}
+    if bookmark is not None:
+        state |= {"replication_key": "_modified_at", "replication_key_value": bookmark}
+    tap = TapOrgvue(
+        config={
+            "api_url": "https://orgvue.test",
+            "tenant_id": "ACME",
+            "api_token": "t",
+            **settings,
+        },
+        catalog={"streams": [made or entry()]},
+        state={"bookmarks": {"people": state}} if state else None,
+    )
+    found = tap.streams["people"]
+    assert isinstance(found, DatasetStream)
+    return found
+
+
+def seen(*columns: Column, **members: Any) -> StreamState:
+    """The state after a run with these columns."""
+    state = StreamState(**{"dataset": A, "scope": ExportScope(), **members})
+    state.remember_columns(columns or COLUMNS, complete=True)
+    return state
+
+
+def warnings(found: DatasetStream, headers: Sequence[Property] = PROPERTIES) -> list[str]:
+    """The warnings at the start of a run, whose export has these columns."""
+    found.check_request()
+    found.resolve(headers)
+    found.must_begin_again()
+    return list(found.start_warnings())
+
+
+# --- the key
+
+
+def test_an_export_without_the_key_is_an_error() -> None:
+    """No table could hold its rows; what to do is in the message."""
+    found = stream()
+    with pytest.raises(MalformedResponse) as failed:
+        found.resolve(PROPERTIES[1:])
+    assert str(failed.value).startswith(
+        "Stream 'people': the export's headers lack '_id', which is its key '_id'."
+    )
+    assert failed.value.remedy is Remedy.PERSON
+
+
+def test_an_export_may_lack_what_is_no_key() -> None:
+    """Its column is null; a stream without a key needs none."""
+    assert [column.name for column in stream().resolve(PROPERTIES[:2])][:2] == ["_id", "full_name"]
+    assert stream(entry(key=())).resolve(PROPERTIES[1:])
+
+
+# --- the table's owner
+
+
+def test_a_table_of_another_dataset_is_not_written() -> None:
+    """Unless `stream_names` gives its name to this dataset: then it begins anew."""
+    with pytest.raises(Misconfigured, match=f"its table holds the dataset {B}, and .* {A}"):
+        stream(own=seen(dataset=B)).check_request()
+    with pytest.raises(Misconfigured):
+        stream(own=seen(dataset=B), stream_names={A: "others"}).check_request()
+    pinned = stream(entry(**INCREMENTAL), seen(dataset=B), BOOKMARK, stream_names={A: "people"})
+    assert warnings(pinned) == [
+        f"Stream 'people' now has the dataset {A} and begins anew; its table still holds the rows "
+        f"of the dataset {B}."
+    ]
+    assert not pinned.queries.has_bookmark
+
+
+@pytest.mark.parametrize("own", [None, seen(), seen(dataset=None)], ids=["new", "own", "unknown"])
+def test_a_table_of_the_dataset_is_written(own: StreamState | None) -> None:
+    """Or one of an older version, which kept no dataset."""
+    made = entry(**INCREMENTAL, table_name=A.lower())
+    assert warnings(stream(made, own, BOOKMARK if own else None)) == []
+
+
+# --- reading everything again
+
+
+@pytest.mark.parametrize(
+    "own,bookmark,settings,reasons",
+    [
+        (seen(), BOOKMARK, {}, ""),
+        (seen(), None, {"filters": {"people": {"pay": 5}}}, ""),
+        (seen(), "2999-01-01T00:00:00Z", {}, "its bookmark is in the future"),
+        (seen(), BOOKMARK, {"filters": {"people": {"pay": 5}}}, "its filter changed"),
+        (seen(*COLUMNS[:3]), BOOKMARK, {}, "the column '_modified_at' was not read so far"),
+        (
+            seen(*COLUMNS[1:]),
+            "yesterday",
+            HASHED,
+            (
+                "its bookmark cannot be read and the column '_id' was not read so far and the "
+                "column 'pay' is hashed now"
+            ),
+        ),
+        (
+            seen(scope=None),
+            "yesterday",
+            {"filters": {"people": {"pay": 5}}},
+            "its bookmark cannot be read",
+        ),
+    ],
+    ids=["nothing", "first run", "future", "filter", "column", "several", "older version"],
+)
+def test_all_rows_are_read_again_for_a_reason(
+    own: StreamState, bookmark: str | None, settings: dict[str, Any], reasons: str
+) -> None:
+    """Every reason is in one line, and the export has no condition on the replication key."""
+    found = stream(entry(**INCREMENTAL), own, bookmark, **settings)
+    told = [line for line in warnings(found) if "read once more" in line]
+    line = f"Stream 'people': all rows are read once more, because {reasons}."
+    assert told == ([line] if reasons else [])
+    reads_all = bool(reasons) or bookmark is None
+    assert ("_modifiedAt" not in found.queries.query().filter) is reads_all
+
+
+def test_a_column_that_only_the_export_has_is_a_reason() -> None:
+    """A run that learns of it from the headers begins again, once."""
+    found = stream(entry(**INCREMENTAL), seen(), BOOKMARK)
+    found.check_request()
+    assert found.queries.has_bookmark
+    found.resolve([*PROPERTIES, Property("new", "New", "text")])
+    assert found.must_begin_again()
+    assert not found.queries.has_bookmark
+    assert not found.must_begin_again()
+
+
+@pytest.mark.parametrize("key,told", [(HASHED["hash_key"], False), ("another key of 16", True)])
+def test_another_hash_key_is_a_reason_where_values_are_hashed(
+    key: str,
+    told: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """A run without hashed columns does not use it."""
+    first = stream(entry(**INCREMENTAL), **HASHED)
+    first.check_request()
+    scope = ExportScope.of({}, (), include_calculations=True, hash_key=b"0123456789abcdef")
+    hashed = [*COLUMNS[:2], Column("pay", "pay", ColumnType.TEXT, hashed=True), COLUMNS[3]]
+    own = seen(*hashed, scope=scope)
+    found = stream(entry(**INCREMENTAL), own, BOOKMARK, **{**HASHED, "hash_key": key})
+    assert any("`hash_key` changed" in line for line in warnings(found)) is told
+    clear = stream(entry(**INCREMENTAL), seen(scope=scope), BOOKMARK, hash_key=key)
+    assert warnings(clear) == []
+
+
+# --- other warnings
+
+
+@pytest.mark.parametrize(
+    "start_date,told",
+    [("2026-03-04T05:06:06Z", False), (BOOKMARK, False), ("2026-03-04T05:06:08Z", True)],
+)
+def test_a_start_date_after_the_bookmark_is_told(
+    start_date: str,
+    told: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """It does not count; without a bookmark it does."""
+    line = (
+        "Stream 'people': `start_date` is later than the bookmark and does not count; rows since "
+        "the bookmark are read."
+    )
+    found = stream(entry(**INCREMENTAL), seen(), BOOKMARK, start_date=start_date)
+    assert warnings(found) == ([line] if told else [])
+    assert warnings(stream(entry(**INCREMENTAL), start_date=start_date)) == []
+    assert warnings(stream(own=seen(), start_date=start_date)) == []
+
+
+def test_an_incremental_stream_without_a_key_is_told() -> None:
+    """Rows that are read again would be doubled; a full table has none of them."""
+    (line,) = warnings(stream(entry(key=(), **INCREMENTAL)))
+    assert line.startswith("Stream 'people' has no key, so rows that are read again")
+    assert warnings(stream(entry(key=()))) == []
+
+
+def test_warnings_of_columns_and_filters_come_together() -> None:
+    """Of values in the table, of names, of conditions on no property."""
+    own = seen(Column("wage", "pay", ColumnType.NUMBER), *COLUMNS[:2])
+    found = stream(entry("wage"), own, filters={"people": {"slary": 5}}, exclude_properties=["pay"])
+    found.check_request()
+    found.resolve([PROPERTIES[0], PROPERTIES[1], PROPERTIES[3]])
+    told = list(found.start_warnings())
+    assert len(told) == 3
+    for line, words in zip(
+        told, ("'slary'", "is 'pay' in the catalog and 'wage'", 'set "wage" = null'), strict=True
+    ):
+        assert words in line
+
+
+# --- selection and the catalog
+
+
+def test_keys_are_selected_whatever_the_catalog_says() -> None:
+    """The key and the replication key: a loader and the next run need them."""
+    found = stream(entry(*NAMES.values(), **INCREMENTAL))
+    assert [column.name for column in found.columns.selected] == ["_id", "_modified_at"]
+    plain = stream(entry("pay", "_modified_at"))
+    assert [column.name for column in plain.columns.selected] == ["_id", "full_name"]
+
+
+def test_a_pinned_key_is_selected_by_either_name() -> None:
+    """The catalog has the old name, the records have the new one."""
+    pins = {"people": {"_id": "node_id", "_modifiedAt": "changed"}}
+    found = stream(entry(*NAMES.values(), **INCREMENTAL), property_names=pins)
+    for _ in range(2):
+        found.use_run_names()
+        assert (found.primary_keys, found.replication_key) == (["node_id"], "changed")
+    assert [column.name for column in found.columns.selected] == ["node_id", "changed"]
