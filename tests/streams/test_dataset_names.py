@@ -71,25 +71,6 @@ def names(*, listed: bool = False, wanted: bool = True) -> DatasetNames:
     return DatasetNames(cast("Any", client), cast("Any", discovery), catalog, wanted=wanted)
 
 
-def test_closing_ends_the_thread() -> None:
-    """A tap that is used as a library leaves no thread behind."""
-    threads: list[threading.Thread] = []
-    requested = threading.Event()
-
-    def datasets() -> None:
-        threads.append(threading.current_thread())
-        requested.set()
-
-    client, discovery = SimpleNamespace(datasets=datasets), SimpleNamespace()
-    names = DatasetNames(cast("Any", client), cast("Any", discovery), {}, wanted=True)
-    names.request()
-    assert requested.wait(60)
-    names.close()
-    (thread,) = threads
-    thread.join(5)
-    assert not thread.is_alive()
-
-
 def test_the_list_is_requested_once(pool: Pool) -> None:
     """However many exports are there, and by whichever case of an id a name is looked up."""
     found = names()
@@ -148,3 +129,22 @@ def test_the_catalogs_name_is_another() -> None:
     """It is what the dataset was called when the catalog was made."""
     found = names(listed=True)
     assert [found.in_catalog(each) for each in ("a1", "B2")] == ["Employees", None]
+
+
+def test_closing_ends_the_thread() -> None:
+    """A tap that is used as a library leaves no thread behind."""
+    threads: list[threading.Thread] = []
+    requested = threading.Event()
+
+    def datasets() -> None:
+        threads.append(threading.current_thread())
+        requested.set()
+
+    client, discovery = SimpleNamespace(datasets=datasets), SimpleNamespace()
+    names = DatasetNames(cast("Any", client), cast("Any", discovery), {}, wanted=True)
+    names.request()
+    assert requested.wait(60)
+    names.close()
+    (thread,) = threads
+    thread.join(5)
+    assert not thread.is_alive()
