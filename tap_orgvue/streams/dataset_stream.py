@@ -333,16 +333,8 @@ class DatasetStream(ReportedStream):
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """True if the table is to mirror the dataset: filtered rows say nothing of the others.
-
-        The SDK's BATCH encodings other than JSON lines have no place for a version.
-        """
-        batches = self.get_batch_config(self.config)
-        return (
-            self._settings.emit_activate_version_messages
-            and not self.is_filtered
-            and (batches is None or batches.encoding.format == "jsonl")
-        )
+        """True if the table is to mirror the dataset: filtered rows say nothing of the others."""
+        return self._settings.emit_activate_version_messages and not self.is_filtered
 
     @override
     def next_version(self, now: int) -> int:

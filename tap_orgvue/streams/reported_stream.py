@@ -89,8 +89,7 @@ class ReportedStream(ExportStream):
             self.journal.enter(Stage.PLANNED)
             raise
         self.journal.enter(Stage.FETCHED)
-        if first.response is not None:
-            self._source.dataset_names.request()
+        self._source.dataset_names.request()
         return first
 
     @abstractmethod

@@ -338,6 +338,22 @@ def test_a_catalog_that_somebody_cut_is_no_change(orgvue: Orgvue, runs: Runs) ->
     assert "headers" in [request.kind for request in orgvue.requests[since:]]
 
 
+def test_properties_that_cannot_be_looked_up_are_no_change(orgvue: Orgvue, runs: Runs) -> None:
+    """The rows were read all the same."""
+    assert runs.catalog is not None
+    select(runs.catalog, "people", "salary", selected=False)
+    (people_entry,) = [e for e in runs.catalog["streams"] if e["tap_stream_id"] == "people"]
+    del people_entry["schema"]["properties"]["on_leave"]
+    for route in ("headers", "metadata"):
+        orgvue.refuse(500, on=route, times=None)
+    assert len(runs.run(max_retries=0).records["people"]) == 120
+    assert runs.told == []
+    orgvue.calm()
+    orgvue.dataset("People").remove_property("onLeave")
+    runs.run()
+    runs.report("Properties gone: 'onLeave'")
+
+
 def test_an_excluded_property(orgvue: Orgvue, runs: Runs) -> None:
     """A property that is excluded from now on is not gone; new ones are still told."""
     runs.run(exclude_properties=["salary"])

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
 
 import pytest
+import requests
+from singer_sdk.streams.rest import PageContext
 
+from tap_orgvue.exports.json_rows import JsonRows
+from tap_orgvue.exports.response import ExportResponse
 from tap_orgvue.orgvue.advice import Remedy
+from tap_orgvue.orgvue.client import HEADERS
 from tap_orgvue.orgvue.errors import MalformedResponse, Misconfigured
 from tap_orgvue.orgvue.models import Property
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
+from tap_orgvue.reporting.journal import Stage
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column, columns_of, stream_schema
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.pagination import Link, Slice
+from tap_orgvue.streams.prefetch import PrefetchedExport
 from tap_orgvue.streams.state import ExportScope, StreamState
 from tap_orgvue.tap import TapOrgvue
 
@@ -47,7 +58,11 @@ def entry(*deselected: str, key: Sequence[str] = ("_id",), **members: Any) -> di
     }
 
 
-INCREMENTAL = {"replication_method": "INCREMENTAL", "replication_key": "_modified_at"}
+FULL: dict[str, Any] = {"replication_method": "FULL_TABLE"}
+INCREMENTAL: dict[str, Any] = {
+    "replication_method": "INCREMENTAL",
+    "replication_key": "_modified_at",
+}
 
 
 def stream(
@@ -65,6 +80,7 @@ def stream(
             "api_url": "https://orgvue.test",
             "tenant_id": "ACME",
             "api_token": "t",
+            "user_agent": "me/1",
             **settings,
         },
         catalog={"streams": [made or entry()]},
@@ -265,3 +281,210 @@ def test_a_pinned_key_is_selected_by_either_name() -> None:
         found.use_run_names()
         assert (found.primary_keys, found.replication_key) == (["node_id"], "changed")
     assert [column.name for column in found.columns.selected] == ["node_id", "changed"]
+
+
+def test_names_that_swap_are_given_once() -> None:
+    """However often a stream is asked, key and replication key have the names of this run."""
+    pins = {"people": {"_id": "full_name", "Full Name": "_id"}}
+    found = stream(entry(key=("_id",)), property_names=pins)
+    for _ in range(2):
+        found.check_request()
+        assert found.primary_keys == ["full_name"]
+
+
+# --- the first page
+
+
+def export(headers: Sequence[Property] = PROPERTIES) -> Any:
+    """The first page of an export with these columns."""
+    response = create_autospec(ExportResponse, instance=True)
+    response.rows = create_autospec(JsonRows, instance=True, headers=headers)
+    return response
+
+
+def fetched(found: DatasetStream, response: Any) -> DatasetStream:
+    """The stream, whose first page is fetched already."""
+    first = PrefetchedExport(response, None)
+    found._source.prefetcher.plan("people", lambda: first)  # noqa: SLF001 - as the tap does
+    return found
+
+
+def test_an_export_that_cannot_be_sent_is_closed() -> None:
+    """Its disk is free while the other streams are sent."""
+    response = export(PROPERTIES[1:])
+    with pytest.raises(MalformedResponse):
+        fetched(stream(), response).prepare()
+    response.close.assert_called_once_with()
+
+
+def test_the_columns_of_the_export_are_those_of_the_schema() -> None:
+    """A property that the catalog lacks is the last one, before the rescued values."""
+    headers = [*PROPERTIES, Property("new", "New", "boolean")]
+    found = fetched(stream(), export(headers))
+    assert found.prepare()
+    assert list(found.effective_schema["properties"]) == [*NAMES.values(), "new", "_rescued_data"]
+    assert found.journal.stage is Stage.SENDING
+    unrescued = fetched(stream(rescue_data=False), export())
+    assert unrescued.prepare()
+    assert list(unrescued.effective_schema["properties"]) == list(NAMES.values())
+
+
+@pytest.mark.parametrize(
+    "name,can", [("plain", True), ("Größe %", True), ('a"b', False), ("a\\b", False)]
+)
+def test_rows_are_encoded_as_they_are_where_names_allow_it(
+    name: str,
+    can: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """With original names a column can be called anything."""
+    found = stream(column_names="original")
+    found.resolve([*PROPERTIES, Property(name, name, "text")])
+    assert found.can_encode_rows is can
+
+
+def test_rows_are_counted_whatever_columns_they_have() -> None:
+    """A column that they lack has no values there."""
+    found = fetched(stream(), export())
+    assert found.prepare()
+    found.look_at([object(), object()], {})
+    found.look_at([object()], {})
+    assert found.journal.rows == 3
+
+
+def refused(status: int) -> requests.Response:
+    """A response of this status."""
+    response = requests.Response()
+    response.status_code = status
+    return response
+
+
+def test_an_export_that_is_too_large_needs_ids() -> None:
+    """Slices are ranges of them; a filter on them rules slices out."""
+    found = stream()
+    found.resolve(PROPERTIES)
+    for status in (200, 413):
+        found.validate_response(refused(status))
+    without = stream(entry(key=(), schema=stream_schema(COLUMNS[1:], [], rescue=True)))
+    without.resolve(PROPERTIES[1:])
+    without.validate_response(refused(200))
+    with pytest.raises(Misconfigured, match="its rows have no _id to request them in slices"):
+        without.validate_response(refused(413))
+    filtered = stream(filters={"people": {"_id": "A"}})
+    filtered.resolve(PROPERTIES)
+    filtered.validate_response(refused(200))
+    with pytest.raises(Misconfigured, match="'_id'"):
+        filtered.validate_response(refused(413))
+
+
+# --- requests
+
+
+def query(**output: Any) -> dict[str, Any]:
+    """The body of a query."""
+    return {"query": {"output": output}}
+
+
+def test_the_request_of_a_page() -> None:
+    """A GET for everything, a POST with a query for less, a link as it is."""
+    base = f"https://orgvue.test/api/v1/ACME/datasets/{A}"
+    whole = stream().first_request()
+    assert (whole.method, whole.url, whole.body) == ("GET", f"{base}/export/jsonRows", None)
+    assert whole.headers["Authorization"] == "Bearer t"
+    assert whole.headers["User-Agent"] == "me/1"
+    assert HEADERS.items() <= dict(whole.headers).items()
+    part = stream(entry("pay")).first_request()
+    assert (part.method, part.url) == ("POST", f"{base}/export/jsonRows")
+    keys = {"_id": 1, "Full Name": 1, "_modifiedAt": 1}
+    assert json.loads(part.body or b"") == query(projection=keys)
+    assert stream(include_calculations=False).first_request().url == f"{base}/items"
+
+
+@pytest.mark.parametrize(
+    "token,method,url,data",
+    [
+        (None, "GET", "/export/jsonRows", None),
+        (Slice("3"), "POST", "/export/jsonRows", query(filter={"_id": {"$gte": "3"}})),
+        (Link("https://orgvue.test/next"), "GET", "https://orgvue.test/next", None),
+        (Link("https://orgvue.test/next", "POST", b"[5]"), "POST", "https://orgvue.test/next", [5]),
+    ],
+    ids=["everything", "slice", "link", "link with a query"],
+)
+def test_the_request_of_a_further_page(token: Any, method: str, url: str, data: Any) -> None:
+    """A slice is a filter; a link repeats the request before it."""
+    page = PageContext(stream_context=None, next_page_token=token)
+    request = stream().get_http_request(page=page)
+    assert (request.method, request.data or None) == (method, data)
+    assert request.url.endswith(url)
+
+
+def test_messages_about_requests_name_the_stream() -> None:
+    """Instead of the dataset's id."""
+    found = stream(entry(table_name=A.lower()))
+    log = found._source.client.requests  # noqa: SLF001 - what the client counts
+    assert log.subject(Purpose(RequestKind.EXPORT, A)) == "people"
+    assert found.export_purpose == Purpose(RequestKind.EXPORT, A.lower())
+    stored = stream(include_calculations=False)
+    assert stored.export_purpose == Purpose(RequestKind.ITEMS, A)
+
+
+# --- versions
+
+JSONL = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///nowhere"}}
+
+
+@pytest.mark.parametrize(
+    "settings,sent",
+    [
+        ({}, True),
+        ({"emit_activate_version_messages": False}, False),
+        ({"filters": {"people": {"pay": 5}}}, False),
+        ({"filters": {"staff": {"pay": 5}}}, True),
+        ({"stream_maps": {"people": {"__filter__": "pay > 5"}}}, False),
+        ({"stream_maps": {"people": {"twice": "pay * 2"}}}, True),
+        ({"batch_config": JSONL}, True),
+    ],
+    ids=str,
+)
+def test_versions_are_for_whole_tables(
+    settings: dict[str, Any],
+    sent: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """Filtered rows say nothing of the others."""
+    found = stream(**{"emit_activate_version_messages": True, **settings})
+    assert found.emit_activate_version_messages is sent
+
+
+@pytest.mark.parametrize(
+    "settings,sent",
+    [
+        ({}, True),
+        ({"emit_activate_version_messages": False}, False),
+        ({"datasets": [A]}, False),
+        ({"filters": {"people": {"pay": 5}}}, True),
+        ({"batch_config": JSONL}, False),
+    ],
+    ids=str,
+)
+def test_versions_of_descriptions_are_for_all_datasets(
+    settings: dict[str, Any],
+    sent: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """Where `datasets` narrows the run, the others are still there."""
+    found = stream(**{"emit_activate_version_messages": True, **settings})
+    for name in ("orgvue_datasets", "orgvue_properties"):
+        about = found._tap.streams[name]  # noqa: SLF001 - the tap that the helper made
+        assert about.emit_activate_version_messages is sent
+
+
+@pytest.mark.parametrize(
+    "method,filters,is_full",
+    [(FULL, {}, True), (FULL, {"people": {"pay": 5}}, False), (INCREMENTAL, {}, False)],
+    ids=["full", "filtered", "incremental"],
+)
+def test_only_a_full_export_has_every_row(
+    method: dict[str, Any],
+    filters: dict[str, Any],
+    is_full: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """Its rows can be compared with those of the last one."""
+    assert stream(entry(**method), filters=filters).is_full_export is is_full

@@ -12,9 +12,10 @@ import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError, Refusal
 from tap_orgvue.simulator import Dataset, Property
+from tap_orgvue.streams.prefetch import PrefetchedExport
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import Watched, people
-from tests.support.runs import discover, entry, select, sync
+from tests.support.runs import command, discover, entry, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,42 @@ def test_a_dataset_that_is_gone_is_the_stream_s_error(orgvue: Orgvue) -> None:
         "Deselect the stream, or refresh the catalog. "
     )
     assert "404601" in str(failed.value)
+
+
+@pytest.mark.parametrize("with_catalog", [True, False])
+def test_new_properties_are_looked_for_where_a_projection_hides_them(
+    orgvue: Orgvue, *, with_catalog: bool
+) -> None:
+    """In the headers; a run without a catalog has just read them."""
+    config = {**orgvue.config, "exclude_properties": ["salary"]}
+    catalog = discover(config) if with_catalog else None
+    since = len(orgvue.requests)
+    run = command(config, catalog=catalog)
+    assert len(run.records["people"]) == 5
+    kinds = [request.kind for request in orgvue.requests[since:]]
+    assert kinds == (["headers", "export"] if with_catalog else ["list", "headers", "export"])
+
+
+def test_an_export_that_is_made_again_frees_the_disk_of_the_first(
+    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new column of an incremental stream needs the values of all rows."""
+    key = "_modified_at"
+    catalog = discover(orgvue.config)
+    select(catalog, "people", replication_method="INCREMENTAL", replication_key=key)
+    state = sync(orgvue.config, catalog).state
+    orgvue.dataset("People").add_property(Property("grade"), list("ABCDE"))
+    closed: list[PrefetchedExport] = []
+    close = PrefetchedExport.close
+
+    def note(first: PrefetchedExport) -> None:
+        closed.append(first)
+        close(first)
+
+    monkeypatch.setattr(PrefetchedExport, "close", note)
+    run = sync(orgvue.config, catalog, state)
+    assert [row["grade"] for row in run.records["people"]] == list("ABCDE")
+    assert len(closed) == 1
 
 
 # --- the catalog
