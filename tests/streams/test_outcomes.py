@@ -264,6 +264,9 @@ def test_the_streams_about_datasets(serve: Serve) -> None:
     assert (first.deletions, first.dataset_id) == ("sent", None)
     second = runs.run("orgvue_properties")
     assert (second.rows, second.rows_before, second.deletions) == (10, 10, "sent")
+    assert runs.state is not None
+    own = runs.state["bookmarks"]["orgvue_datasets"]["orgvue"]
+    assert (own["tenant"], own["rows"], own["permissioned"]) == ("DEMO", 2, False)
     hidden.hidden_because = "403601"
     third = runs.run("orgvue_datasets")
     assert (third.rows, third.rows_before, third.deletions) == (1, 2, "off")

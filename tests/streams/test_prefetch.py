@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING
 from unittest.mock import create_autospec
 
@@ -116,13 +116,24 @@ def test_a_taken_export_lets_the_next_one_be_fetched() -> None:
 
 
 def test_after_closing_nothing_can_be_taken() -> None:
-    """Neither what was fetched nor what was only planned."""
-    prefetcher, held = Prefetcher[Held](1), Held()
-    prefetcher.plan("people", lambda: held)
-    prefetcher.plan("staff", Held)
+    """Neither what was fetched nor what was only planned; no thread is left."""
+    prefetcher, begun = Prefetcher[Held](1), Event()
+    threads: list[Thread] = []
+
+    def fetch() -> Held:
+        threads.append(current_thread())
+        begun.set()
+        return Held()
+
+    prefetcher.plan("people", fetch)
+    prefetcher.plan("staff", fetch)
     prefetcher.start()
+    assert begun.wait(60)
     prefetcher.close()
     assert prefetcher.take("people") is prefetcher.take("staff") is None
+    (thread,) = threads
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_an_error_that_nobody_took_needs_no_close() -> None:
