@@ -116,13 +116,23 @@ def test_a_stream_that_failed(orgvue: Orgvue) -> None:
     assert (found.rows, found.replication, found.changes) == (0, None, ())
 
 
+def test_a_stream_that_is_a_full_table_again(orgvue: Orgvue) -> None:
+    """It has no replication key, and ends nowhere."""
+    runs = incremental(orgvue)
+    runs.run()
+    select(runs.catalog, "people", replication_method="FULL_TABLE", replication_key=None)
+    assert runs.run().replication == Replication(method="FULL_TABLE")
+
+
 @pytest.mark.parametrize("rescue", [True, False])
-def test_rescued_values(serve: Serve, *, rescue: bool) -> None:
-    """By column, where they are kept."""
+def test_rescued_values(serve: Serve, caplog: pytest.LogCaptureFixture, *, rescue: bool) -> None:
+    """By column, where they are kept; the log warns of them in any case."""
     rows: list[dict[str, Any]] = [{"n": "N/A"}, {"n": 5}, {"n": "none"}]
     orgvue = serve(Dataset("People", properties=[Property("n", "number")], rows=rows))
     found = Runs(orgvue, rescue_data=rescue).run()
     assert found.rescued == ({"n": 2} if rescue else {})
+    warned = [line for line in caplog.messages if "do not fit their column" in line]
+    assert [line[:16] for line in warned] == (["Stream 'people':"] if rescue else [])
 
 
 def test_stored_values_are_delivered_by_other_requests(orgvue: Orgvue) -> None:
@@ -199,9 +209,12 @@ def test_rows_that_come_twice(
 # --- names and changes
 
 
-def test_a_renamed_dataset_is_reported_by_its_new_name(orgvue: Orgvue) -> None:
+@pytest.mark.parametrize("settings", [{}, {"skip_unchanged": True}], ids=str)
+def test_a_renamed_dataset_is_reported_by_its_new_name(
+    orgvue: Orgvue, settings: dict[str, Any]
+) -> None:
     """The change once; the name from then on."""
-    runs = Runs(orgvue)
+    runs = Runs(orgvue, **settings)
     assert runs.run().dataset_name == "People"
     orgvue.dataset("People").rename("Staff")
     found = runs.run()

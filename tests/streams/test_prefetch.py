@@ -136,11 +136,13 @@ def test_after_closing_nothing_can_be_taken() -> None:
     assert not thread.is_alive()
 
 
-def test_an_error_that_nobody_took_needs_no_close() -> None:
-    """Where a fetch failed, there is nothing to free; nor of one that ends after the others."""
+def test_an_error_that_nobody_took_needs_no_close(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a fetch failed, there is nothing to free, and nothing to tell."""
     prefetcher, failed, held = Prefetcher[Held](2), Event(), Held()
+    threads: list[Thread] = []
 
     def fail() -> Held:
+        threads.append(current_thread())
         failed.set()
         raise KeyError
 
@@ -149,7 +151,9 @@ def test_an_error_that_nobody_took_needs_no_close() -> None:
     prefetcher.start()
     assert failed.wait(60)
     prefetcher.close()
+    threads[0].join(5)
     assert held.closed.wait(60)
+    assert not caplog.records
 
 
 def test_an_unchanged_dataset_holds_no_disk() -> None:
