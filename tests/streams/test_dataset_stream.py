@@ -22,6 +22,7 @@ from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column, columns_of, stream_schema
 from tap_orgvue.streams.dataset_stream import DatasetStream
+from tap_orgvue.streams.metadata_streams import MetadataStream
 from tap_orgvue.streams.pagination import Link, Slice
 from tap_orgvue.streams.prefetch import PrefetchedExport
 from tap_orgvue.streams.state import ExportScope, StreamState
@@ -65,17 +66,17 @@ INCREMENTAL: dict[str, Any] = {
 }
 
 
-def stream(
+def tap(
     made: dict[str, Any] | None = None,
     own: StreamState | None = None,
     bookmark: str | None = None,
     **settings: Any,
-) -> DatasetStream:
-    """The stream of the catalog entry, with the state of an earlier run if there was one."""
+) -> TapOrgvue:
+    """A tap with the catalog entry, and with the state of an earlier run if there was one."""
     state: dict[str, Any] = {"orgvue": own.to_json()} if own else {}
     if bookmark is not None:
         state |= {"replication_key": "_modified_at", "replication_key_value": bookmark}
-    tap = TapOrgvue(
+    return TapOrgvue(
         config={
             "api_url": "https://orgvue.test",
             "tenant_id": "ACME",
@@ -86,7 +87,11 @@ def stream(
         catalog={"streams": [made or entry()]},
         state={"bookmarks": {"people": state}} if state else None,
     )
-    found = tap.streams["people"]
+
+
+def stream(*arguments: Any, **settings: Any) -> DatasetStream:
+    """The stream of the catalog entry; see `tap`."""
+    found = tap(*arguments, **settings).streams["people"]
     assert isinstance(found, DatasetStream)
     return found
 
@@ -273,6 +278,16 @@ def test_keys_are_selected_whatever_the_catalog_says() -> None:
     assert [column.name for column in plain.columns.selected] == ["_id", "full_name"]
 
 
+def test_a_user_s_catalog_stays_as_it_is() -> None:
+    """What discovery would offer is not added to it."""
+    root = {"breadcrumb": [], "metadata": {"valid-replication-keys": ["pay"]}}
+    deselected = {"breadcrumb": ["properties", "_rescued_data"], "metadata": {"selected": False}}
+    found = stream(entry(metadata=[root, deselected]), exclude_properties=["full*"])
+    assert found.metadata.root.valid_replication_keys == ["pay"]
+    assert not found.mask["properties", "_rescued_data"]
+    assert ("properties", "full_name") not in found.metadata
+
+
 def test_a_pinned_key_is_selected_by_either_name() -> None:
     """The catalog has the old name, the records have the new one."""
     pins = {"people": {"_id": "node_id", "_modifiedAt": "changed"}}
@@ -302,10 +317,13 @@ def export(headers: Sequence[Property] = PROPERTIES) -> Any:
     return response
 
 
-def fetched(found: DatasetStream, response: Any) -> DatasetStream:
+def fetched(response: Any, **settings: Any) -> DatasetStream:
     """The stream, whose first page is fetched already."""
+    made = tap(**settings)
     first = PrefetchedExport(response, None)
-    found._source.prefetcher.plan("people", lambda: first)  # noqa: SLF001 - as the tap does
+    made.source.prefetcher.plan("people", lambda: first)
+    found = made.streams["people"]
+    assert isinstance(found, DatasetStream)
     return found
 
 
@@ -313,18 +331,18 @@ def test_an_export_that_cannot_be_sent_is_closed() -> None:
     """Its disk is free while the other streams are sent."""
     response = export(PROPERTIES[1:])
     with pytest.raises(MalformedResponse):
-        fetched(stream(), response).prepare()
+        fetched(response).prepare()
     response.close.assert_called_once_with()
 
 
 def test_the_columns_of_the_export_are_those_of_the_schema() -> None:
     """A property that the catalog lacks is the last one, before the rescued values."""
     headers = [*PROPERTIES, Property("new", "New", "boolean")]
-    found = fetched(stream(), export(headers))
+    found = fetched(export(headers))
     assert found.prepare()
     assert list(found.effective_schema["properties"]) == [*NAMES.values(), "new", "_rescued_data"]
     assert found.journal.stage is Stage.SENDING
-    unrescued = fetched(stream(rescue_data=False), export())
+    unrescued = fetched(export(), rescue_data=False)
     assert unrescued.prepare()
     assert list(unrescued.effective_schema["properties"]) == list(NAMES.values())
 
@@ -344,7 +362,7 @@ def test_rows_are_encoded_as_they_are_where_names_allow_it(
 
 def test_rows_are_counted_whatever_columns_they_have() -> None:
     """A column that they lack has no values there."""
-    found = fetched(stream(), export())
+    found = fetched(export())
     assert found.prepare()
     found.look_at([object(), object()], {})
     found.look_at([object()], {})
@@ -419,8 +437,10 @@ def test_the_request_of_a_further_page(token: Any, method: str, url: str, data: 
 
 def test_messages_about_requests_name_the_stream() -> None:
     """Instead of the dataset's id."""
-    found = stream(entry(table_name=A.lower()))
-    log = found._source.client.requests  # noqa: SLF001 - what the client counts
+    made = tap(entry(table_name=A.lower()))
+    found = made.streams["people"]
+    assert isinstance(found, DatasetStream)
+    log = made.source.client.requests
     assert log.subject(Purpose(RequestKind.EXPORT, A)) == "people"
     assert found.export_purpose == Purpose(RequestKind.EXPORT, A.lower())
     stored = stream(include_calculations=False)
@@ -470,9 +490,10 @@ def test_versions_of_descriptions_are_for_all_datasets(
     sent: bool,  # noqa: FBT001 - what is expected
 ) -> None:
     """Where `datasets` narrows the run, the others are still there."""
-    found = stream(**{"emit_activate_version_messages": True, **settings})
+    made = tap(**{"emit_activate_version_messages": True, **settings})
     for name in ("orgvue_datasets", "orgvue_properties"):
-        about = found._tap.streams[name]  # noqa: SLF001 - the tap that the helper made
+        about = made.streams[name]
+        assert isinstance(about, MetadataStream)
         assert about.emit_activate_version_messages is sent
 
 

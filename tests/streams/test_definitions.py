@@ -49,18 +49,23 @@ def discovery(
     earlier: EarlierRuns | None = None,
     catalog: dict[str, Any] | None = None,
     rules: ColumnRules | None = None,
+    refused: Sequence[str] = (),
     **settings: Any,
 ) -> Discovery:
-    """A tenant that lists the datasets of what is read."""
+    """A tenant that lists the datasets of what is read, and refuses the metadata of some."""
     given = {"api_token": "t", "tenant_id": "ACME", "region": "eu-west", **settings}
-    client = SimpleNamespace(
-        datasets=lambda: DatasetList(tuple(each.dataset for each in read)),
-        metadata=lambda _dataset_id: Metadata(),
-    )
+
+    def metadata(dataset_id: str) -> Metadata:
+        if dataset_id in refused:
+            raise REFUSED
+        return Metadata()
 
     def read_all(datasets: Sequence[Dataset]) -> Any:
         return (each for each in read if each.dataset in datasets)
 
+    client = SimpleNamespace(
+        datasets=lambda: DatasetList(tuple(each.dataset for each in read)), metadata=metadata
+    )
     return Discovery(
         cast("Any", client),
         cast("Any", SimpleNamespace(read_all=read_all)),
@@ -421,17 +426,10 @@ def test_each_dataset_has_metadata_and_a_stream_s_name() -> None:
 
 
 def test_metadata_that_is_refused_is_skipped_with_a_warning(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The other datasets are described."""
-    made = discovery(found(PEOPLE), found(STAFF))
-
-    def refuse(dataset_id: str) -> Metadata:
-        if dataset_id == A:
-            raise REFUSED
-        return Metadata()
-
-    monkeypatch.setattr(made._client, "metadata", refuse)  # noqa: SLF001 - a stand-in anyway
+    made = discovery(found(PEOPLE), found(STAFF), refused=[A])
     assert [each for each, _, _ in made.metadata()] == [STAFF]
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
