@@ -251,7 +251,7 @@ class ReportedStream(ExportStream):
         if outcome.status is Status.FAILED:
             # The changes may be the cause.
             self.warn_of_changes()
-        elif outcome.replication is not None and self.replication_key is not None:
+        elif outcome.replication is not None and outcome.replication.key is not None:
             end = self.stream_state.get("replication_key_value")
             outcome.replication = msgspec.structs.replace(
                 outcome.replication, end=None if end is None else str(end)

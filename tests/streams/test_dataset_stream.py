@@ -224,6 +224,13 @@ def test_another_hash_key_is_a_reason_where_values_are_hashed(
     assert warnings(clear) == []
 
 
+def test_a_full_table_has_no_bookmark() -> None:
+    """Although the catalog and the state know a replication key."""
+    found = stream(entry(**{**INCREMENTAL, **FULL}), seen(), BOOKMARK)
+    assert warnings(found) == []
+    assert found.queries.query().is_everything
+
+
 # --- other warnings
 
 
