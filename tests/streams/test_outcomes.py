@@ -70,7 +70,7 @@ def incremental(orgvue: Orgvue, **settings: Any) -> Runs:
 def test_a_full_table(orgvue: Orgvue) -> None:
     """Its dataset, rows, requests; the next report has the rows of the last export.
 
-    `start_date` is none of its rows' business.
+    `start_date` does not count.
     """
     runs = Runs(orgvue, start_date="2020-01-01")
     dataset_id = orgvue.dataset("People").dataset_id
