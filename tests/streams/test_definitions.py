@@ -340,7 +340,7 @@ def test_the_streams_of_a_catalog_are_taken_as_they_are() -> None:
         entry("colleagues", A),
         entry("staff"),
         entry("orgvue_drafts", B),
-        *(entry(name) for name in own),
+        *(entry(name, metadata={"selected": True}) for name in own),
     ) == [("colleagues", A), ("staff", B.lower()), ("orgvue_drafts", B)]
 
 
