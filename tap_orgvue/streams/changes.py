@@ -66,11 +66,10 @@ class SeenProperties(msgspec.Struct, frozen=True):
                 header.name,
                 filled=before.filled if filled is None else header.key in filled,
             )
-        for column in self.others:
-            found[column.key] = known.find(column.key) or KnownProperty()
+        kept = [column.key for column in self.others]
         if not self.is_complete:
-            left, _ = known.others(found)
-            found |= {key: each for key in left if (each := known.find(key)) is not None}
+            kept += known.others([*found, *kept])[0]
+        found |= {key: known.find(key) or KnownProperty() for key in kept}
         return KnownProperties(found.items())
 
 

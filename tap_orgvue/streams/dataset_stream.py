@@ -100,8 +100,7 @@ class DatasetStream(ReportedStream):
         self.use_run_names()
         self._check_owner()
         self.queries.check()
-        if not self._reload_reasons:
-            self._must_reload(self.columns.selected)
+        self._must_reload(self.columns.selected)
 
     @override
     def replication_bound(self) -> datetime:
@@ -119,7 +118,6 @@ class DatasetStream(ReportedStream):
         Returns:
             False if the dataset is unchanged, and nothing is sent.
         """
-        self.use_run_names()
         self.state = self._source.earlier.state_of(self.name, self.dataset_id)
         first = self._source.prefetcher.take(self.name) or self.fetch_first()
         if not self._resolve(first):
@@ -179,7 +177,7 @@ class DatasetStream(ReportedStream):
 
     def must_begin_again(self) -> bool:
         """True if the headers show that all rows must be read again; keeps the reasons."""
-        return not self._reload_reasons and self._must_reload(self._resolved.columns)
+        return self._must_reload(self._resolved.columns)
 
     @property
     def _begins_anew(self) -> bool:
@@ -203,7 +201,7 @@ class DatasetStream(ReportedStream):
             )
 
     def _must_reload(self, columns: Sequence[Column]) -> bool:
-        """True if unchanged rows must be read again; keeps the reasons."""
+        """True if unchanged rows must be read again, and are not yet; keeps the reasons."""
         earlier, queries = self._source.earlier.state_of(self.name, self.dataset_id), self.queries
         if not queries.has_bookmark:
             return False
@@ -333,16 +331,8 @@ class DatasetStream(ReportedStream):
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """True if the table is to mirror the dataset: filtered rows say nothing of the others.
-
-        The SDK's BATCH encodings other than JSON lines have no place for a version.
-        """
-        batches = self.get_batch_config(self.config)
-        return (
-            self._settings.emit_activate_version_messages
-            and not self.is_filtered
-            and (batches is None or batches.encoding.format == "jsonl")
-        )
+        """True if the table is to mirror the dataset: filtered rows say nothing of the others."""
+        return self._settings.emit_activate_version_messages and not self.is_filtered
 
     @override
     def next_version(self, now: int) -> int:

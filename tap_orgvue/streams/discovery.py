@@ -341,7 +341,7 @@ class Discovery:
 
     def column_names(self, dataset: Dataset, metadata: Metadata) -> dict[str, str]:
         """Property key to column name, as the dataset's stream has it."""
-        keys = [ID, *(declared.key for declared in metadata.properties if declared.key != ID)]
+        keys = [ID, *(declared.key for declared in metadata.properties)]
         entry = self._entry_of(dataset)
         known = columns_in(entry.schema.to_dict()) if entry else []
         column_naming = self.naming_of(self.stream_name(dataset), dataset.dataset_id)

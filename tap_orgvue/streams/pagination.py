@@ -148,7 +148,8 @@ def _between(low: str, high: str | None) -> str:
     same_so_far = True
     for i in range(_MAX_BOUND_LENGTH + 1):
         bottom = below[i] if i < len(below) else 0
-        top = (above[i] if i < len(above) else 0) if above is not None and same_so_far else base
+        # Bounds end with a digit above 0: `high` differs from `low` before its own end.
+        top = above[i] if above is not None and same_so_far else base
         if top - bottom > 1:
             middle.append((bottom + top) // 2)
             break
@@ -159,4 +160,4 @@ def _between(low: str, high: str | None) -> str:
 
 
 def _digits(bound: str) -> list[int]:
-    return [_DIGITS.index(sign) for sign in bound if sign in _DIGITS]
+    return [_DIGITS.index(sign) for sign in bound]

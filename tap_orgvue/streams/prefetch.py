@@ -112,5 +112,6 @@ class Prefetcher(Generic[T]):
 
 
 def _close_result(future: Future[T]) -> None:
-    if not future.cancelled() and future.exception() is None:
+    """Close what a fetch gave that could not be cancelled."""
+    if future.exception() is None:
         future.result().close()

@@ -60,7 +60,7 @@ def clear_values_left(
         sent: The columns of this run.
     """
     clear = {column.name for column in sent if not column.hashed}
-    hashed = {column.name for column in sent if column.hashed}
+    hashed = {column.name for column in sent} - clear
     statements = []
     for column in known:
         before = owners.column(column.name)

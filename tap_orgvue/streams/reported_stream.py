@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +68,9 @@ class ReportedStream(ExportStream):
         return self._source.outcomes.of(self.name)
 
     @property
+    @abstractmethod
     def is_filtered(self) -> bool:
         """True if rows of the dataset are left out, by Orgvue or by a stream map."""
-        raise NotImplementedError
 
     @property
     def is_full_export(self) -> bool:
@@ -88,13 +89,12 @@ class ReportedStream(ExportStream):
             self.journal.enter(Stage.PLANNED)
             raise
         self.journal.enter(Stage.FETCHED)
-        if first.response is not None:
-            self._source.dataset_names.request()
+        self._source.dataset_names.request()
         return first
 
+    @abstractmethod
     def fetch_unless_unchanged(self) -> PrefetchedExport:
         """Fetch the first page."""
-        raise NotImplementedError
 
     # -- the start of a run
 
@@ -251,7 +251,7 @@ class ReportedStream(ExportStream):
         if outcome.status is Status.FAILED:
             # The changes may be the cause.
             self.warn_of_changes()
-        elif outcome.replication is not None and self.replication_key is not None:
+        elif outcome.replication is not None and outcome.replication.key is not None:
             end = self.stream_state.get("replication_key_value")
             outcome.replication = msgspec.structs.replace(
                 outcome.replication, end=None if end is None else str(end)

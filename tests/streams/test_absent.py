@@ -10,7 +10,6 @@ import pytest
 
 from tap_orgvue.orgvue.errors import Misconfigured, OrgvueError, Refusal
 from tap_orgvue.settings import SettingsError
-from tap_orgvue.streams.absent import names_in
 from tests.support.datasets import people
 from tests.support.runs import command, discover, only, select, streams, sync
 
@@ -251,11 +250,6 @@ def test_a_failed_dataset_is_told_once(serve: Serve) -> None:
     broken(orgvue, "Staff")
     with pytest.raises(OrgvueError, match="Dataset 'Staff' could not be read"):
         sync({**orgvue.config, **QUICK}, discover({**orgvue.config, **QUICK}))
-
-
-def test_names_of_another_form_are_no_names() -> None:
-    """A catalog that somebody edited gives the names that are texts."""
-    assert names_in({"orgvue": {"names": {"a1": 7, "b2": "People"}}}) == {"B2": "People"}
 
 
 @pytest.mark.parametrize("narrowed", [False, True])

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError
-from tap_orgvue.reporting.run_report import CHANGES, PROPERTY_ADDED, Change
 from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.streams import changes
 from tap_orgvue.streams.state import StreamState
 from tests.support.datasets import people
 from tests.support.runs import Run, command, discover, select, sync
@@ -154,45 +152,7 @@ def test_all_at_once(orgvue: Orgvue, runs: Runs) -> None:
     runs.report("'Staff'", "'Number'", "'onLeave'", "'grade'", "60 rows now, 120 before")
 
 
-def test_every_kind_of_change_can_be_told() -> None:
-    """The kinds of the run report are those of the log."""
-    found = [Change(kind=kind, name="a", before="1", now="2") for kind in CHANGES]
-    line = changes.describe("people", found, new_properties="add", rows_percent=25)
-    assert line.count("`") == 2 * len(CHANGES)
-
-
-def test_many_changes_are_cut() -> None:
-    """A line names ten, and how many more there are."""
-    found = [Change(kind=PROPERTY_ADDED, name=f"p{i}") for i in range(13)]
-    line = changes.describe("people", found, new_properties="add", rows_percent=25)
-    assert "'p9', and 3 more;" in line
-
-
 # --- rows
-
-
-@pytest.mark.parametrize(
-    "before,now,percent,told",
-    [
-        (100, 75, 25, False),
-        (100, 74, 25, True),
-        (100, 125, 25, False),
-        (100, 126, 25, True),
-        (99, 10, 25, False),
-        (10, 100, 25, True),
-        (0, 100, 25, True),
-        (0, 99, 25, False),
-        (100, 0, 25, True),
-        (1000, 990, 1, False),
-        (1000, 989, 1, True),
-        (1000, 10, 0, False),
-        (None, 1000, 25, False),
-        (100, 1101, 1000, True),
-    ],
-)
-def test_rows(before: int | None, now: int, percent: int, told: bool) -> None:  # noqa: FBT001
-    """More than so many percent, from 100 rows on; 0 switches it off, a first run has nothing."""
-    assert bool(changes.rows_change("people", before, now, percent)) is told
 
 
 def test_fewer_rows(orgvue: Orgvue, runs: Runs) -> None:
@@ -376,6 +336,22 @@ def test_a_catalog_that_somebody_cut_is_no_change(orgvue: Orgvue, runs: Runs) ->
     runs.run()
     assert runs.told == []
     assert "headers" in [request.kind for request in orgvue.requests[since:]]
+
+
+def test_properties_that_cannot_be_looked_up_are_no_change(orgvue: Orgvue, runs: Runs) -> None:
+    """The rows were read all the same."""
+    assert runs.catalog is not None
+    select(runs.catalog, "people", "salary", selected=False)
+    (people_entry,) = [e for e in runs.catalog["streams"] if e["tap_stream_id"] == "people"]
+    del people_entry["schema"]["properties"]["on_leave"]
+    for route in ("headers", "metadata"):
+        orgvue.refuse(500, on=route, times=None)
+    assert len(runs.run(max_retries=0).records["people"]) == 120
+    assert runs.told == []
+    orgvue.calm()
+    orgvue.dataset("People").remove_property("onLeave")
+    runs.run()
+    runs.report("Properties gone: 'onLeave'")
 
 
 def test_an_excluded_property(orgvue: Orgvue, runs: Runs) -> None:

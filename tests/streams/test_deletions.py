@@ -136,33 +136,6 @@ def test_the_guard(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     assert sync(mirrored(orgvue), state=allowed.state).of_type("ACTIVATE_VERSION")
 
 
-@pytest.mark.parametrize(
-    "percent,rows,kept",
-    [
-        (50, 5, False),
-        (50, 4, True),
-        (50, 0, True),
-        (100, 9, True),
-        (100, 10, False),
-        (10, 1, False),
-        (10, 0, True),
-        (0, 0, False),
-    ],
-)
-def test_the_guards_share(
-    serve: Callable[..., Orgvue],
-    percent: int,
-    rows: int,
-    kept: bool,  # noqa: FBT001 - what is expected
-) -> None:
-    """Of ten rows fewer than the share that is set are too few; 0 switches the guard off."""
-    orgvue = serve(people(10))
-    state = sync(mirrored(orgvue)).state
-    fewer(orgvue, rows)
-    run = sync(mirrored(orgvue, delete_guard_percent=percent), state=state)
-    assert bool(run.of_type("ACTIVATE_VERSION")) != kept
-
-
 def test_the_guard_compares_with_what_the_table_mirrors(orgvue: Orgvue) -> None:
     """A run with filters, one without the setting and one that failed do not lower the count."""
     state = sync(mirrored(orgvue)).state

@@ -49,6 +49,7 @@ def test_orgvue_datasets_has_a_row_for_each_dataset(serve: Serve) -> None:
     assert found["People"]["tree_id"] is None
     assert found["People"]["is_permissioned_view"] is False
     assert run.schemas["orgvue_datasets"]["key_properties"] == ["dataset_id"]
+    assert run.schemas["orgvue_datasets"]["schema"]["required"] == ["dataset_id"]
     assert_satisfied(run)
 
 
@@ -81,6 +82,7 @@ def test_orgvue_properties_is_the_data_dictionary(serve: Serve) -> None:
     columns = {row["column_name"] for row in rows}
     assert columns < set(entry(catalog, "staff")["schema"]["properties"])
     assert run.schemas["orgvue_properties"]["key_properties"] == ["dataset_id", "key"]
+    assert run.schemas["orgvue_properties"]["schema"]["required"] == ["dataset_id", "key"]
     assert_satisfied(run)
 
 

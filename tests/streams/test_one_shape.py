@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError
+from tap_orgvue.simulator import Dataset, Property
 from tests.support.datasets import people
 from tests.support.runs import command, discover, select, sync
 
@@ -89,13 +90,28 @@ def test_a_row_that_comes_twice_is_told(
     assert any("1 rows have the `_id` of an earlier row" in line for line in errors)
 
 
+@pytest.mark.parametrize("maps", [{}, {"stream_maps": {"people": {"b": "'b'"}}}])
+def test_rows_without_ids_cannot_come_twice(
+    serve: Serve, caplog: pytest.LogCaptureFixture, maps: dict[str, Any]
+) -> None:
+    """However alike they are."""
+    rows: list[dict[str, Any]] = [{"a": "x"}, {"a": "x"}, {"a": None}, {"a": None}]
+    orgvue = serve(Dataset("People", properties=[Property("a")], rows=rows, generated=()))
+    run = sync({**orgvue.config, **VERSIONS, **maps})
+    assert len(run.records["people"]) == 4
+    assert run.of_type("ACTIVATE_VERSION")
+    assert not [r for r in caplog.records if r.levelno == logging.ERROR]
+
+
 def test_after_a_row_came_twice_versions_go_on(serve: Serve) -> None:
-    """The next complete export is activated, with a later version."""
+    """The next complete export is activated, with a later version; one without keeps the last."""
     dataset = people(5)
     dataset.add(dataset.rows[0])
     orgvue = serve(dataset)
     config = {**orgvue.config, **VERSIONS}
     state = sync(config).state
+    between = sync(orgvue.config, state=state).state["bookmarks"]["people"]["orgvue"]
+    assert between["version"] == state["bookmarks"]["people"]["orgvue"]["version"]
     dataset.remove(5)
     run = sync(config, state=state)
     (activated,) = run.of_type("ACTIVATE_VERSION")

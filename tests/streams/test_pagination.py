@@ -55,6 +55,26 @@ def test_a_slice_is_a_filter() -> None:
     assert Slice().filter() == {}
 
 
+@pytest.mark.parametrize(
+    "low,middle,high",
+    [
+        (None, "A", None),
+        (None, "4", "A"),
+        ("A", "a", None),
+        ("A", "AA", "B"),
+        ("3", "3A", "4"),
+        ("3A", "3a", "4"),
+        ("3f", "3fA", "4"),
+        ("39", "39A", "3A"),
+        ("3", "34", "3A"),
+        ("3", "3-A", "30"),
+    ],
+)
+def test_a_slice_is_split_half_way(low: str | None, middle: str, high: str | None) -> None:
+    """By the digit half-way between both bounds; by one digit more if they are neighbours."""
+    assert Slice(low, high).halves() == (Slice(low, middle), Slice(middle, high))
+
+
 @given(st.lists(st.booleans(), max_size=30))
 def test_halves_leave_no_gap(turns: list[bool]) -> None:
     """However often slices are split, a half ends where the other begins, and none is empty."""
@@ -295,3 +315,33 @@ def test_no_link_is_the_last_page() -> None:
     """Without a link there is no further page, rows or not."""
     for rows in (0, 1):
         assert ExportPaginator(absolute).get_next(paged(rows, None, prepared("GET"))) is None
+
+
+def test_a_page_that_is_too_large_is_split() -> None:
+    """Each half is requested, the lower one first; a half that is too large is split again."""
+    paginator = ExportPaginator(absolute)
+    requested = []
+    for is_too_large in (True, False, True, False):
+        page = paged(1, None, prepared("GET"))
+        if is_too_large:
+            page.rows = None
+        paginator.advance(page)
+        requested.append(paginator.current_value)
+    assert requested == [Slice(None, "A"), Slice("A", None), Slice("A", "a"), Slice("a", None)]
+    paginator.advance(paged(1, None, prepared("GET")))
+    assert paginator.finished
+
+
+def test_a_page_behind_a_link_is_not_split() -> None:
+    """Its rows are no range of ids: the stream fails instead of sending rows twice."""
+    paginator = ExportPaginator(absolute)
+    paginator.advance(paged(1, "?page=2", prepared("GET")))
+    page = paged(0, None, prepared("GET"))
+    page.rows = None
+    with pytest.raises(OrgvueError, match="cannot be split"):
+        paginator.get_next(page)
+
+
+def test_a_page_without_rows_is_not_the_last() -> None:
+    """The one after it may have some."""
+    assert ExportPaginator(absolute).continue_if_empty(paged(0, None, prepared("GET")))

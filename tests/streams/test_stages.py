@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.reporting.journal import Journal, Stage, StreamJournal
 from tap_orgvue.simulator import Draft
 from tap_orgvue.streams.journal_progress import CountedBytes, JournalProgress
@@ -35,6 +36,42 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Stage]]:
 
     monkeypatch.setattr(StreamJournal, "enter", note)
     return found
+
+
+@pytest.mark.parametrize(
+    "step,stage",
+    [
+        ("waiting", Stage.WAITING),
+        ("job_started", Stage.JOB),
+        ("downloading", Stage.DOWNLOADING),
+    ],
+)
+def test_each_step_of_an_export_is_a_stage(step: str, stage: Stage) -> None:
+    """So that the report tells what a stream waited for."""
+    entry = Journal().stream("people")
+    getattr(JournalProgress(entry), step)()
+    assert entry.stage is stage
+
+
+def test_each_page_is_a_wait(serve: Serve, stages: dict[str, list[Stage]]) -> None:
+    """A stream that is fetched and whose turn has come sends rows between its waits."""
+    orgvue = serve(people(4))
+    orgvue.page_rows = 2
+    sync(orgvue.config)
+    assert stages["people"] == [
+        *(Stage.WAITING, Stage.DOWNLOADING, Stage.FETCHED, Stage.SENDING),
+        *(Stage.WAITING, Stage.DOWNLOADING, Stage.SENDING),
+        Stage.ENDED,
+    ]
+
+
+def test_a_failed_export_waits_for_its_turn(orgvue: Orgvue, stages: dict[str, list[Stage]]) -> None:
+    """Its error is told then."""
+    catalog = discover(orgvue.config)
+    orgvue.refuse(400, on="export", times=None)
+    with pytest.raises(OrgvueError):
+        sync(orgvue.config, catalog)
+    assert stages["people"] == [Stage.WAITING, Stage.PLANNED, Stage.ENDED]
 
 
 @pytest.mark.parametrize("kind", [JournalProgress, CountedBytes])
