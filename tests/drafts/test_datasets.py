@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ import pytest
 from tap_orgvue.drafts.datasets import DraftDatasets
 from tap_orgvue.orgvue.errors import Refusal
 from tap_orgvue.schema.change_rules import Treatment
+from tap_orgvue.simulator import Draft
 from tap_orgvue.streams.absent import SkippedInCatalog
-from tests.support.drafts import ACTIONS, DRAFTS, HASH_KEY
+from tap_orgvue.tap import TapOrgvue
+from tests.support.drafts import ACTIONS, DRAFTS, HASH_KEY, posts, staff, tenant, with_drafts
 from tests.support.mocked_drafts import (
     POSTS,
     STAFF,
@@ -20,10 +23,12 @@ from tests.support.mocked_drafts import (
     serve_metadata,
     source_of,
 )
+from tests.support.runs import discover, entry, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_orgvue.simulator import Orgvue
     from tests.support.mocked_orgvue import MockedOrgvue
 
 UNLISTED = "36A1B000-0000-4000-8000-00000000000F"
@@ -195,6 +200,183 @@ def test_a_dataset_without_a_name_may_be_protected_by_a_pattern(orgvue: MockedOr
     hashes = datasets(orgvue, hash_properties=["people._id"], hash_key=HASH_KEY)
     assert treated(hashes, UNLISTED, "_id", "salary") == [Treatment.UNREADABLE] * 2
     assert treated(hashes, STAFF, "_id", "salary") == [Treatment.SEND] * 2
+
+
+# --- the streams of datasets
+
+
+@pytest.fixture
+def served() -> Iterator[Orgvue]:
+    """Staff and posts, as a run with a catalog reads them."""
+    with tenant([staff(), posts()], Draft("Plan")) as orgvue:
+        yield orgvue
+
+
+def in_a_run(orgvue: Orgvue, catalog: dict[str, Any] | None, **given: Any) -> DraftDatasets:
+    """The datasets of a tap that discovers them, or has a catalog."""
+    tap = TapOrgvue(config=with_drafts(orgvue, **given), catalog=copy.deepcopy(catalog))
+    assert DRAFTS in tap.streams
+    assert tap.drafts is not None
+    return tap.drafts.datasets
+
+
+def sent(known: DraftDatasets, *, is_named: bool = False) -> set[str]:
+    """The keys of staff whose values are sent in its drafts."""
+    rules = known.rules_of(staff().dataset_id, is_named=is_named)
+    keys = "_id", "id", "full name", "salary", "team"
+    return {key for key in keys if rules.treatment(key) is Treatment.SEND}
+
+
+ALL = {"_id", "id", "full name", "salary", "team"}
+
+
+def test_a_catalog_of_another_name(served: Orgvue) -> None:
+    """The dataset's stream is named as the catalog has it, and patterns name it so."""
+    catalog = discover(with_drafts(served))
+    found = entry(catalog, "staff")
+    found["tap_stream_id"] = found["stream"] = "crew"
+    known = in_a_run(served, catalog, exclude_properties=["crew.salary"])
+    assert known.stream_name(staff().dataset_id.lower()) == "crew"
+    assert known.reason_not_read(staff().dataset_id.lower()) is None
+    assert sent(known) == ALL - {"salary"}
+
+
+@pytest.mark.parametrize(
+    "maps,reason",
+    [
+        (None, None),
+        ({"staff": {"salary": None}}, None),
+        ({"staff": {"__filter__": "team == 'Ops'"}}, "`stream_maps` filters the rows of its"),
+        ({"staff": None}, "`stream_maps` removes its"),
+        ({"posts": None}, None),
+    ],
+)
+def test_a_stream_that_maps_change(served: Orgvue, maps: Any, reason: str | None) -> None:
+    """A draft of its dataset is refused if rows are removed, and not if columns are."""
+    told = in_a_run(served, None, stream_maps=maps).reason_not_read(staff().dataset_id)
+    assert told == (f"{reason} stream 'staff'" if reason else None)
+
+
+def test_a_deselected_stream(served: Orgvue) -> None:
+    """It is the reason, whatever the maps are."""
+    catalog = select(discover(with_drafts(served)), "staff", selected=False)
+    known = in_a_run(served, catalog, stream_maps={"*": {"__filter__": "True"}})
+    assert known.reason_not_read(staff().dataset_id) == "its stream 'staff' is deselected"
+
+
+@pytest.mark.parametrize(
+    "maps,keys",
+    [
+        ({"staff": {"salary": None}}, ALL - {"salary"}),
+        ({"staff": {"_id": "md5(_id)"}}, ALL - {"_id"}),
+        ({"staff": None}, {"_id"}),
+    ],
+)
+def test_maps_hold_in_a_draft_that_is_named(
+    served: Orgvue, maps: dict[str, Any], keys: set[str]
+) -> None:
+    """What they remove or calculate is left out; the id only if they say so of it."""
+    assert sent(in_a_run(served, None, stream_maps=maps), is_named=True) == keys
+
+
+def test_a_catalog_without_the_id(served: Orgvue) -> None:
+    """Nobody deselected it: it is sent, and a deselected one is not."""
+    catalog = discover(with_drafts(served))
+    found = entry(catalog, "staff")
+    found["key_properties"] = ["id"]
+    for each in found["metadata"]:
+        if each["breadcrumb"] == ["properties", "_id"]:
+            each["metadata"]["inclusion"] = "available"
+    deselected = select(copy.deepcopy(catalog), "staff", "_id", selected=False)
+    assert sent(in_a_run(served, deselected)) == ALL - {"_id"}
+    del found["schema"]["properties"]["_id"]
+    assert sent(in_a_run(served, catalog)) == ALL
+
+
+@pytest.mark.parametrize(
+    "metadata,is_sent",
+    [
+        ({}, True),
+        ({"selected": True}, True),
+        ({"selected": False}, False),
+        ({"selected-by-default": False}, False),
+        ({"selected": True, "selected-by-default": False}, True),
+        ({"selected": False, "selected-by-default": True}, False),
+        ({"inclusion": "unsupported"}, False),
+        ({"inclusion": "unsupported", "selected": True}, False),
+        ({"inclusion": "available"}, True),
+        (None, True),
+    ],
+)
+def test_columns_of_a_deselected_stream(
+    served: Orgvue,
+    metadata: dict[str, Any] | None,
+    is_sent: bool,  # noqa: FBT001 - one of the cases
+) -> None:
+    """A draft that is named holds them, but for those that are themselves deselected."""
+    catalog = select(discover(with_drafts(served)), "staff", selected=False)
+    found = entry(catalog, "staff")
+    place = ["properties", "salary"]
+    found["metadata"] = [each for each in found["metadata"] if each["breadcrumb"] != place]
+    if metadata is not None:
+        found["metadata"].append({"breadcrumb": place, "metadata": metadata})
+    known = in_a_run(served, catalog)
+    assert sent(known, is_named=True) == (ALL if is_sent else ALL - {"salary"})
+    assert sent(known) == {"_id"}
+
+
+@pytest.mark.parametrize(
+    "new_properties,deselected,is_sent",
+    [
+        ("add", (), True),
+        ("rescue", (), True),
+        ("ignore", (), False),
+        ("add", ("team",), False),
+        ("rescue", ("team",), False),
+    ],
+)
+def test_a_property_that_the_catalog_lacks(
+    served: Orgvue,
+    new_properties: str,
+    deselected: tuple[str, ...],
+    is_sent: bool,  # noqa: FBT001 - one of the cases
+) -> None:
+    """It is in drafts where the run of its dataset reads it, too."""
+    catalog = discover(with_drafts(served))
+    del entry(catalog, "staff")["schema"]["properties"]["salary"]
+    if deselected:
+        select(catalog, "staff", *deselected, selected=False)
+    known = in_a_run(served, catalog, new_properties=new_properties)
+    assert sent(known) == ALL - {*deselected} - (set() if is_sent else {"salary"})
+    assert sent(known, is_named=True) == sent(known)
+
+
+def test_an_excluded_column_is_no_reason_to_ignore_new_ones(served: Orgvue) -> None:
+    """It is not deselected."""
+    catalog = discover(with_drafts(served))
+    del entry(catalog, "staff")["schema"]["properties"]["salary"]
+    assert sent(in_a_run(served, catalog, exclude_properties=["team"])) == ALL - {"team"}
+
+
+def test_a_name_of_the_catalog_protects_as_one_of_today(served: Orgvue) -> None:
+    """A display name may have changed since: both are protected, and both are described."""
+    catalog = discover(with_drafts(served))
+    served.dataset("Staff").change_property("salary", name="Wage")
+    for pattern in ("Base Pay", "Wage"):
+        known = in_a_run(served, catalog, exclude_properties=[pattern], unmatched_patterns="warn")
+        assert sent(known) == ALL - {"salary"}
+
+
+def test_a_draft_without_a_dataset_of_a_catalog_with_a_dataset_that_is_gone(
+    served: Orgvue,
+) -> None:
+    """Its stream counts as one of the tenant: what it protects is sent in no such draft."""
+    catalog = discover(with_drafts(served))
+    served.tenant.remove("Posts")
+    known = in_a_run(served, catalog, exclude_properties=["posts.salary"])
+    rules = known.rules_of(None, is_named=False)
+    assert rules.treatment("salary") is Treatment.UNSURE
+    assert {*known.used} == {staff().dataset_id.upper(), posts().dataset_id.upper()}
 
 
 # --- what earlier runs protected
