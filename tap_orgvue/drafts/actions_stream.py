@@ -153,9 +153,7 @@ class DraftActionsStream(DraftStream):
                 except (RequestLimitReached, Stopped):
                     raise
                 except OrgvueError as error:
-                    gone = (
-                        " " + _GONE if getattr(error, "status", 0) == HTTPStatus.NOT_FOUND else ""
-                    )
+                    gone = f" {_GONE}" if error.status == HTTPStatus.NOT_FOUND else ""
                     faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}{gone}")
                     remedies.append(error.remedy)
                     first = first or error

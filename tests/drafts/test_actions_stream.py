@@ -218,6 +218,24 @@ def test_rows_are_out_before_a_wait_for_orgvue(orgvue: MockedOrgvue) -> None:
     assert seen == [(Stage.WAITING, 0), (Stage.WAITING, 2), (Stage.WAITING, 4)]
 
 
+def test_the_bytes_of_changes_are_counted(orgvue: MockedOrgvue) -> None:
+    """Those of all layers together, for the display and the run report."""
+    layers = {f"D{number}/default": {"json": [DELETE]} for number in range(2)}
+    serve_drafts(orgvue, numbered(2), layers)
+    tap = DraftTap(orgvue)
+    assert len([*tap.stream(ACTIONS).rows()]) == 2
+    journal = tap.source.journal.stream(ACTIONS)
+    assert journal.bytes_received == 2 * len(json.dumps([DELETE]))
+
+
+def test_the_drafts_whose_requests_are_counted(orgvue: MockedOrgvue) -> None:
+    """The outcome names those that are sent, for the run report."""
+    serve_drafts(orgvue, numbered(3))
+    tap = DraftTap(orgvue, drafts=["D2", "D0"])
+    assert [*tap.stream(ACTIONS).rows()] == []
+    assert tap.source.outcomes.of(ACTIONS).draft_ids == ["D0", "D2"]
+
+
 def test_the_changes_of_a_layer_are_freed(orgvue: MockedOrgvue) -> None:
     """Their file is closed by whoever took it."""
     serve_drafts(orgvue, [PLAN], {"A/default": {"json": [DELETE]}})
