@@ -179,6 +179,7 @@ def test_a_refusal_of_the_tenant_ends_the_requests_at_once(orgvue: MockedOrgvue)
     "actions,positions,words",
     [
         ([7, DELETE], [2], "an action is not an object (position 1)."),
+        ([DELETE, 7, 7], [1], "an action is not an object (position 2); and 1 more."),
         ([DELETE, 7, UPDATE, "x", None], [1, 3], "an action is not an object (position 2); and 2"),
         ([DELETE, {}], [1, 2], None),
         ([{}, {"_action": 7}], [1, 2], "none of its 2 changes has an action, so that they may be"),

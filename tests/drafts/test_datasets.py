@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.mocked_drafts import (
     STAFF,
     metadata_url,
     mocked,
+    no_thread_is_left,
     serve_metadata,
     source_of,
 )
@@ -168,6 +170,28 @@ def test_each_metadata_is_requested_once_for_drafts_without_a_dataset(
     ]
 
 
+def test_datasets_are_looked_at_together_for_drafts_without_a_dataset(
+    orgvue: MockedOrgvue,
+) -> None:
+    """One by one they would take minutes; what the run does not read may be of any of them."""
+    together = threading.Barrier(2)
+
+    def respond(request: Any, context: Any) -> str:
+        del request, context
+        together.wait(10)
+        return '{"properties": [{"key": "team"}]}'
+
+    for dataset_id in (STAFF, POSTS):
+        orgvue.adapter.register_uri("GET", metadata_url(dataset_id), text=respond)
+    known = datasets(orgvue)
+    with no_thread_is_left():
+        rules = known.rules_of(None, is_named=True)
+    assert not together.broken
+    assert [rules.treatment(key) for key in ("_id", "team", "odd")] == [
+        *(Treatment.SEND, Treatment.UNSURE, Treatment.UNKNOWN)
+    ]
+
+
 def test_an_error_of_metadata_is_no_refusal(orgvue: MockedOrgvue) -> None:
     """Values could be sent in the next run: nothing is decided."""
     orgvue.serve("GET", metadata_url(STAFF), {"status_code": 500})
@@ -282,15 +306,16 @@ def test_maps_hold_in_a_draft_that_is_named(
 def test_a_catalog_without_the_id(served: Orgvue) -> None:
     """Nobody deselected it: it is sent, and a deselected one is not."""
     catalog = discover(with_drafts(served))
+    given = {"new_properties": "ignore"}
     found = entry(catalog, "staff")
     found["key_properties"] = ["id"]
     for each in found["metadata"]:
         if each["breadcrumb"] == ["properties", "_id"]:
             each["metadata"]["inclusion"] = "available"
     deselected = select(copy.deepcopy(catalog), "staff", "_id", selected=False)
-    assert sent(in_a_run(served, deselected)) == ALL - {"_id"}
+    assert sent(in_a_run(served, deselected, **given)) == ALL - {"_id"}
     del found["schema"]["properties"]["_id"]
-    assert sent(in_a_run(served, catalog)) == ALL
+    assert sent(in_a_run(served, catalog, **given)) == ALL
 
 
 @pytest.mark.parametrize(
@@ -364,7 +389,9 @@ def test_a_name_of_the_catalog_protects_as_one_of_today(served: Orgvue) -> None:
     served.dataset("Staff").change_property("salary", name="Wage")
     for pattern in ("Base Pay", "Wage"):
         known = in_a_run(served, catalog, exclude_properties=[pattern], unmatched_patterns="warn")
-        assert sent(known) == ALL - {"salary"}
+        rules = known.rules_of(staff().dataset_id, is_named=False)
+        assert rules.treatment("salary") is Treatment.EXCLUDED
+        assert rules.protected_names() == {"salary", "Base Pay", "Wage"}
 
 
 def test_a_draft_without_a_dataset_of_a_catalog_with_a_dataset_that_is_gone(
@@ -374,6 +401,7 @@ def test_a_draft_without_a_dataset_of_a_catalog_with_a_dataset_that_is_gone(
     catalog = discover(with_drafts(served))
     served.tenant.remove("Posts")
     known = in_a_run(served, catalog, exclude_properties=["posts.salary"])
+    assert known.stream_name(posts().dataset_id.lower()) == "posts"
     rules = known.rules_of(None, is_named=False)
     assert rules.treatment("salary") is Treatment.UNSURE
     assert {*known.used} == {staff().dataset_id.upper(), posts().dataset_id.upper()}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +30,16 @@ from tap_orgvue.orgvue.errors import (
 )
 from tap_orgvue.orgvue.request_log import RequestKind
 from tap_orgvue.streams.absent import SkippedInCatalog
-from tests.support.mocked_drafts import LIST, POSTS, STAFF, mocked, source_of
+from tests.support.mocked_drafts import (
+    ACTIONS_ADDRESS,
+    LIST,
+    POSTS,
+    STAFF,
+    mocked,
+    no_thread_is_left,
+    serve_drafts,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -194,6 +206,66 @@ def test_a_dataset_that_was_skipped_for_a_refusal_is_no_fault(orgvue: MockedOrgv
     drafts = listed(orgvue, PLAN, skipped=skipped)
     assert names(drafts) == ["Hiring plan"]
     assert drafts.selection("orgvue_drafts").faults == ()
+
+
+# --- their changes
+
+
+@pytest.mark.parametrize("with_actions", [True, False])
+def test_changes_are_fetched_before_their_turn(
+    orgvue: MockedOrgvue,
+    with_actions: bool,  # noqa: FBT001 - one of the cases
+) -> None:
+    """Several at once, and no more than that until one is taken; each is requested once."""
+    drafts = listed(orgvue, PLAN, BUDGET, max_parallel_requests=2)
+    together = threading.Barrier(2)
+
+    def respond(request: Any, context: Any) -> str:
+        del context
+        (layer,) = request.json()["layers"]
+        if with_actions and layer["draftId"] == "A":
+            together.wait(10)
+        return json.dumps([layer])
+
+    orgvue.adapter.register_uri("POST", ACTIONS_ADDRESS, text=respond)
+    with no_thread_is_left():
+        drafts.start(with_actions=with_actions)
+        found: list[bytes] = []
+        for draft, key in drafts.selection("orgvue_drafts").layers:
+            requested = orgvue.urls.count(ACTIONS_ADDRESS)
+            assert requested <= (len(found) + 2 if with_actions else len(found))
+            export = drafts.take(draft, key)
+            found.append(b"".join(export.response.chunks()))
+            export.close()
+        drafts.close()
+    assert [json.loads(each)[0] for each in found] == [
+        {"draftId": draft_id, "layerKey": key}
+        for draft_id, key in (("A", "default"), ("A", "later"), ("B", "default"))
+    ]
+    assert orgvue.urls.count(ACTIONS_ADDRESS) == 3
+    assert orgvue.urls.count(LIST) == 1
+
+
+def test_changes_that_nobody_took_are_dropped(orgvue: MockedOrgvue) -> None:
+    """As where the stream before fails the run: no thread waits for ever."""
+    drafts = listed(orgvue, PLAN, BUDGET)
+    serve_drafts(orgvue, [PLAN, BUDGET])
+    with no_thread_is_left():
+        drafts.start(with_actions=True)
+        drafts.selection("orgvue_drafts")
+        drafts.close()
+
+
+def test_the_time_of_a_request(orgvue: MockedOrgvue) -> None:
+    """Changes were in Orgvue at that time, at least: it is before the request, in UTC."""
+    drafts = listed(orgvue, PLAN)
+    serve_drafts(orgvue, [PLAN])
+    (draft,) = drafts.selection("orgvue_drafts").sent
+    before = datetime.now(timezone.utc)
+    export = drafts.take(draft, "default")
+    assert before <= export.exported_at <= datetime.now(timezone.utc)
+    assert export.rules is drafts.rules_of(draft)
+    export.close()
 
 
 # --- a list that cannot be read

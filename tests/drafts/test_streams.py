@@ -26,6 +26,7 @@ from tests.support.mocked_drafts import (
     numbered,
     serve_drafts,
 )
+from tests.support.mocked_exports import refusal
 from tests.support.small_tap import run_of
 
 if TYPE_CHECKING:
@@ -225,6 +226,15 @@ def test_details_of_a_dataset_whose_properties_fail(
     assert text.endswith("Entry 2 of Orgvue's list of drafts has no id.")
     assert error.remedy is remedy
     assert error.__cause__ is not None
+
+
+def test_details_that_the_token_may_not_see(orgvue: MockedOrgvue) -> None:
+    """A person must change it: no other fault could pass by itself."""
+    serve_drafts(orgvue, [PLAN])
+    orgvue.serve("GET", metadata_url(STAFF), refusal(403, "40303"))
+    error, rows = failure(DraftTap(orgvue, exclude_properties=["salary"]), DRAFTS)
+    assert rows == []
+    assert error.remedy is Remedy.PERSON
 
 
 # --- removal of rows, and the state

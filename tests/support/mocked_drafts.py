@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -23,7 +25,7 @@ from tap_orgvue.streams.source import make_source
 from tests.support.mocked_orgvue import API, TENANT, TOKEN, MockedOrgvue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_orgvue.drafts.streams import DraftStream
     from tap_orgvue.singer.fast_stream import FastStream
@@ -185,3 +187,17 @@ def faults(error: OrgvueError, stream: str) -> str:
     """What a stream's error says after its first words."""
     assert str(error).startswith(f"Stream '{stream}' {_INCOMPLETE}")
     return str(error).partition(_INCOMPLETE)[2]
+
+
+@contextmanager
+def no_thread_is_left() -> Iterator[None]:
+    """Threads for requests that are started here end here."""
+
+    def threads() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "orgvue"}
+
+    before = threads()
+    yield
+    for thread in threads() - before:
+        thread.join(10)
+        assert not thread.is_alive()
