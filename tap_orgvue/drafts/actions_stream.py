@@ -234,5 +234,4 @@ class DraftActionsStream(DraftStream):
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:
     """The type, status and codes of an error: equal for errors of one cause."""
-    refusal = error if isinstance(error, Refusal) else None
-    return type(error), refusal and (refusal.status, refusal.codes)
+    return type(error), error.status, error.codes
