@@ -218,7 +218,8 @@ def test_changes_are_fetched_before_their_turn(
 ) -> None:
     """Several at once, and no more than that until one is taken; each is requested once."""
     drafts = listed(orgvue, PLAN, BUDGET, max_parallel_requests=2)
-    together = threading.Barrier(2)
+    # The third is this thread, which has taken none yet.
+    together = threading.Barrier(3)
 
     def respond(request: Any, context: Any) -> str:
         del context
@@ -231,7 +232,10 @@ def test_changes_are_fetched_before_their_turn(
     with no_thread_is_left():
         drafts.start(with_actions=with_actions)
         found: list[bytes] = []
-        for draft, key in drafts.selection("orgvue_drafts").layers:
+        layers = drafts.selection("orgvue_drafts").layers
+        if with_actions:
+            together.wait(10)
+        for draft, key in layers:
             requested = orgvue.urls.count(ACTIONS_ADDRESS)
             assert requested <= (len(found) + 2 if with_actions else len(found))
             export = drafts.take(draft, key)

@@ -212,6 +212,14 @@ def test_details_without_what_is_protected(orgvue: MockedOrgvue, setting: str) -
     assert details == ['{"a":[{"b":"é"},[2,{"team":3}]],"x":null}', "{}"]
 
 
+def test_details_of_a_dataset_that_may_not_be_read(orgvue: MockedOrgvue) -> None:
+    """Any member may be called as a protected property's key: only links and layers are sent."""
+    serve_drafts(orgvue, [{**PLAN, "a": 1, "layers": ["default"], "_links": {"salary": 2, "b": 3}}])
+    orgvue.serve("GET", metadata_url(STAFF), {"status_code": 403})
+    (row,) = DraftTap(orgvue, exclude_properties=["salary"]).stream(DRAFTS).rows()
+    assert row["details"] == '{"layers":["default"],"_links":{"b":3}}'
+
+
 @pytest.mark.parametrize("status,remedy", [(503, Remedy.LATER), (200, Remedy.UNKNOWN)])
 def test_details_of_a_dataset_whose_properties_fail(
     orgvue: MockedOrgvue, status: int, remedy: Remedy
