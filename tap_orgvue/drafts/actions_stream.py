@@ -153,9 +153,7 @@ class DraftActionsStream(DraftStream):
                 except (RequestLimitReached, Stopped):
                     raise
                 except OrgvueError as error:
-                    gone = (
-                        " " + _GONE if getattr(error, "status", 0) == HTTPStatus.NOT_FOUND else ""
-                    )
+                    gone = f" {_GONE}" if error.status == HTTPStatus.NOT_FOUND else ""
                     faults.append(f"Draft {draft}, layer {one_line(key, 60)!r}: {error}{gone}")
                     remedies.append(error.remedy)
                     first = first or error
@@ -236,5 +234,4 @@ class DraftActionsStream(DraftStream):
 
 def _symptom(error: OrgvueError) -> tuple[object, ...]:
     """The type, status and codes of an error: equal for errors of one cause."""
-    refusal = error if isinstance(error, Refusal) else None
-    return type(error), refusal and (refusal.status, refusal.codes)
+    return type(error), error.status, error.codes

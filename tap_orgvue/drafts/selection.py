@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_orgvue.exports.action_jobs import ActionJobs, actions_request
+from tap_orgvue.exports.progress import Unwatched
 from tap_orgvue.exports.response import ExportResponse
 from tap_orgvue.orgvue.advice import Remedy
 from tap_orgvue.orgvue.drafts import list_drafts
@@ -18,7 +19,6 @@ from tap_orgvue.orgvue.models import is_dataset_id
 from tap_orgvue.orgvue.thread_pool import DaemonThreadPool
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM
 from tap_orgvue.schema.patterns import matches
-from tap_orgvue.streams.journal_progress import CountedBytes
 from tap_orgvue.streams.prefetch import Prefetcher
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tap_orgvue.drafts.datasets import DraftDatasets
     from tap_orgvue.orgvue.drafts import Draft
+    from tap_orgvue.reporting.journal import StreamJournal
     from tap_orgvue.schema.change_rules import ChangeRules
     from tap_orgvue.streams.source import Source
 
@@ -118,6 +119,19 @@ class DraftExport(msgspec.Struct, frozen=True):
     def close(self) -> None:
         """Free the disk."""
         self.response.close()
+
+
+class _CountedBytes(Unwatched):
+    """Counts the bytes of the changes, several of which are fetched at once."""
+
+    def __init__(self, journal: StreamJournal) -> None:
+        """Take the stream's part of the journal."""
+        self._journal = journal
+
+    @override
+    def received(self, count: int) -> None:
+        """Count the bytes."""
+        self._journal.add_bytes(count)
 
 
 class Drafts:
@@ -274,7 +288,7 @@ class Drafts:
         rules = self.rules_of(draft)
         request = actions_request(self._source.client, draft.draft_id, key)
         exported_at = datetime.now(timezone.utc)
-        progress = CountedBytes(self._source.journal.stream(DRAFT_ACTIONS_STREAM))
+        progress = _CountedBytes(self._source.journal.stream(DRAFT_ACTIONS_STREAM))
         file = self._jobs.fetch(request, draft.draft_id, progress)
         return DraftExport(ExportResponse(request, file, reads_ahead=False), rules, exported_at)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_orgvue.exports.progress import ExportProgress, Unwatched
+from tap_orgvue.exports.progress import ExportProgress
 from tap_orgvue.reporting.journal import Stage
 
 if TYPE_CHECKING:
@@ -34,19 +34,6 @@ class JournalProgress(ExportProgress):
     def downloading(self) -> None:
         """Enter the stage."""
         self._journal.enter(Stage.DOWNLOADING)
-
-    @override
-    def received(self, count: int) -> None:
-        """Count the bytes."""
-        self._journal.add_bytes(count)
-
-
-class CountedBytes(Unwatched):
-    """Counts the bytes of one stream's exports, several of which are fetched at once."""
-
-    def __init__(self, journal: StreamJournal) -> None:
-        """Take the stream's part of the journal."""
-        self._journal = journal
 
     @override
     def received(self, count: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_orgvue.exports.action_jobs import ActionRows
-from tap_orgvue.orgvue.errors import OrgvueError, RequestLimitReached
+from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.records.action_maker import elements_of
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.simulator import Draft, Orgvue, many_actions
@@ -527,6 +527,12 @@ def test_jobs_are_retried_as_those_of_exports(orgvue: Orgvue) -> None:
     assert len(run.records[ACTIONS]) == 8
 
 
+def test_the_users_own_limit_of_requests_ends_the_run(orgvue: Orgvue) -> None:
+    """The limit counts requests about drafts, too."""
+    with pytest.raises(OrgvueError, match="max_requests_per_run"):
+        sync(with_drafts(orgvue, max_requests_per_run=6))
+
+
 # --- removal of rows
 
 
@@ -736,38 +742,3 @@ def test_a_dataset_that_had_the_name_before() -> None:
         assert len(run.records[DRAFTS]) == 2
         with pytest.raises(SettingsError, match="Give the dataset another name"):
             sync(with_drafts(orgvue), catalog)
-
-
-def test_the_tenants_state_is_kept(orgvue: Orgvue) -> None:
-    """The state says whose drafts the table holds."""
-    run = sync(with_drafts(orgvue))
-    state = run.state["bookmarks"][ACTIONS]["orgvue"]
-    assert (state["tenant"], state["rows"]) == ("DEMO", 8)
-
-
-def test_the_users_own_limit_of_requests_ends_the_run(orgvue: Orgvue) -> None:
-    """The limit counts requests about drafts, too."""
-    with pytest.raises(OrgvueError, match="max_requests_per_run"):
-        sync(with_drafts(orgvue, max_requests_per_run=6))
-
-
-def test_drafts_that_fail_for_other_reasons_are_all_requested() -> None:
-    """Errors with different codes are no sign of a server without the endpoint."""
-    base = staff()
-    drafts = [Draft(f"D{number:02}", base=base) for number in range(12)]
-    with tenant([base], *drafts, Draft("Plan", CHANGES, base=base)) as orgvue:
-        orgvue.refuse("500601", on="draft_actions", draft="D00", times=None)
-        for draft in drafts[1:]:
-            orgvue.refuse(500, on="draft_actions", draft=draft.name, times=None)
-        run = command(with_drafts(orgvue, max_retries=0))
-        assert "No other draft was requested" not in run.stderr
-        assert len(run.records[ACTIONS]) == 3
-
-
-def test_a_list_behind_the_limit_of_requests_ends_the_run(orgvue: Orgvue) -> None:
-    """The limit is told as it is: the list may be readable."""
-    config = with_drafts(orgvue)
-    catalog = only(discover(config), DRAFTS)
-    orgvue.refuse("500601", on="drafts", times=1)
-    with pytest.raises(RequestLimitReached):
-        sync({**config, "max_requests_per_run": 1}, catalog)

@@ -8,10 +8,8 @@ import pytest
 
 from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.reporting.journal import Journal, Stage, StreamJournal
-from tap_orgvue.simulator import Draft
-from tap_orgvue.streams.journal_progress import CountedBytes, JournalProgress
+from tap_orgvue.streams.journal_progress import JournalProgress
 from tests.support.datasets import people
-from tests.support.drafts import ACTIONS, CHANGES, staff, tenant, with_drafts
 from tests.support.runs import discover, only, sync
 
 if TYPE_CHECKING:
@@ -74,12 +72,11 @@ def test_a_failed_export_waits_for_its_turn(orgvue: Orgvue, stages: dict[str, li
     assert stages["people"] == [Stage.WAITING, Stage.PLANNED, Stage.ENDED]
 
 
-@pytest.mark.parametrize("kind", [JournalProgress, CountedBytes])
-def test_received_bytes_are_counted(kind: type[JournalProgress | CountedBytes]) -> None:
+def test_received_bytes_are_counted() -> None:
     """Each part that arrives is added to the stream's bytes."""
     entry = Journal().stream("people")
     for _ in range(2):
-        kind(entry).received(5)
+        JournalProgress(entry).received(5)
     assert entry.bytes_received == 10
 
 
@@ -93,16 +90,6 @@ def test_an_unchanged_dataset_waits_for_orgvue_too(
     stages.clear()
     sync(config, catalog, state)
     assert stages["people"][:2] == [Stage.WAITING, Stage.FETCHED]
-
-
-def test_each_layer_of_a_draft_is_a_wait(stages: dict[str, list[Stage]]) -> None:
-    """The stream waits for a layer, and sends its changes then."""
-    base = staff()
-    draft = Draft("Plan", CHANGES, base=base, layers={"later": CHANGES[:1]})
-    with tenant([base], draft) as orgvue:
-        sync(with_drafts(orgvue))
-    layer = [Stage.WAITING, Stage.SENDING]
-    assert stages[ACTIONS][-5:] == [*layer, *layer, Stage.ENDED]
 
 
 def test_descriptions_end_with_sending(serve: Serve, stages: dict[str, list[Stage]]) -> None:

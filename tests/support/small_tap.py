@@ -121,7 +121,7 @@ def standard_output() -> Iterator[Callable[[], Run]]:
     out.detach()
 
 
-def run_of(tap: SmallTap) -> tuple[dict[str, Exception], Run]:
+def run_of(tap: IsolatingTap) -> tuple[dict[str, Exception], Run]:
     """Run the tap; the failed streams and the messages."""
     with standard_output() as written:
         failed = tap.run()
