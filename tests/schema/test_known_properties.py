@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import string
@@ -30,6 +31,11 @@ def known(names: dict[str, str], *, filled: bool = True) -> KnownProperties:
 def again(properties: KnownProperties) -> KnownProperties:
     """What the next run reads of a state."""
     return KnownProperties.from_json(*json.loads(json.dumps(properties.to_json())))
+
+
+def with_type(number: int) -> str:
+    """The details of one property whose type has this number."""
+    return base64.b85encode((number << 1).to_bytes(2, "big")).decode()
 
 
 def random_names(count: int, length: int = 39) -> list[str]:
@@ -83,6 +89,7 @@ def test_only_digests_of_very_long_keys() -> None:
     keys = random_names(150)
     read = again(known({key: key for key in keys}))
     assert read.keys() == []
+    assert len(read) == len(keys)
     assert all(read.find(key) for key in keys)
     assert read.find("another") is None
     assert read.others(keys[3:]) == ([], 3)
@@ -106,11 +113,22 @@ def test_others_are_told_by_their_keys() -> None:
         ([1], "x"),
         (known({"a": "A"}).to_json()[0], "zzzz"),
         (known({"a": "A"}).to_json()[0], ""),
+        *((known({"a": "A"}).to_json()[0], with_type(number)) for number in (6, 7)),
     ],
 )
 def test_anything_else_counts_as_nothing(keys: Any, details: Any) -> None:
-    """A state of an older version, and one that somebody edited, know no property."""
+    """A state of an older or a newer version, and one that was edited, know no property."""
     assert len(KnownProperties.from_json(keys, details)) == 0
+
+
+def test_types_have_their_numbers_for_good() -> None:
+    """A state that an earlier version wrote is read with the types that it meant."""
+    keys = known({"a": "A"}).to_json()[0]
+    types = (None, "text", "number", "boolean", "date", "date-time")
+    for number, expected in enumerate(types):
+        found = KnownProperties.from_json(keys, with_type(number)).find("a")
+        assert found is not None
+        assert found.type == expected
 
 
 @pytest.mark.parametrize("keys", [random_names(150), [f"someProperty{i}" for i in range(150)]])
