@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -63,6 +65,8 @@ def test_values_in_changes(raw: bytes, changes: str) -> None:
         (b"true", "true"),
         (b"null", None),
         (b'""', ""),
+        (rb'"a\ud800"', r"a\ud800"),
+        (rb'"a\u0000b"', "ab"),
         (b'{"a":1}', None),
         (b"[1]", None),
     ],
@@ -82,11 +86,18 @@ def test_what_is_no_object(raw: bytes) -> None:
         made(raw)
 
 
-@pytest.mark.parametrize("raw", [b'{"a":"\xff"}', b'{"_id":"\xff"}', b'{"_action":"\xff"}'])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b'{"a":"\xff"}', b'{"a":"\xff\\u0000"}', b'{"a":["\xff"]}', b'{"a":NaN,"b":"\xff"}'),
+        *(b'{"_id":"\xff"}', b'{"_id":"\xff\\n"}', b'{"_action":"\xff"}', b'{"\xff":1}'),
+    ],
+)
 def test_what_is_not_utf_8(raw: bytes) -> None:
     """Text that is none is told without the text."""
-    with pytest.raises(MalformedResponse, match="not UTF-8"):
-        made(raw)
+    for hashed in ((), ("a",)):
+        with pytest.raises(MalformedResponse, match="not UTF-8"):
+            made(raw, hashed=hashed)
 
 
 def test_a_value_that_is_nested_too_deeply() -> None:
@@ -97,11 +108,39 @@ def test_a_value_that_is_nested_too_deeply() -> None:
             made(b'{"a":%b%b}' % (deep, rest))
 
 
+DEPTHS = range(50, 2 * sys.getrecursionlimit(), 50)
+
+
+@pytest.mark.parametrize("value", [b"1", b"NaN", rb'"\u0000"', b'{"b":1}'])
+@pytest.mark.parametrize("protected", [{}, {"hashed": ("a",)}, {"excluded": ("b",)}])
+def test_no_depth_takes_a_run_down(value: bytes, protected: dict[str, Any]) -> None:
+    """However deep a value is, its action is a record or is told as one that cannot be read."""
+    outcomes: set[type] = set()
+    for depth in DEPTHS:
+        raw = b'{"a":%b%b%b}' % (b"[" * depth, value, b"]" * depth)
+        try:
+            outcomes.add(type(made(raw, **protected)))
+        except MalformedResponse as error:
+            outcomes.add(type(error))
+    assert outcomes == {dict, MalformedResponse}
+
+
+def test_no_depth_hides_an_excluded_property() -> None:
+    """A value that can be read, and is too deep to be searched, is not sent."""
+    sent = set()
+    for depth in DEPTHS:
+        with suppress(MalformedResponse):
+            raw = b'{"a":%b{"b":"secret"}%b}' % (b'{"k":' * depth, b"}" * depth)
+            sent.add(made(raw, excluded=("b",))["changes"])
+    assert sent == {"{}"}
+
+
 @pytest.mark.parametrize(
     "raw,word,unknown",
     [
         (b'{"_action":"create"}', "create", 0),
         (b'{"_action":"grow"}', "grow", 1),
+        (rb'{"_action":"gr\ud800w"}', "gr?w", 1),
         (b'{"_action":7}', None, 1),
         (b'{"_action":{"a":"secret"}}', None, 1),
         (b'{"a":1}', None, 1),
