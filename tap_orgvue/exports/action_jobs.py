@@ -178,10 +178,8 @@ def action_ticket(body: Any) -> JobTicket:
 def _first_byte(file: DownloadedFile) -> bytes:
     """The first byte of the document; the file is at its beginning before and after."""
     try:
-        for chunk in decompressed(read_chunks(file.file, SMALL_PIECE_BYTES), SMALL_PIECE_BYTES):
-            if start := chunk.lstrip()[:1]:
-                return start
-        return b""
+        chunks = decompressed(read_chunks(file.file, SMALL_PIECE_BYTES), SMALL_PIECE_BYTES)
+        return next(filter(None, (chunk.lstrip()[:1] for chunk in chunks)), b"")
     finally:
         file.file.seek(0)
 

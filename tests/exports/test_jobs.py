@@ -342,12 +342,13 @@ def test_later_jobs_have_the_time_that_the_first_one_left() -> None:
     assert orgvue.stop.now == pytest.approx(100)
 
 
-def test_a_job_that_fails_too_late_is_not_requested_again() -> None:
-    """Once no time is left, the job's own failure is the error."""
-    failed = jobs(created=ticket("failed"), job_timeout=0)
+@pytest.mark.parametrize("seconds,count", [(0, 1), (1, JOB_TRIES)])
+def test_a_job_that_fails_too_late_is_not_requested_again(seconds: int, count: int) -> None:
+    """Once no time is left, the job's own failure is the error; a second is time enough."""
+    failed = jobs(created=ticket("failed"), job_timeout=seconds)
     with pytest.raises(JobFailed, match="Orgvue's export job failed"):
         failed.rows()
-    assert jobs_of(failed) == 1
+    assert jobs_of(failed) == count
 
 
 def test_a_wait_between_polls_ends_with_the_run() -> None:

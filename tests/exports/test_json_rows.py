@@ -317,6 +317,24 @@ def test_an_error_says_what_is_wrong(document: bytes, told: str) -> None:
         list(JsonRows(iter([document])).blocks(READ))
 
 
+@pytest.mark.parametrize("cell", [b"nope", b'"\xff"'])
+def test_a_bad_row_among_many_is_told_by_its_place(cell: bytes) -> None:
+    """The rows before its block are read, and the error says how many those are."""
+    rows = [[f"row {i}", i] for i in range(2000)]
+    document = written([*rows, ["bad", "@"], *rows]).replace(b'"@"', cell)
+    found = JsonRows(in_chunks(document, 100))
+    before: list[Any] = []
+    with pytest.raises(MalformedResponse) as caught:  # noqa: PT012 - the rows before it count
+        for block in found.blocks(READ):
+            before += block
+    assert before == rows[: len(before)]
+    assert len(before) > 1000
+    assert str(caught.value) == (
+        f"An export is broken after row {len(before)}: a row is not valid JSON, or nested too "
+        "deeply."
+    )
+
+
 def test_a_document_without_a_head_may_be_cut() -> None:
     """A document that is no object with headers is retryable: it may have been cut."""
     with pytest.raises(TruncatedResponse) as caught:
