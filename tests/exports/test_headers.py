@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -300,6 +302,31 @@ def test_metadata_does_not_hide_the_end_of_a_run() -> None:
     orgvue.serve("GET", metadata_url(0), refusal(403, "40302", "ApiTokenExpired"))
     with pytest.raises(TenantRefusal, match="40302"):
         read_with_metadata(orgvue)
+
+
+@pytest.mark.parametrize("post", [document([]), refusal(403)])
+def test_each_dataset_that_is_done_is_told(post: dict[str, Any]) -> None:
+    """A bar moves once for each dataset, whether it can be read or not."""
+    done: list[str] = []
+    orgvue = tenant(post=post, get=refusal(403))
+    found = reader(orgvue, on_read=lambda: done.append("one")).read_all(LIST * 3)
+    assert len(list(found)) == len(done) == 3
+
+
+@pytest.mark.parametrize("to_the_end", [True, False])
+def test_no_thread_is_left(*, to_the_end: bool) -> None:
+    """The threads that read headers end with the last one, or once nobody wants more."""
+    before = set(threading.enumerate())
+    orgvue = tenant(post=document([]))
+    with closing(reader(orgvue).read_all(LIST * 3)) as found:  # type: ignore[type-var]
+        next(found)
+        started = set(threading.enumerate()) - before
+        assert len(started) == 1
+        if to_the_end:
+            assert len(list(found)) == 2
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
