@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import sys
 from contextlib import suppress
@@ -190,6 +191,37 @@ def test_links(raw: bytes, is_link: bool) -> None:  # noqa: FBT001 - one of the 
     record = made(raw)
     assert (record["from_id"] is not None) is is_link
     assert ("_id" in record["changes"]) is not is_link
+
+
+def test_an_action_of_a_links_dataset() -> None:
+    """A link may have an `_id` beside its ends."""
+    of_links = rules("_id", "from_id", "to_id", "link_id")
+    maker = ActionMaker(of_links, hash_key=None, counts=ActionCounts())
+    record = maker.record(b'{"_id":"x","from_id":1,"to_id":2,"link_id":3}')
+    ends = [record[name] for name in ("item_id", "from_id", "to_id", "changes")]
+    assert ends == ["x", "1", "2", '{"link_id":3}']
+
+
+@pytest.mark.parametrize("key,column", [("_id", "item_id"), ("from_id", "from_id"), ("to_id",) * 2])
+def test_a_protected_id(key: str, column: str) -> None:
+    """An id is hashed or left out like any other property; `_id` cannot be excluded."""
+    raw = b'{"_id":"x"}' if key == "_id" else b'{"from_id":"x","to_id":"x"}'
+    hashed = made(raw, hashed=(key,))[column]
+    assert hashed == hmac.digest(b"x" * 16, b"x", "sha256").hex()
+    counts = ActionCounts()
+    excluded = made(raw, counts, excluded=(key,))
+    assert excluded[column] == ("x" if key == "_id" else None)
+    assert counts.left_out == ({} if key == "_id" else {(Treatment.EXCLUDED, key): 1})
+
+
+def test_keys_in_changes() -> None:
+    """A key is written as it is, in any script, without the NUL characters that are counted."""
+    counts = ActionCounts()
+    maker = ActionMaker(rules('é"', "a\x00"), hash_key=None, counts=counts)
+    for _ in range(2):
+        changes = maker.record('{"é\\"":1,"a\\u0000":2}'.encode())["changes"]
+        assert changes == '{"é\\"":1,"a":2}'
+    assert counts.cells.nul_characters == 1, "a key is looked at once"
 
 
 def test_elements_of_a_block() -> None:

@@ -136,6 +136,15 @@ def test_a_name_of_another_property() -> None:
     assert found.name_of("SALARY!") is None
 
 
+def test_a_name_that_is_told_belongs_to_its_property() -> None:
+    """It does so where the column's own record names nobody, or where there is none yet."""
+    found = ColumnOwners.from_types({"number": ["pay"]})
+    found.names = {"Salary": "pay", "Grade": "level"}
+    for name, key in (("pay", "Salary"), ("level", "Grade")):
+        assert not found.is_foreign(name, key)
+        assert found.is_foreign(name, "Other")
+
+
 def test_a_new_property_takes_nobodys_column() -> None:
     """One whose own name is taken gets another, and the catalog's only if it is free."""
     found = owners([Column("salary", "Salary", ColumnType.NUMBER)])
