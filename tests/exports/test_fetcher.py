@@ -135,6 +135,27 @@ def test_each_mode_has_its_deliveries(name: str) -> None:
     assert orgvue.routes == routes
 
 
+@pytest.mark.parametrize(
+    "name,delivery",
+    [
+        ("auto: whole", "synchronous"),
+        ("auto: too large", "job"),
+        ("auto: too large, no jobs", "slices"),
+        ("sync: a query not accepted", "job"),
+        ("paged: fits", "slices"),
+    ],
+)
+def test_the_delivery_that_worked_is_known(name: str, delivery: str) -> None:
+    """The run report tells how each dataset came, and nothing of one that did not."""
+    mode, query, responses, _, _ = DELIVERIES[name]
+    orgvue = tenant(mode, **responses)
+    assert orgvue.fetcher.delivery_of(EXPORT) is None
+    orgvue.rows(query)
+    assert orgvue.fetcher.delivery_of(EXPORT) == delivery
+    assert orgvue.fetcher.delivery_of(f"{EXPORT}?page=2") == delivery
+    assert orgvue.fetcher.delivery_of(ITEMS) is None
+
+
 FAILURES: dict[str, tuple[ExportMode, Any, dict[str, Any], str, list[str]]] = {
     # description: (mode, query, responses, the error's words, requests)
     "sync: too large": (SYNC, None, {}, "413", ["GET jsonRows"]),

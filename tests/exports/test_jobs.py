@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 GONE = {"exc": requests.ConnectionError("no route")}
 CUT = {"content": document()["content"][:-1]}
+CODES = frozenset({"500601"})
 
 
 def jobs(
@@ -144,6 +145,7 @@ def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:
     assert str(caught.value) == (
         "Orgvue's export job failed: 500601: No room; later; Odd. Trace id: Root=1-abc"
     )
+    assert (caught.value.codes, caught.value.trace_id) == (CODES, "Root=1-abc")
     assert jobs_of(orgvue) == JOB_TRIES
 
 
@@ -194,8 +196,10 @@ def test_a_ticket_shows_no_url() -> None:
 def test_a_ticket_without_a_link_to_itself_is_an_error() -> None:
     """A running job that cannot be polled ends the export with the trace id."""
     orgvue = jobs(created=ticket("running", "result"))
-    with pytest.raises(MalformedResponse, match=r"no link to itself\. Trace id: Root=1-abc"):
+    told = r"no link to itself\. Trace id: Root=1-abc"
+    with pytest.raises(MalformedResponse, match=told) as caught:
         orgvue.rows()
+    assert caught.value.trace_id == "Root=1-abc"
 
 
 def test_a_completed_ticket_without_a_result_is_an_error() -> None:
@@ -240,8 +244,10 @@ def test_a_job_that_is_refused_by_a_failed_ticket_has_failed(status: int, mode: 
     orgvue.serve("GET", EXPORT, refusal(413))
     orgvue.serve("POST", JOB, failed_ticket(status))
     told = r"job failed \(500601 ExportFailed: No room\)\..*Trace id: Root=1-abc"
-    with pytest.raises(JobFailed, match=told):
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    error = caught.value
+    assert (error.status, error.codes, error.trace_id) == (status, CODES, "Root=1-abc")
     assert jobs_of(orgvue) == 1
     assert orgvue.routes.count("GET jsonRows") == (mode is ExportMode.AUTO)
 
@@ -299,8 +305,9 @@ def test_an_incomplete_result_is_first_downloaded_again() -> None:
 def test_a_result_that_is_always_lost_is_an_error(lost: dict[str, Any], told: str) -> None:
     """The number of jobs is bounded; the error says what was lost."""
     orgvue = jobs(result=lost)
-    with pytest.raises(JobFailed, match=told):
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    assert caught.value.status == lost.get("status_code")
     assert jobs_of(orgvue) == JOB_TRIES
 
 
@@ -315,8 +322,10 @@ def test_a_ticket_that_is_not_json_is_lost() -> None:
 def test_a_job_is_bounded_in_time() -> None:
     """A job that is not completed in `job_timeout` seconds is an error; it is not tried again."""
     orgvue = jobs(ticket("running"), job_timeout=100)
-    with pytest.raises(JobFailed, match=r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"):
+    told = r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    assert caught.value.trace_id == "Root=1-abc"
     assert jobs_of(orgvue) == 1
     assert orgvue.stop.now == pytest.approx(100)
 
