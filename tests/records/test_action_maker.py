@@ -259,3 +259,12 @@ def test_a_nested_value_that_holds_an_excluded_property() -> None:
     assert "secret" not in made(raw, counts, excluded=("b",))["changes"]
     assert counts.left_out[Treatment.NESTED, "a"] == 1
     assert made(b'{"a":{"k":"b"}}', excluded=("b",))["changes"] == '{"a":{"k":"b"}}'
+
+
+def test_a_nested_value_that_is_not_sent_as_it_is() -> None:
+    """Whatever it holds, it is hashed whole, or left out for its own property's sake."""
+    hashed = json.loads(made(b'{"a":{"b":1}}', hashed=("a",), excluded=("b",))["changes"])
+    assert len(hashed["a"]) == 64
+    counts = ActionCounts()
+    assert made(b'{"x":{"b":1}}', counts, excluded=("b",))["changes"] == "{}"
+    assert counts.left_out == {(Treatment.UNKNOWN, "x"): 1}

@@ -467,6 +467,21 @@ def test_values_are_counted_from_the_first_misfit_on() -> None:
     assert made.counts.misfits == {"n": 1, "d": 1}
 
 
+def test_a_repeated_date_is_fitted_once() -> None:
+    """A value is fitted where it first occurs; a block in which no value changes is left alone."""
+    fitted: list[str] = []
+
+    def fit(text: str) -> str:
+        fitted.append(text)
+        return text.strip()
+
+    fits = module._FitCache(fit)  # noqa: SLF001 - how often it fits shows nowhere else
+    assert fits.fit_all(["a", None, "a", " b"]) == ["a", None, "a", "b"]
+    assert fits.fit_all([" b", "a"]) == ["b", "a"]
+    assert fits.fit_all(["a", None, "a"]) is None
+    assert fitted == ["a", " b"]
+
+
 def test_fitted_values_take_a_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once they take too much they are dropped, and values fit as before; null stays null."""
     monkeypatch.setattr(module, "_CACHE_BYTES", 3000)

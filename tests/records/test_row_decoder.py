@@ -81,6 +81,17 @@ def test_dates_can_be_read_as_text() -> None:
     rows, plan = made.decode(ROW)
     assert rows[0][4] == "2022-01-02"
     assert plan.dates == frozenset()
+    made.read_dates_as_text()
+    assert made.decode(ROW)[1] is plan, "asking again changes nothing"
+
+
+def test_a_plan_is_made_once() -> None:
+    """Blocks of one kind are decoded by one plan, with and without long numbers."""
+    made = decoder()
+    long = b'[["A","x",12345678901234567890,true,"2022-01-02"]]'
+    plans = [made.decode(block)[1] for block in (ROW, long, ROW, long)]
+    assert plans[0] is plans[2]
+    assert plans[1] is plans[3]
 
 
 @pytest.mark.parametrize(

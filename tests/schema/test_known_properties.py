@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column
@@ -70,6 +71,36 @@ def test_what_is_written_is_read(entries: dict[str, tuple[str, ColumnType | None
         assert before is not None
         assert now is not None
         assert (before.type, before.name, before.filled) == (now.type, now.name, now.filled)
+
+
+OLD = {
+    "_id": KnownProperty.delivered(ColumnType.TEXT, "Id", filled=True),
+    "Größe": KnownProperty.delivered(ColumnType.NUMBER, "Größe", filled=False),
+    "start": KnownProperty.delivered(ColumnType.DATE, "Start\tday", filled=True),
+    "gone": KnownProperty(),
+    "_modifiedAt": KnownProperty.delivered(ColumnType.DATE_TIME, "Modified", filled=True),
+}
+
+
+def test_the_state_of_an_earlier_version_is_read() -> None:
+    """States outlive versions: these texts are what version 0.1 wrote."""
+    keys = ":b1#aiNHdG6NJ&fO<ciNs;q*-5iqFkY$xO>kO>r#Y^o26H()06Dxr$2?i%K|yL1auxN@67d"
+    read = KnownProperties.from_json(keys, "3iJ~`n*ajI")
+    assert {key: read.find(key) for key in read.keys()} == OLD
+    digests = KnownProperties.from_json(".5pm7KDu5rtw_tvdGzO0o", "4x0c9^b<14")
+    assert len(digests) == len(OLD)
+    for key, known_one in OLD.items():
+        assert digests.find(key) == replace(known_one, name=None)
+
+
+def test_a_name_that_is_its_key_takes_no_room() -> None:
+    """Most keys are display names: they are written once."""
+    keys = random_names(30)
+    alone, named = (
+        len(known(names).to_json()[0])
+        for names in (dict.fromkeys(keys, ""), {key: key for key in keys})
+    )
+    assert named == alone
 
 
 def test_names_are_left_out_before_keys_are() -> None:
