@@ -138,6 +138,8 @@ def test_the_error_says_how_far_it_went() -> None:
         b'{"headers":["x"],"rows":[]}',
         b'{"headers":[{"key":"x"},{"key":"x"}],"rows":[]}',
         b'{"headers":[],"rows":{}}',
+        b'{5:1,"headers":[],"rows":[]}',
+        b'{"headers":[],null:1,"rows":[]}',
         b'{"headers":[],"rows":null}',
         b'{"errors":[{"code":"500"}]}',
         b"\xff\xfe{\x00",
@@ -248,6 +250,8 @@ def test_rows_are_counted() -> None:
     """The number of rows is known once they are read."""
     found = JsonRows(in_chunks(written([["a", 1]] * 50), 7))
     assert (found.count, sum(map(len, found.blocks(READ))), found.count) == (0, 50, 50)
+    assert list(found.blocks(READ)) == [], "they are read once"
+    assert found.count == 50
 
 
 def test_headers_need_only_the_beginning() -> None:
