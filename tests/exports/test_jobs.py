@@ -10,7 +10,7 @@ from unittest.mock import create_autospec
 import pytest
 import requests
 
-from tap_orgvue.exports.jobs import FILE_TRIES, JOB_TRIES, JobStatus, JobTicket, body_of
+from tap_orgvue.exports.jobs import JOB_TRIES, JobStatus, JobTicket, body_of
 from tap_orgvue.orgvue.errors import (
     DeadlineExceeded,
     FileHostUnreachable,
@@ -319,15 +319,16 @@ def test_a_ticket_that_is_not_json_is_lost() -> None:
     assert orgvue.routes == ["POST export", *["GET ticket"] * 3] * JOB_TRIES
 
 
-def test_a_job_is_bounded_in_time() -> None:
+@pytest.mark.parametrize("seconds", [95, 100])
+def test_a_job_is_bounded_in_time(seconds: int) -> None:
     """A job that is not completed in `job_timeout` seconds is an error; it is not tried again."""
-    orgvue = jobs(ticket("running"), job_timeout=100)
-    told = r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"
+    orgvue = jobs(ticket("running"), job_timeout=seconds)
+    told = rf"not completed in {seconds} seconds; `job_timeout`.*Root=1-abc"
     with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
     assert caught.value.trace_id == "Root=1-abc"
     assert jobs_of(orgvue) == 1
-    assert orgvue.stop.now == pytest.approx(100)
+    assert orgvue.stop.now == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("route", [JOB, TICKET, RESULT])
@@ -385,11 +386,18 @@ def test_presigned_urls_never_get_a_token() -> None:
 
 
 def test_a_file_host_that_never_responds_is_unreachable() -> None:
-    """After a few tries the error names the host, how to allow it, and the other mode."""
+    """After three tries the error names the host, how to allow it, and the other mode."""
     orgvue = jobs(GONE, max_retries=20)
     with pytest.raises(FileHostUnreachable, match=r"files\.test.*Allow https.*`paged`"):
         orgvue.rows()
-    assert orgvue.routes == ["POST export", *["GET ticket"] * FILE_TRIES]
+    assert orgvue.routes == ["POST export", *["GET ticket"] * 3]
+
+
+def test_a_file_host_is_unreachable_to_the_last_second() -> None:
+    """While time is left, a host that never responds is told as that."""
+    orgvue = jobs(created=ticket("completed"), result=GONE, job_timeout=0.9)
+    with pytest.raises(FileHostUnreachable):
+        orgvue.rows()
 
 
 @pytest.mark.parametrize("first", [ticket("running"), refusal(403)])
