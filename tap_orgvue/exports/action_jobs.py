@@ -117,7 +117,7 @@ class ActionJobs(ExportJobs):
         def attempt() -> DownloadedFile:
             with self._client.open(request, purpose, deadline=deadline) as response:
                 if response.status_code == HTTPStatus.NO_CONTENT:
-                    return DownloadedFile(BytesIO(_NO_ACTIONS), may_be_lossy=False)
+                    return DownloadedFile(BytesIO(_NO_ACTIONS))
                 return self._download(response, info, progress)
 
         try:
@@ -163,7 +163,6 @@ def action_ticket(body: Any) -> JobTicket:
     """
     if isinstance(body, dict) and "jobStatus" not in body:
         links = body.get("_links")
-        links = links if isinstance(links, dict) else {}
         urls = [link_url(links, "result"), link_url(links, "self"), *map(body.get, _URL_MEMBERS)]
         url = next((each for each in urls if isinstance(each, str) and each), None)
         if url is None:
@@ -178,10 +177,8 @@ def action_ticket(body: Any) -> JobTicket:
 def _first_byte(file: DownloadedFile) -> bytes:
     """The first byte of the document; the file is at its beginning before and after."""
     try:
-        for chunk in decompressed(read_chunks(file.file, SMALL_PIECE_BYTES), SMALL_PIECE_BYTES):
-            if start := chunk.lstrip()[:1]:
-                return start
-        return b""
+        chunks = decompressed(read_chunks(file.file, SMALL_PIECE_BYTES), SMALL_PIECE_BYTES)
+        return next(filter(None, (chunk.lstrip()[:1] for chunk in chunks)), b"")
     finally:
         file.file.seek(0)
 

@@ -41,9 +41,9 @@ class ExportFetcher:
         client: Client,
         mode: ExportMode = ExportMode.AUTO,
         *,
-        job_timeout: float = 3600,
+        job_timeout: float,
+        reads_ahead: bool,
         temp_dir: str | None = None,
-        reads_ahead: bool = True,
     ) -> None:
         """Request nothing yet.
 
@@ -52,8 +52,8 @@ class ExportFetcher:
                 INFO, or as a warning if the host of finished exports is out of reach.
             mode: The deliveries that may be tried.
             job_timeout: Seconds for an export by job as a whole, its download included.
-            temp_dir: Folder for downloaded exports; the system's by default.
             reads_ahead: True if a thread decompresses an export while its rows are decoded.
+            temp_dir: Folder for downloaded exports; the system's by default.
         """
         self._client = client
         self._mode = mode

@@ -76,8 +76,7 @@ class SkippedDataset(msgspec.Struct, frozen=True):
     @property
     def symptom(self) -> tuple[object, ...]:
         """Equal for errors of one cause: their type, status and codes."""
-        refusal = self.error if isinstance(self.error, Refusal) else None
-        return type(self.error), refusal and (refusal.status, refusal.codes)
+        return type(self.error), self.error.status, self.error.codes
 
 
 class NotReached(DeadlineExceeded):

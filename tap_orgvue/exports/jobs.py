@@ -116,7 +116,7 @@ class JobTicket(msgspec.Struct, frozen=True):
             raise MalformedResponse(
                 f"Orgvue's job ticket has the status {text!r}, which this version does not know."
             ) from None
-        links, entries = body.get("_links") or {}, error_entries(body)
+        links, entries = body.get("_links"), error_entries(body)
         return cls(
             status=status,
             ticket_url=link_url(links, "self"),

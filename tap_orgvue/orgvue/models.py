@@ -319,8 +319,8 @@ class ExportMode(str, Enum):
     PAGED = "paged"
 
 
-def link_url(links: Mapping[str, Any], relation: str) -> str | None:
-    """The URL of a relation in a response's `_links`, or None."""
+def link_url(links: Any, relation: str) -> str | None:
+    """The URL of a relation in a response's `_links`; None without one, or without links."""
     link = links.get(relation) if isinstance(links, dict) else None
     url = link.get("url") if isinstance(link, dict) else link
     return url if isinstance(url, str) and "/" in url else None

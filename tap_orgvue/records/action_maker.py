@@ -121,6 +121,12 @@ class ActionMaker:
             MalformedResponse: It is no object, no UTF-8 or nested too deeply; the message contains
                 no part of it.
         """
+        try:
+            return self._record(raw)
+        except (UnicodeDecodeError, RecursionError):
+            raise MalformedResponse(_UNREADABLE) from None
+
+    def _record(self, raw: bytes) -> Record:
         members, is_strict = self._members(raw)
         action = self._word(members.pop(ACTION, _NULL))
         self._counts.rows += 1
@@ -140,11 +146,9 @@ class ActionMaker:
         """Key to the JSON text of its value, and True if all of it is strict JSON."""
         try:
             return {key: bytes(cell) for key, cell in _MEMBERS.decode(raw).items()}, True
-        except RecursionError:
-            raise MalformedResponse(_UNREADABLE) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             # NaN or a lone surrogate, or no object.
-            whole = self._read(raw)
+            whole = read_cell(raw)
         if not isinstance(whole, dict):
             raise MalformedResponse("an action is not an object")
         return {key: json_text(cell).encode() for key, cell in whole.items()}, False
@@ -159,20 +163,15 @@ class ActionMaker:
     def _sent(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
         """The JSON text to send for a value; None if it is left out."""
         treatment = self._treatments[key]
-        if treatment is Treatment.SEND and raw[:1] in _NESTED and self._holds_unsent(raw):
-            treatment = Treatment.NESTED
+        if treatment is Treatment.SEND and raw[:1] in _NESTED:
+            nested = self._treatments.holds_unsent(read_cell(raw))
+            treatment = Treatment.NESTED if nested else treatment
         if treatment is Treatment.SEND:
             return self._storable(raw, is_strict=is_strict)
         if treatment is Treatment.HASH:
             return self._hash(self._rules.declared_type(key), raw)
         self._counts.leave_out(treatment, key)
         return None
-
-    def _holds_unsent(self, raw: bytes) -> bool:
-        try:
-            return self._treatments.holds_unsent(self._read(raw))
-        except RecursionError:
-            raise MalformedResponse(_UNREADABLE) from None
 
     def _sent_id(self, key: str, raw: bytes, *, is_strict: bool) -> bytes | None:
         """The JSON text to send for an id; None for a nested value, which may hold properties."""
@@ -187,7 +186,7 @@ class ActionMaker:
             sent = self._sent(key, raw, is_strict=is_strict)
             if sent is not None:
                 parts.append(self._name(key) + sent)
-        return self._decoded(b"{%b}" % b",".join(parts))
+        return (b"{%b}" % b",".join(parts)).decode()
 
     def _name(self, key: str) -> bytes:
         """The JSON text of a key of the dataset, with its colon."""
@@ -200,40 +199,18 @@ class ActionMaker:
         """A value's JSON text as received, without what databases refuse in JSON."""
         if is_strict and not holds_nul(raw):
             return raw
-        return json_text(self._fitter.storable(self._read(raw))).encode()
+        return json_text(self._fitter.storable(read_cell(raw))).encode()
 
     def _text(self, raw: bytes | None) -> str | None:
         """The text of a cell; None if it is null or left out."""
         if raw is None or raw == _NULL:
             return None
         if raw.startswith(_QUOTE) and b"\\" not in raw:
-            return self._decoded(raw[1:-1])
-        fitted = self._fit(ColumnType.TEXT, raw)
+            return raw[1:-1].decode()
+        fitted = self._fitter.fit(ColumnType.TEXT, raw)
         return str(fitted.fitted if isinstance(fitted, Misfit) else fitted)
 
     def _hash(self, declared: ColumnType, raw: bytes) -> bytes:
         """The hash of a value, as the column of its property has it, in JSON."""
-        try:
-            hashed = self._fitter.hashed(declared, raw, self._hash_key)
-        except (UnicodeDecodeError, RecursionError):
-            raise MalformedResponse(_UNREADABLE) from None
+        hashed = self._fitter.hashed(declared, raw, self._hash_key)
         return _NULL if hashed is None else b'"%b"' % hashed.encode()
-
-    def _fit(self, column_type: ColumnType, raw: bytes) -> Any:
-        try:
-            return self._fitter.fit(column_type, raw)
-        except (UnicodeDecodeError, RecursionError):
-            raise MalformedResponse(_UNREADABLE) from None
-
-    @staticmethod
-    def _decoded(text: bytes) -> str:
-        try:
-            return text.decode()
-        except UnicodeDecodeError:
-            raise MalformedResponse(_UNREADABLE) from None
-
-    def _read(self, raw: bytes) -> Any:
-        try:
-            return read_cell(raw)
-        except (UnicodeDecodeError, RecursionError):
-            raise MalformedResponse(_UNREADABLE) from None

@@ -298,9 +298,10 @@ class RecordMaker:
         """The row's id, or its place, for a message."""
         id_field = self._layout.id_field
         row_id = getattr(row, id_field) if id_field else None
-        if isinstance(row_id, (msgspec.Raw, bytes)):
-            row_id = read_cell(bytes(row_id))
-        return f"row {row_id}" if row_id else f"row {self.counts.rows + 1} of its block or after"
+        # JSON text, which is fitted after this column, may be a value to be hashed.
+        if not row_id or isinstance(row_id, (msgspec.Raw, bytes)):
+            return f"row {self.counts.rows + 1} of its block or after"
+        return f"row {row_id}"
 
 
 class _FitCache(dict[str | None, Any]):

@@ -20,8 +20,6 @@ from tap_orgvue.records.values import Literal, exact_number, json_text, read_cel
 from tap_orgvue.schema.column_types import ColumnType
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
     from tap_orgvue.records.row_layout import RowLayout
     from tap_orgvue.schema.columns import Column
 
@@ -167,11 +165,10 @@ class RowDecoder:
                 break
         return self._decode_carefully(block, rows_before), self._careful
 
-    def read_dates_as_text(self, positions: AbstractSet[int] | None = None) -> None:
-        """Decode dates as text from now on: those at some positions, or all of them."""
-        positions = self._dates if positions is None else positions
-        if positions:
-            self._dates -= positions
+    def read_dates_as_text(self) -> None:
+        """Decode dates as text from now on."""
+        if self._dates:
+            self._dates = frozenset()
             self._plan_again()
 
     def _adapt(self, block: bytes) -> bool:

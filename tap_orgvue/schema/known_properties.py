@@ -119,7 +119,6 @@ class KnownProperties:
         plain = _packed((key, None) for key in keys)
         if len(plain) <= room:
             return plain, keys
-        keys.sort(key=_digest)
         return _DIGESTS + "".join(map(_digest, keys)), keys
 
     def __len__(self) -> int:

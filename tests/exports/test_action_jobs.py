@@ -12,11 +12,13 @@ import requests
 from tap_orgvue.exports.action_jobs import ActionJobs, ActionRows, actions_request
 from tap_orgvue.exports.byte_streams import decompressed, read_chunks
 from tap_orgvue.orgvue.errors import (
+    DatasetRefusal,
     ErrorsInResponse,
     FileHostUnreachable,
     JobFailed,
     MalformedResponse,
     OrgvueError,
+    Refusal,
     TenantRefusal,
     TruncatedResponse,
 )
@@ -69,6 +71,7 @@ def test_the_request() -> None:
         ARRAY,
         {"content": gzip.compress(json.dumps(ACTIONS).encode(), mtime=0)},
         {"content": b" \n" + ARRAY["content"]},
+        {"content": b" \n" * 100_000 + ARRAY["content"]},
         {"json": {"_links": {"result": {"url": RESULT}}}},
         {"json": {"_links": {"self": {"url": RESULT, "type": "downloadLink"}}}},
         {"json": {"resultLocation": RESULT}},
@@ -113,6 +116,8 @@ def test_a_large_array_as_the_answer() -> None:
         ({"content": b"{]}"}, TruncatedResponse, "is not JSON"),
         ({"content": b'{"a":"%b"}' % (b"x" * 2_000_000)}, MalformedResponse, "a large object"),
         (refusal(403, "40302"), TenantRefusal, "40302"),
+        (refusal(404, "404600"), DatasetRefusal, "404600"),
+        (refusal(400, "400607"), Refusal, "400607"),
         ({"status_code": 400, "json": {"jobStatus": "failed"}}, JobFailed, "failed"),
         ({"json": {"url": "http://files.test/x"}}, MalformedResponse, "not https"),
     ],

@@ -93,6 +93,20 @@ def test_what_follows_a_gzip_and_is_none_is_ignored(tail: bytes) -> None:
         assert b"".join(decompressed(cut(PACKED + tail, size))) == PLAIN
 
 
+@pytest.mark.parametrize("padding", [b"\0", b"x" * 100])
+def test_a_connection_that_breaks_in_the_padding_is_noticed(padding: bytes) -> None:
+    """What pads a gzip is read to its end: what broke off there may have been another member."""
+
+    def breaking() -> Iterator[bytes]:
+        yield PACKED + padding
+        raise TruncatedResponse("broken off")
+
+    pieces = decompressed(breaking())
+    assert next(pieces) == PLAIN
+    with pytest.raises(TruncatedResponse, match="broken off"):
+        next(pieces)
+
+
 def test_a_second_member_that_is_cut_is_truncated() -> None:
     """A further member must be complete like the first."""
     with pytest.raises(TruncatedResponse):
@@ -112,7 +126,7 @@ def test_an_expansion_beyond_reason_is_an_error(*, size: int, is_bomb: bool) -> 
     packed = gzip.compress(bytes(size))
     assert size > 500 * len(packed)
     if is_bomb:
-        words = rf"expands further than an export can: {len(packed)} bytes to \d+\."
+        words = rf"expands further than an export can: {len(packed)} bytes to {size}\."
         with pytest.raises(MalformedResponse, match=words) as caught:
             list(decompressed(iter([packed])))
         assert not caught.value.retryable
@@ -184,6 +198,8 @@ def test_nothing_is_read_behind_a_close() -> None:
     chunks = read_ahead(endless())
     for _ in range(10):
         next(chunks)
+    (thread,) = (each for each in threading.enumerate() if each.name == "orgvue-read")
+    assert thread.daemon, "no disk and no network holds up the exit"
     chunks.close()
     assert "orgvue-read" not in [thread.name for thread in threading.enumerate()]
     assert asked < 20

@@ -101,12 +101,16 @@ def test_an_ordinary_export_needs_no_count() -> None:
     [
         export(*ROWS, ["a", {"b": 1}]),
         export(*ROWS, ["{", 1]),
+        export(*ROWS[:20], ["{", 1], *ROWS[:20]),
         export(*ROWS, _links={"next": {"url": "/x"}}),
         export([["x" * 50] * 50]),
         export(*ROWS).replace(b'],["row 9', b'] ,["row 9'),
         b'[{"_id":"1"},' + b'{"_id":"2"},' * 20 + b'{"_id":"3"}]',
     ],
-    ids=["an object", "a brace in a text", "a member behind", "one long row", "space", "items"],
+    ids=[
+        *("an object", "a brace in a text", "a brace in an earlier text", "a member behind"),
+        *("one long row", "space", "items"),
+    ],
 )
 def test_another_document_needs_a_count(text: bytes) -> None:
     """An unusual document is counted: complete, it is closed; cut anywhere, it is not."""
@@ -114,6 +118,7 @@ def test_another_document_needs_a_count(text: bytes) -> None:
         assert not is_certain(text[:length])
         assert not is_closed([text[:length]])
     assert is_closed([text])
+    assert not is_certain(text)
 
 
 @pytest.mark.parametrize(

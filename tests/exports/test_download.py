@@ -20,7 +20,7 @@ import pytest
 import requests
 import urllib3
 
-from tap_orgvue.exports.download import download
+from tap_orgvue.exports.download import DownloadedFile, download
 from tap_orgvue.orgvue.errors import OrgvueError, RequestInfo, TruncatedResponse
 from tap_orgvue.orgvue.models import ExportMode
 from tap_orgvue.simulator import Dataset
@@ -131,6 +131,11 @@ def test_a_download_says_whether_typed_decoding_may_alter_it(
     found = download(reply(packed), INFO)
     found.file.close()
     assert found.may_be_lossy is may_be_lossy
+
+
+def test_a_file_that_nobody_scanned_may_be_altered() -> None:
+    """Without a scan each cell is decoded with care."""
+    assert DownloadedFile(io.BytesIO()).may_be_lossy
 
 
 def test_a_failed_download_closes_its_file(monkeypatch: pytest.MonkeyPatch) -> None:

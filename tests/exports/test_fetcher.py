@@ -135,6 +135,27 @@ def test_each_mode_has_its_deliveries(name: str) -> None:
     assert orgvue.routes == routes
 
 
+@pytest.mark.parametrize(
+    "name,delivery",
+    [
+        ("auto: whole", "synchronous"),
+        ("auto: too large", "job"),
+        ("auto: too large, no jobs", "slices"),
+        ("sync: a query not accepted", "job"),
+        ("paged: fits", "slices"),
+    ],
+)
+def test_the_delivery_that_worked_is_known(name: str, delivery: str) -> None:
+    """The run report tells how each dataset came, and nothing of one that did not."""
+    mode, query, responses, _, _ = DELIVERIES[name]
+    orgvue = tenant(mode, **responses)
+    assert orgvue.fetcher.delivery_of(EXPORT) is None
+    orgvue.rows(query)
+    assert orgvue.fetcher.delivery_of(EXPORT) == delivery
+    assert orgvue.fetcher.delivery_of(f"{EXPORT}?page=2") == delivery
+    assert orgvue.fetcher.delivery_of(ITEMS) is None
+
+
 FAILURES: dict[str, tuple[ExportMode, Any, dict[str, Any], str, list[str]]] = {
     # description: (mode, query, responses, the error's words, requests)
     "sync: too large": (SYNC, None, {}, "413", ["GET jsonRows"]),
@@ -332,10 +353,13 @@ def test_items_are_not_an_object() -> None:
 def test_a_fetcher_hands_its_options_on(tmp_path: Path, *, reads_ahead: bool) -> None:
     """A missing `temp_dir` is an error of every delivery; `reads_ahead` starts a thread or none."""
     orgvue = tenant(AUTO, get=OK)
-    exports = ExportFetcher(orgvue.client, AUTO, temp_dir=str(tmp_path / "gone"))
+    gone = str(tmp_path / "gone")
+    exports = ExportFetcher(
+        orgvue.client, AUTO, job_timeout=60, reads_ahead=reads_ahead, temp_dir=gone
+    )
     with pytest.raises(OrgvueError, match="temp_dir"):
         exports.fetch(orgvue.request(), "people", EXPORT_OF_PEOPLE)
-    exports = ExportFetcher(orgvue.client, AUTO, reads_ahead=reads_ahead)
+    exports = ExportFetcher(orgvue.client, AUTO, job_timeout=60, reads_ahead=reads_ahead)
     with exports.fetch(orgvue.request(), "people", EXPORT_OF_PEOPLE) as response:
         chunks = response.chunks()
         assert isinstance(chunks, Generator)
@@ -613,7 +637,7 @@ def test_what_was_learnt_is_remembered(serve: Serve) -> None:
     orgvue.sync_limit_bytes = 3000
     orgvue.job_polls = ("completed",)
     client = opened(orgvue)
-    exports = ExportFetcher(client)
+    exports = ExportFetcher(client, job_timeout=60, reads_ahead=True)
     for _ in range(2):
         answer = exports.fetch(get(client, orgvue), "people", EXPORT_OF_PEOPLE)
         assert answer.rows is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,13 @@ import requests
 from typing_extensions import override
 
 from tap_orgvue.exports.headers import DatasetHeaders, HeaderReader, SkippedDataset
-from tap_orgvue.orgvue.errors import Refusal, TenantRefusal
+from tap_orgvue.orgvue.errors import (
+    ConnectionFailed,
+    MalformedResponse,
+    OrgvueError,
+    Refusal,
+    TenantRefusal,
+)
 from tap_orgvue.orgvue.models import NO_NODE
 from tap_orgvue.orgvue.models import Dataset as Listed
 from tap_orgvue.simulator import Dataset, Orgvue, Property
@@ -24,6 +32,7 @@ from tests.support.mocked_exports import (
     document,
     refusal,
 )
+from tests.support.mocked_orgvue import TENANT
 from tests.support.runs import discover, properties, streams
 
 if TYPE_CHECKING:
@@ -185,15 +194,139 @@ def test_a_dataset_that_fails_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("count,ends", [(7, False), (8, True)])
-def test_when_the_first_datasets_fail_alike_discovery_ends(count: int, *, ends: bool) -> None:
+@pytest.mark.parametrize(
+    "failure,error",
+    [
+        (refusal(400), Refusal),
+        ({"exc": requests.ConnectionError}, ConnectionFailed),
+        ({"content": b"<html>"}, MalformedResponse),
+    ],
+)
+def test_when_the_first_datasets_fail_alike_discovery_ends(
+    failure: dict[str, Any], error: type[OrgvueError], count: int, *, ends: bool
+) -> None:
     """Eight failures of one kind from the first dataset on are no single dataset's trouble."""
-    orgvue = tenant(post=refusal(400), get=refusal(400), metadata=refusal(400))
+    orgvue = tenant(post=failure, get=failure, metadata=failure)
     found = reader(orgvue).read_all(LIST * count)
     if ends:
-        with pytest.raises(Refusal):
+        with pytest.raises(error):
             list(found)
     else:
         assert len(list(found)) == count
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [refusal(500)],
+        [refusal(400, "400999")],
+        [{"content": b"<html>"}],
+        [METADATA_RESPONSE, refusal(400)],
+    ],
+)
+def test_datasets_that_fail_in_different_ways_end_nothing(others: list[dict[str, Any]]) -> None:
+    """Where one of the first eight is read, or fails by another status or code, all are told."""
+    orgvue = tenant(post=refusal(400), get=refusal(400))
+    orgvue.serve("GET", METADATA, *[refusal(400)] * 3, *others)
+    assert len(list(reader(orgvue).read_all(LIST * 12))) == 12
+
+
+def test_datasets_that_are_forbidden_end_nothing() -> None:
+    """A user who may read only the last of many datasets reads that."""
+    orgvue = tenant(post=refusal(403), get=refusal(403))
+    found = list(reader(orgvue).read_all(LIST * 12))
+    assert all(isinstance(each, SkippedDataset) and each.forbidden for each in found)
+
+
+# --- metadata beside the headers
+
+
+def read_with_metadata(orgvue: MockedExports, count: int = 2) -> HeaderReader:
+    """A reader that has read the headers and the metadata of datasets."""
+    headers = reader(orgvue)
+    headers.reads_metadata = True
+    listed = [Listed(f"{DATASET_ID[:-1]}{i}", f"D{i}") for i in range(count)]
+    for each in listed:
+        url = f"{TENANT}/datasets/{each.dataset_id}"
+        orgvue.serve("POST", f"{url}/export/jsonRows", document([]))
+    found = list(headers.read_all(listed))
+    assert [each.dataset for each in found] == listed
+    assert all(isinstance(each, DatasetHeaders) for each in found)
+    return headers
+
+
+def metadata_url(number: int) -> str:
+    """The address of the metadata of one of these datasets."""
+    return f"{TENANT}/datasets/{DATASET_ID[:-1]}{number}"
+
+
+def test_metadata_is_read_beside_headers() -> None:
+    """On request each dataset's metadata is read once, and kept by the dataset's id."""
+    orgvue = MockedExports(max_parallel_requests=1)
+    for i in range(2):
+        orgvue.serve("GET", metadata_url(i), {"json": {"autoId": f"key{i}", "properties": []}})
+    headers = read_with_metadata(orgvue)
+    assert [each.auto_id for each in headers.metadata.values()] == ["key0", "key1"]
+    assert headers.metadata_error is None
+    assert len(orgvue.urls) == 4
+
+
+@pytest.mark.parametrize(
+    "failure", [refusal(400), {"content": b"<html>"}, {"exc": requests.ConnectionError}]
+)
+def test_metadata_that_fails_is_not_requested_again(failure: dict[str, Any]) -> None:
+    """No stream depends on it: after an error, which is kept, headers alone are read."""
+    orgvue = MockedExports(max_parallel_requests=1)
+    for i in range(3):
+        orgvue.serve("GET", metadata_url(i), failure)
+    headers = read_with_metadata(orgvue, 3)
+    assert headers.metadata == {}
+    assert isinstance(headers.metadata_error, OrgvueError)
+    assert [url for url in orgvue.urls if "export" not in url] == [metadata_url(0)]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_metadata_of_one_dataset_may_be_forbidden(status: int) -> None:
+    """What is refused for one dataset is still requested for the next."""
+    orgvue = MockedExports(max_parallel_requests=1)
+    orgvue.serve("GET", metadata_url(0), refusal(status))
+    orgvue.serve("GET", metadata_url(1), METADATA_RESPONSE)
+    headers = read_with_metadata(orgvue)
+    assert len(headers.metadata) == 1
+    assert headers.metadata_error is None
+
+
+def test_metadata_does_not_hide_the_end_of_a_run() -> None:
+    """What ends every run ends this one, although no stream depends on metadata."""
+    orgvue = MockedExports(max_parallel_requests=1)
+    orgvue.serve("GET", metadata_url(0), refusal(403, "40302", "ApiTokenExpired"))
+    with pytest.raises(TenantRefusal, match="40302"):
+        read_with_metadata(orgvue)
+
+
+@pytest.mark.parametrize("post", [document([]), refusal(403)])
+def test_each_dataset_that_is_done_is_told(post: dict[str, Any]) -> None:
+    """A bar moves once for each dataset, whether it can be read or not."""
+    done: list[str] = []
+    orgvue = tenant(post=post, get=refusal(403))
+    found = reader(orgvue, on_read=lambda: done.append("one")).read_all(LIST * 3)
+    assert len(list(found)) == len(done) == 3
+
+
+@pytest.mark.parametrize("to_the_end", [True, False])
+def test_no_thread_is_left(*, to_the_end: bool) -> None:
+    """The threads that read headers end with the last one, or once nobody wants more."""
+    before = set(threading.enumerate())
+    orgvue = tenant(post=document([]))
+    with closing(reader(orgvue).read_all(LIST * 3)) as found:  # type: ignore[type-var]
+        next(found)
+        started = set(threading.enumerate()) - before
+        assert len(started) == 1
+        if to_the_end:
+            assert len(list(found)) == 2
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

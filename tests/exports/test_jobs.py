@@ -10,7 +10,7 @@ from unittest.mock import create_autospec
 import pytest
 import requests
 
-from tap_orgvue.exports.jobs import FILE_TRIES, JOB_TRIES, JobStatus, JobTicket, body_of
+from tap_orgvue.exports.jobs import JOB_TRIES, JobStatus, JobTicket, body_of
 from tap_orgvue.orgvue.errors import (
     DeadlineExceeded,
     FileHostUnreachable,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 GONE = {"exc": requests.ConnectionError("no route")}
 CUT = {"content": document()["content"][:-1]}
+CODES = frozenset({"500601"})
 
 
 def jobs(
@@ -144,6 +145,7 @@ def test_a_job_that_fails_for_good_ends_in_orgvue_s_words() -> None:
     assert str(caught.value) == (
         "Orgvue's export job failed: 500601: No room; later; Odd. Trace id: Root=1-abc"
     )
+    assert (caught.value.codes, caught.value.trace_id) == (CODES, "Root=1-abc")
     assert jobs_of(orgvue) == JOB_TRIES
 
 
@@ -194,8 +196,10 @@ def test_a_ticket_shows_no_url() -> None:
 def test_a_ticket_without_a_link_to_itself_is_an_error() -> None:
     """A running job that cannot be polled ends the export with the trace id."""
     orgvue = jobs(created=ticket("running", "result"))
-    with pytest.raises(MalformedResponse, match=r"no link to itself\. Trace id: Root=1-abc"):
+    told = r"no link to itself\. Trace id: Root=1-abc"
+    with pytest.raises(MalformedResponse, match=told) as caught:
         orgvue.rows()
+    assert caught.value.trace_id == "Root=1-abc"
 
 
 def test_a_completed_ticket_without_a_result_is_an_error() -> None:
@@ -240,8 +244,10 @@ def test_a_job_that_is_refused_by_a_failed_ticket_has_failed(status: int, mode: 
     orgvue.serve("GET", EXPORT, refusal(413))
     orgvue.serve("POST", JOB, failed_ticket(status))
     told = r"job failed \(500601 ExportFailed: No room\)\..*Trace id: Root=1-abc"
-    with pytest.raises(JobFailed, match=told):
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    error = caught.value
+    assert (error.status, error.codes, error.trace_id) == (status, CODES, "Root=1-abc")
     assert jobs_of(orgvue) == 1
     assert orgvue.routes.count("GET jsonRows") == (mode is ExportMode.AUTO)
 
@@ -299,8 +305,9 @@ def test_an_incomplete_result_is_first_downloaded_again() -> None:
 def test_a_result_that_is_always_lost_is_an_error(lost: dict[str, Any], told: str) -> None:
     """The number of jobs is bounded; the error says what was lost."""
     orgvue = jobs(result=lost)
-    with pytest.raises(JobFailed, match=told):
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    assert caught.value.status == lost.get("status_code")
     assert jobs_of(orgvue) == JOB_TRIES
 
 
@@ -312,13 +319,16 @@ def test_a_ticket_that_is_not_json_is_lost() -> None:
     assert orgvue.routes == ["POST export", *["GET ticket"] * 3] * JOB_TRIES
 
 
-def test_a_job_is_bounded_in_time() -> None:
+@pytest.mark.parametrize("seconds", [95, 100])
+def test_a_job_is_bounded_in_time(seconds: int) -> None:
     """A job that is not completed in `job_timeout` seconds is an error; it is not tried again."""
-    orgvue = jobs(ticket("running"), job_timeout=100)
-    with pytest.raises(JobFailed, match=r"not completed in 100 seconds; `job_timeout`.*Root=1-abc"):
+    orgvue = jobs(ticket("running"), job_timeout=seconds)
+    told = rf"not completed in {seconds} seconds; `job_timeout`.*Root=1-abc"
+    with pytest.raises(JobFailed, match=told) as caught:
         orgvue.rows()
+    assert caught.value.trace_id == "Root=1-abc"
     assert jobs_of(orgvue) == 1
-    assert orgvue.stop.now == pytest.approx(100)
+    assert orgvue.stop.now == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("route", [JOB, TICKET, RESULT])
@@ -342,12 +352,13 @@ def test_later_jobs_have_the_time_that_the_first_one_left() -> None:
     assert orgvue.stop.now == pytest.approx(100)
 
 
-def test_a_job_that_fails_too_late_is_not_requested_again() -> None:
-    """Once no time is left, the job's own failure is the error."""
-    failed = jobs(created=ticket("failed"), job_timeout=0)
+@pytest.mark.parametrize("seconds,count", [(0, 1), (1, JOB_TRIES)])
+def test_a_job_that_fails_too_late_is_not_requested_again(seconds: int, count: int) -> None:
+    """Once no time is left, the job's own failure is the error; a second is time enough."""
+    failed = jobs(created=ticket("failed"), job_timeout=seconds)
     with pytest.raises(JobFailed, match="Orgvue's export job failed"):
         failed.rows()
-    assert jobs_of(failed) == 1
+    assert jobs_of(failed) == count
 
 
 def test_a_wait_between_polls_ends_with_the_run() -> None:
@@ -375,11 +386,18 @@ def test_presigned_urls_never_get_a_token() -> None:
 
 
 def test_a_file_host_that_never_responds_is_unreachable() -> None:
-    """After a few tries the error names the host, how to allow it, and the other mode."""
+    """After three tries the error names the host, how to allow it, and the other mode."""
     orgvue = jobs(GONE, max_retries=20)
     with pytest.raises(FileHostUnreachable, match=r"files\.test.*Allow https.*`paged`"):
         orgvue.rows()
-    assert orgvue.routes == ["POST export", *["GET ticket"] * FILE_TRIES]
+    assert orgvue.routes == ["POST export", *["GET ticket"] * 3]
+
+
+def test_a_file_host_is_unreachable_to_the_last_second() -> None:
+    """While time is left, a host that never responds is told as that."""
+    orgvue = jobs(created=ticket("completed"), result=GONE, job_timeout=0.9)
+    with pytest.raises(FileHostUnreachable):
+        orgvue.rows()
 
 
 @pytest.mark.parametrize("first", [ticket("running"), refusal(403)])

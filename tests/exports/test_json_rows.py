@@ -138,6 +138,8 @@ def test_the_error_says_how_far_it_went() -> None:
         b'{"headers":["x"],"rows":[]}',
         b'{"headers":[{"key":"x"},{"key":"x"}],"rows":[]}',
         b'{"headers":[],"rows":{}}',
+        b'{5:1,"headers":[],"rows":[]}',
+        b'{"headers":[],null:1,"rows":[]}',
         b'{"headers":[],"rows":null}',
         b'{"errors":[{"code":"500"}]}',
         b"\xff\xfe{\x00",
@@ -248,6 +250,8 @@ def test_rows_are_counted() -> None:
     """The number of rows is known once they are read."""
     found = JsonRows(in_chunks(written([["a", 1]] * 50), 7))
     assert (found.count, sum(map(len, found.blocks(READ))), found.count) == (0, 50, 50)
+    assert list(found.blocks(READ)) == [], "they are read once"
+    assert found.count == 50
 
 
 def test_headers_need_only_the_beginning() -> None:
@@ -315,6 +319,24 @@ def test_an_error_says_what_is_wrong(document: bytes, told: str) -> None:
     """Each broken document is one error, which says what is wrong with it."""
     with pytest.raises(MalformedResponse, match=told):
         list(JsonRows(iter([document])).blocks(READ))
+
+
+@pytest.mark.parametrize("cell", [b"nope", b'"\xff"'])
+def test_a_bad_row_among_many_is_told_by_its_place(cell: bytes) -> None:
+    """The rows before its block are read, and the error says how many those are."""
+    rows = [[f"row {i}", i] for i in range(2000)]
+    document = written([*rows, ["bad", "@"], *rows]).replace(b'"@"', cell)
+    found = JsonRows(in_chunks(document, 100))
+    before: list[Any] = []
+    with pytest.raises(MalformedResponse) as caught:  # noqa: PT012 - the rows before it count
+        for block in found.blocks(READ):
+            before += block
+    assert before == rows[: len(before)]
+    assert len(before) > 1000
+    assert str(caught.value) == (
+        f"An export is broken after row {len(before)}: a row is not valid JSON, or nested too "
+        "deeply."
+    )
 
 
 def test_a_document_without_a_head_may_be_cut() -> None:

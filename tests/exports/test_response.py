@@ -43,6 +43,8 @@ def test_a_file_is_a_response_with_rows() -> None:
     assert [header.key for header in found.rows.headers] == ["_id", "x"]
     # The SDK logs a response's content: the file is not read for that.
     assert found.content == b""
+    assert dict(found.headers) == {}
+    assert found.history == []
 
 
 def test_no_file_is_a_response_without_rows() -> None:

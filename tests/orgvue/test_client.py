@@ -85,6 +85,8 @@ def test_addresses() -> None:
     assert client.dataset_url("X") == f"{TENANT}/datasets/X"
     assert client.export_url("X") == f"{TENANT}/datasets/X/export/jsonRows"
     assert client.items_url("X") == f"{TENANT}/datasets/X/items"
+    assert client.drafts_url == f"{TENANT}/drafts"
+    assert client.draft_actions_url == f"{TENANT}/drafts/actions"
 
 
 def test_every_request_has_the_documented_headers() -> None:

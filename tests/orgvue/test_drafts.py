@@ -9,6 +9,7 @@ import pytest
 
 from tap_orgvue.orgvue.drafts import Draft, DraftList, list_drafts
 from tap_orgvue.orgvue.errors import DatasetRefusal, MalformedResponse
+from tap_orgvue.orgvue.request_log import Purpose, RequestKind
 from tests.support.mocked_orgvue import TENANT, MockedOrgvue
 
 ID = "36A1B000-0000-4000-8000-000000000000"
@@ -147,6 +148,23 @@ def test_pages_and_words_of_the_list() -> None:
     orgvue.serve("GET", f"{TENANT}/drafts", {"json": {"items": [ID], "_links": link}})
     with pytest.raises(MalformedResponse, match="list of drafts lead in a circle"):
         list_drafts(orgvue.client)
+
+
+def test_drafts_have_names_in_messages() -> None:
+    """A message about a draft's requests names it as users do, by whatever case of its id."""
+    orgvue = MockedOrgvue()
+    entries = [{"id": ID, "name": "Plan"}, {"id": OTHER.lower(), "name": "Other"}]
+    orgvue.serve("GET", f"{TENANT}/drafts", {"json": entries})
+    assert list_drafts(orgvue.client).faults == ()
+    subjects = [
+        orgvue.client.requests.subject(Purpose(RequestKind.ACTIONS, each))
+        for each in (ID.lower(), OTHER, BASE)
+    ]
+    assert subjects == [
+        f"draft 'Plan' ({ID})",
+        f"draft 'Other' ({OTHER.lower()})",
+        f"dataset {BASE}",
+    ]
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS
+from tap_orgvue.orgvue.advice import ADVICE, ADVICE_BY_STATUS, Remedy
 from tap_orgvue.orgvue.error_responses import refusal_of
 from tap_orgvue.orgvue.errors import (
+    ConnectionFailed,
     DatasetRefusal,
     ErrorsInResponse,
+    JobFailed,
     OrgvueError,
     Refusal,
     RequestInfo,
@@ -98,6 +100,49 @@ def test_what_a_status_means_for_an_export(status: int) -> None:
     assert refusal.too_large is (status in {413, 502, 504})
     assert refusal.not_accepted is (status in {404, 405, 501})
     assert refusal.throttled is (status == 429)
+
+
+@pytest.mark.parametrize(
+    "status,codes,remedy",
+    [
+        *((status, (), Remedy.LATER) for status in (408, 425, 429, 500, 501, 503, 504)),
+        *((429, (code,), Remedy.LATER) for code in ("42901", "42902")),
+        *((status, (), Remedy.PERSON) for status in (301, 302, 401, 403, 404, 405, 410, 413)),
+        *((status, ("40302",), Remedy.PERSON) for status in (400, 403)),
+        *((400, codes, Remedy.UNKNOWN) for codes in ((), ("400603",))),
+    ],
+)
+def test_what_helps_against_a_refusal(status: int, codes: tuple[str, ...], remedy: Remedy) -> None:
+    """A later run, or a person who changes something; for other refusals nobody knows."""
+    refusal = refused(status, *codes)
+    assert refusal.remedy is remedy
+    assert refusal.retryable is (remedy is Remedy.LATER and "42902" not in codes)
+
+
+def test_what_helps_against_other_errors() -> None:
+    """Most kinds have a remedy; an error can have another one, and keeps it with its message."""
+    info = RequestInfo("GET", "https://orgvue.test/x")
+    assert OrgvueError("x").remedy is Remedy.UNKNOWN
+    assert ErrorsInResponse.from_document(info, {"errors": ["x"]}).remedy is Remedy.UNKNOWN
+    assert ConnectionFailed("x").remedy is Remedy.LATER
+    assert ConnectionFailed("x", retryable=False).remedy is Remedy.PERSON
+    assert JobFailed("x").remedy is Remedy.LATER
+    assert JobFailed("x", remedy=Remedy.PERSON).with_message("y").remedy is Remedy.PERSON
+    assert TenantUnknown.from_refusal(refused(400)).remedy is Remedy.PERSON
+
+
+def test_an_error_about_a_response_has_its_codes() -> None:
+    """A run report groups by codes and status, and Orgvue's support asks for the trace id."""
+    info = RequestInfo("GET", "https://orgvue.test/x")
+    errors = {"errors": [problem("500601"), problem("500602"), "words"]}
+    codes = frozenset({"500601", "500602"})
+    reported = ErrorsInResponse.from_document(info, errors, "Root=1-a")
+    assert (reported.codes, reported.trace_id) == (codes, "Root=1-a")
+    refusal = refusal_of(info, 409, {"X-Amzn-Trace-Id": "Root=1-b"}, json.dumps(errors).encode())
+    failed = JobFailed("x", cause=refusal)
+    assert (failed.codes, failed.status, failed.trace_id) == (codes, 409, "Root=1-b")
+    other = JobFailed("x")
+    assert (other.codes, other.status, other.trace_id) == (frozenset(), None, "")
 
 
 @pytest.mark.parametrize("status", [400, 500])

@@ -13,6 +13,7 @@ from tap_orgvue.orgvue.models import (
     Metadata,
     Property,
     Query,
+    entries_of_page,
     is_dataset_id,
     link_url,
     next_link,
@@ -87,6 +88,27 @@ def test_a_dataset_that_is_listed_twice() -> None:
     assert DatasetList.from_json(entries) == DatasetList((Dataset(ID, "a"),))
 
 
+@pytest.mark.parametrize(
+    "page,entries",
+    [
+        *(([1, 2], [1, 2]), ([], []), ({"items": [1]}, [1]), ({"items": [], "total": 0}, [])),
+        ({"_links": {}, "items": [1], "errors": []}, [1]),
+    ],
+)
+def test_a_page_of_a_list(page: Any, entries: list[Any]) -> None:
+    """A page is an array, or an object with one array beside links, numbers and errors."""
+    assert entries_of_page(page) == entries
+
+
+@pytest.mark.parametrize("page", [None, 5, "x", {}, {"errors": []}, {"a": [1], "b": []}, {"a": {}}])
+def test_a_page_that_is_no_list(page: Any) -> None:
+    """Where it is not certain which array is the list, none is; the error says of what."""
+    with pytest.raises(MalformedResponse, match=r"^Orgvue's list of datasets is not a list\.$"):
+        entries_of_page(page)
+    with pytest.raises(MalformedResponse, match=r"^Orgvue's list of drafts is not a list\.$"):
+        entries_of_page(page, "drafts")
+
+
 def test_an_empty_list() -> None:
     """A tenant can have no datasets; a list without any readable entry is an error."""
     assert DatasetList.from_json([]) == DatasetList(())
@@ -125,6 +147,7 @@ def test_metadata() -> None:
         "tags": ["a", 1],
         "cacheKey": 5,
         "properties": [{"key": "id", "type": "number"}],
+        "name": "People",
     }
     assert Metadata.from_json(body) == Metadata(
         auto_id="id",
@@ -134,6 +157,7 @@ def test_metadata() -> None:
         tags=("a", "1"),
         cache_key="5",
         properties=(Property("id", "id", "number"),),
+        name="People",
     )
 
 

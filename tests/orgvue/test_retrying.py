@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,16 @@ def refused(status: int, *codes: str, retry_after: str | None = None) -> Refusal
     entries = ",".join(f'{{"code": "{code}"}}' for code in codes)
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     return refusal_of(GET, status, headers, f'{{"errors": [{entries}]}}'.encode())
+
+
+def test_no_wait_outlasts_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All waits are on the event that the end of a run sets; nothing sleeps beside it."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    retried = Retried(refused(503), refused(503))
+    assert retried.call() == "done"
+    assert len(retried.time.waits) == 2
+    assert not any(slept)
 
 
 RETRIED: dict[int, bool] = {

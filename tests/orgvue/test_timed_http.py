@@ -87,6 +87,17 @@ def test_each_read_has_the_time_that_is_left(timeout: float | None, seconds: flo
     assert reader.closed
 
 
+def test_a_response_that_is_read_lets_its_socket_go() -> None:
+    """A connection that is closed while a response is read ends with the response, not later."""
+    sock = RecordingSocket()
+    reader = _TimedReader(sock, ResponseTimer(None, "the head"))
+    sock.close()
+    assert reader.read(1) == b"a"
+    assert sock.fileno() != -1
+    reader.close()
+    assert sock.fileno() == -1
+
+
 def test_a_timer_holds_for_its_block_only() -> None:
     """Responses that are requested after the block of a timer have none."""
     readers: list[Any] = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import sys
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -63,6 +66,8 @@ def test_values_in_changes(raw: bytes, changes: str) -> None:
         (b"true", "true"),
         (b"null", None),
         (b'""', ""),
+        (rb'"a\ud800"', r"a\ud800"),
+        (rb'"a\u0000b"', "ab"),
         (b'{"a":1}', None),
         (b"[1]", None),
     ],
@@ -82,11 +87,18 @@ def test_what_is_no_object(raw: bytes) -> None:
         made(raw)
 
 
-@pytest.mark.parametrize("raw", [b'{"a":"\xff"}', b'{"_id":"\xff"}', b'{"_action":"\xff"}'])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b'{"a":"\xff"}', b'{"a":"\xff\\u0000"}', b'{"a":["\xff"]}', b'{"a":NaN,"b":"\xff"}'),
+        *(b'{"_id":"\xff"}', b'{"_id":"\xff\\n"}', b'{"_action":"\xff"}', b'{"\xff":1}'),
+    ],
+)
 def test_what_is_not_utf_8(raw: bytes) -> None:
     """Text that is none is told without the text."""
-    with pytest.raises(MalformedResponse, match="not UTF-8"):
-        made(raw)
+    for hashed in ((), ("a",)):
+        with pytest.raises(MalformedResponse, match="not UTF-8"):
+            made(raw, hashed=hashed)
 
 
 def test_a_value_that_is_nested_too_deeply() -> None:
@@ -97,11 +109,39 @@ def test_a_value_that_is_nested_too_deeply() -> None:
             made(b'{"a":%b%b}' % (deep, rest))
 
 
+DEPTHS = range(50, 2 * sys.getrecursionlimit(), 50)
+
+
+@pytest.mark.parametrize("value", [b"1", b"NaN", rb'"\u0000"', b'{"b":1}'])
+@pytest.mark.parametrize("protected", [{}, {"hashed": ("a",)}, {"excluded": ("b",)}])
+def test_no_depth_takes_a_run_down(value: bytes, protected: dict[str, Any]) -> None:
+    """However deep a value is, its action is a record or is told as one that cannot be read."""
+    outcomes: set[type] = set()
+    for depth in DEPTHS:
+        raw = b'{"a":%b%b%b}' % (b"[" * depth, value, b"]" * depth)
+        try:
+            outcomes.add(type(made(raw, **protected)))
+        except MalformedResponse as error:
+            outcomes.add(type(error))
+    assert outcomes == {dict, MalformedResponse}
+
+
+def test_no_depth_hides_an_excluded_property() -> None:
+    """A value that can be read, and is too deep to be searched, is not sent."""
+    sent = set()
+    for depth in DEPTHS:
+        with suppress(MalformedResponse):
+            raw = b'{"a":%b{"b":"secret"}%b}' % (b'{"k":' * depth, b"}" * depth)
+            sent.add(made(raw, excluded=("b",))["changes"])
+    assert sent == {"{}"}
+
+
 @pytest.mark.parametrize(
     "raw,word,unknown",
     [
         (b'{"_action":"create"}', "create", 0),
         (b'{"_action":"grow"}', "grow", 1),
+        (rb'{"_action":"gr\ud800w"}', "gr?w", 1),
         (b'{"_action":7}', None, 1),
         (b'{"_action":{"a":"secret"}}', None, 1),
         (b'{"a":1}', None, 1),
@@ -153,6 +193,37 @@ def test_links(raw: bytes, is_link: bool) -> None:  # noqa: FBT001 - one of the 
     assert ("_id" in record["changes"]) is not is_link
 
 
+def test_an_action_of_a_links_dataset() -> None:
+    """A link may have an `_id` beside its ends."""
+    of_links = rules("_id", "from_id", "to_id", "link_id")
+    maker = ActionMaker(of_links, hash_key=None, counts=ActionCounts())
+    record = maker.record(b'{"_id":"x","from_id":1,"to_id":2,"link_id":3}')
+    ends = [record[name] for name in ("item_id", "from_id", "to_id", "changes")]
+    assert ends == ["x", "1", "2", '{"link_id":3}']
+
+
+@pytest.mark.parametrize("key,column", [("_id", "item_id"), ("from_id", "from_id"), ("to_id",) * 2])
+def test_a_protected_id(key: str, column: str) -> None:
+    """An id is hashed or left out like any other property; `_id` cannot be excluded."""
+    raw = b'{"_id":"x"}' if key == "_id" else b'{"from_id":"x","to_id":"x"}'
+    hashed = made(raw, hashed=(key,))[column]
+    assert hashed == hmac.digest(b"x" * 16, b"x", "sha256").hex()
+    counts = ActionCounts()
+    excluded = made(raw, counts, excluded=(key,))
+    assert excluded[column] == ("x" if key == "_id" else None)
+    assert counts.left_out == ({} if key == "_id" else {(Treatment.EXCLUDED, key): 1})
+
+
+def test_keys_in_changes() -> None:
+    """A key is written as it is, in any script, without the NUL characters that are counted."""
+    counts = ActionCounts()
+    maker = ActionMaker(rules('é"', "a\x00"), hash_key=None, counts=counts)
+    for _ in range(2):
+        changes = maker.record('{"é\\"":1,"a\\u0000":2}'.encode())["changes"]
+        assert changes == '{"é\\"":1,"a":2}'
+    assert counts.cells.nul_characters == 1, "a key is looked at once"
+
+
 def test_elements_of_a_block() -> None:
     """Each keeps its text; a block that ends within an element is none."""
     assert elements_of(b'[{"a": 1.0},7 , "x"]') == [b'{"a": 1.0}', b"7", b'"x"']
@@ -188,3 +259,12 @@ def test_a_nested_value_that_holds_an_excluded_property() -> None:
     assert "secret" not in made(raw, counts, excluded=("b",))["changes"]
     assert counts.left_out[Treatment.NESTED, "a"] == 1
     assert made(b'{"a":{"k":"b"}}', excluded=("b",))["changes"] == '{"a":{"k":"b"}}'
+
+
+def test_a_nested_value_that_is_not_sent_as_it_is() -> None:
+    """Whatever it holds, it is hashed whole, or left out for its own property's sake."""
+    hashed = json.loads(made(b'{"a":{"b":1}}', hashed=("a",), excluded=("b",))["changes"])
+    assert len(hashed["a"]) == 64
+    counts = ActionCounts()
+    assert made(b'{"x":{"b":1}}', counts, excluded=("b",))["changes"] == "{}"
+    assert counts.left_out == {(Treatment.UNKNOWN, "x"): 1}

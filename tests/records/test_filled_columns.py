@@ -84,6 +84,22 @@ def test_a_column_that_the_export_lacks_has_no_value() -> None:
     assert watch.emptied == set()
 
 
+def test_a_reader_is_made_once_a_page() -> None:
+    """However many blocks a page has, and again for the next page."""
+    made: list[str] = []
+
+    def reader(name: str) -> Callable[[Any], Any]:
+        made.append(name)
+        return itemgetter(name)
+
+    watch = FilledColumns(["a"])
+    for _ in range(2):
+        watch.start_page()
+        watch.look_at(rows(None), reader)
+        watch.look_at(rows(None), reader)
+    assert made == ["a", "a"]
+
+
 def test_no_rows_tell_nothing() -> None:
     """An empty block is skipped."""
     watch = FilledColumns(["a"])

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tap_orgvue.exports.json_rows import JsonRows
 from tap_orgvue.orgvue.errors import MalformedResponse, OrgvueError
@@ -247,6 +248,31 @@ def test_a_misfit_is_found_by_its_row(headers: list[Property]) -> None:
             made.rows(b'[["A",%b]]' % b",".join(cells[1:]))
 
 
+@pytest.mark.parametrize("headers", [HEADERS, HEADERS[::-1]])
+def test_a_misfit_s_row_is_named_wherever_its_id_stands(headers: list[Property]) -> None:
+    """The row's `_id` may be delivered before or behind the value that does not fit."""
+    made = RecordMaker(headers, COLUMNS, rescue=False)
+    cells = {"_id": b'"A"', "n": b'"x"'}
+    row = b",".join(cells.get(header.key, b"null") for header in headers)
+    with pytest.raises(OrgvueError, match=r"\(row A\)"):
+        made.rows(b"[[%b]]" % row)
+
+
+@pytest.mark.parametrize("headers", [HEADERS, HEADERS[::-1]])
+def test_a_misfit_s_row_is_not_named_by_an_id_that_is_hashed(headers: list[Property]) -> None:
+    """An `_id` whose values are hashed is told as its hash, or not at all."""
+    columns = [replace(COLUMNS[0], hashed=True), *COLUMNS[1:]]
+    made = RecordMaker(headers, columns, rescue=False, hash_key=b"k")
+    cells = {"_id": b'"Ada"', "n": b'"x"'}
+    row = b",".join(cells.get(header.key, b"null") for header in headers)
+    with pytest.raises(OrgvueError) as caught:
+        made.rows(b"[[%b]]" % row)
+    assert "Ada" not in str(caught.value)
+    hashed = hmac.digest(b"k", b"Ada", "sha256").hex()
+    told = f"(row {hashed})" if headers is HEADERS else "(row 1 of its block or after)"
+    assert told in str(caught.value)
+
+
 def test_counts_go_on_over_pages() -> None:
     """The counts of the pages before are continued, and a page without any begins at nothing."""
     counts = Counts(rows=5)
@@ -439,6 +465,21 @@ def test_values_are_counted_from_the_first_misfit_on() -> None:
     assert made.counts.rows_counted == {"n": 4, "d": 4}
     assert made.counts.values == {"n": 3, "d": 3}
     assert made.counts.misfits == {"n": 1, "d": 1}
+
+
+def test_a_repeated_date_is_fitted_once() -> None:
+    """A value is fitted where it first occurs; a block in which no value changes is left alone."""
+    fitted: list[str] = []
+
+    def fit(text: str) -> str:
+        fitted.append(text)
+        return text.strip()
+
+    fits = module._FitCache(fit)  # noqa: SLF001 - how often it fits shows nowhere else
+    assert fits.fit_all(["a", None, "a", " b"]) == ["a", None, "a", "b"]
+    assert fits.fit_all([" b", "a"]) == ["b", "a"]
+    assert fits.fit_all(["a", None, "a"]) is None
+    assert fitted == ["a", " b"]
 
 
 def test_fitted_values_take_a_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,14 @@ def test_misfits_are_told_in_one_line() -> None:
     assert '{"people": {"C 2": "text"}}' in line
 
 
+def test_the_advice_has_the_key_as_it_is_written() -> None:
+    """A key of any script can be copied from the warning into the settings."""
+    counts = counted(5, {"size": 1}, {"size": 5})
+    (line,) = warnings_of("people", [Column("size", "Größe", ColumnType.NUMBER)], counts)
+    assert "'size' (property 'Größe'): 1 of 5." in line
+    assert '{"people": {"Größe": "text"}}' in line
+
+
 def test_the_share_of_late_misfits_is_one_of_all_rows() -> None:
     """Where values were not counted from the first row, the share is told in rows."""
     counts = counted(2_000_000, {"c1": 3}, {"c1": 3})

@@ -81,6 +81,17 @@ def test_dates_can_be_read_as_text() -> None:
     rows, plan = made.decode(ROW)
     assert rows[0][4] == "2022-01-02"
     assert plan.dates == frozenset()
+    made.read_dates_as_text()
+    assert made.decode(ROW)[1] is plan, "asking again changes nothing"
+
+
+def test_a_plan_is_made_once() -> None:
+    """Blocks of one kind are decoded by one plan, with and without long numbers."""
+    made = decoder()
+    long = b'[["A","x",12345678901234567890,true,"2022-01-02"]]'
+    plans = [made.decode(block)[1] for block in (ROW, long, ROW, long)]
+    assert plans[0] is plans[2]
+    assert plans[1] is plans[3]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +132,16 @@ def test_a_long_number_in_a_key_column(cell: str, careful: bool) -> None:  # noq
     assert (2 in plan.cellwise) == careful
     if not careful:
         assert [row[2] for row in rows] == [12345678901234567890] * 2
+
+
+def test_numbers_of_all_kinds_are_decoded_together() -> None:
+    """Whole, fractional, long and absent numbers of one block need no look at each cell."""
+    numbers = ("1", "1.5", "12345678901234567890", "0.12345678901234567890", "null")
+    rows = ",".join(f'["A","x",{number},true,null]' for number in numbers)
+    found, plan = decoder().decode(f"[{rows}]".encode())
+    exact = Decimal("0.12345678901234567890")
+    assert [row[2] for row in found] == [1, 1.5, 12345678901234567890, exact, None]
+    assert plan.cellwise == frozenset()
 
 
 def test_a_number_too_large_for_databases_is_left_as_text() -> None:
@@ -179,6 +200,13 @@ def test_a_row_of_another_length_is_an_error(block: bytes, row: int) -> None:
     """The error says which row it is, counted from the export's first, and its right length."""
     with pytest.raises(MalformedResponse, match=rf"Row {row} .*array of 5 cells"):
         decoder().decode(block, 7)
+
+
+@pytest.mark.parametrize("block", [b"[NaN]", b'[["A","x",NaN,true,null],7]', b'[{"a":NaN}]'])
+def test_what_is_no_row_beside_nan_is_refused(block: bytes) -> None:
+    """JSON that is not strict is decoded only if it is an array of arrays."""
+    with pytest.raises(msgspec.DecodeError):
+        decoder().decode(block)
 
 
 def test_a_fraction_too_small_for_databases_is_left_as_text() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import msgspec
 import pytest
 
@@ -77,6 +79,12 @@ def test_a_row_of_all_cells_is_made_of_all() -> None:
     """Where every header has a column, every cell is in the record."""
     made = RowLayout(HEADERS[:1], COLUMNS[1:2], ["id_"], rescue=False)
     assert encoded(made, ["A"]) == {"id_": "A"}
+
+
+def test_rows_are_no_work_for_the_garbage_collector() -> None:
+    """A row refers to cells only: looking at millions of them for cycles would find none."""
+    (row,) = layout().make_rows([["A", 1, None, "x"]])
+    assert not gc.is_tracked(row)
 
 
 def test_which_positions_are_keys() -> None:

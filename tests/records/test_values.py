@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tap_orgvue.records.values import (
     Counts,
     Fitter,
+    Literal,
     Misfit,
     canonical_text,
     exact_number,
@@ -72,6 +73,38 @@ def test_what_is_too_small_for_databases(exponent: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "fits,too_long",
+    [
+        ("0." + "1" * 3998, "0." + "1" * 3999),
+        ("1.5e-4000", "1.5e-4001"),
+        ("-1" + "0" * 308, "-1" + "0" * 309),
+        ("1" + "0" * 308, "1e309"),
+    ],
+)
+def test_the_longest_numbers(fits: str, too_long: str) -> None:
+    """Up to 4000 characters and digits, and up to the largest float, a number is exact."""
+    number = exact_number(fits)
+    assert number is not None
+    assert Decimal(number) == Decimal(fits)
+    assert exact_number(too_long) is None
+
+
+@pytest.mark.parametrize(
+    "kind,texts",
+    [
+        (ColumnType.BOOLEAN, [b"5", b"5.0", b'"5"']),
+        (ColumnType.DATE, [b"20220102", b"2.0220102e7"]),
+        (ColumnType.NUMBER, [b'{"a":1,"b":2}', b'{ "b":2, "a":1 }']),
+        (ColumnType.NUMBER, [b"1.50", b'" 1.5 "', b"15e-1"]),
+        (ColumnType.DATE, [b'"2022-01-02"', b'"2022-01-02T00:00:00.000Z"']),
+    ],
+)
+def test_equal_values_have_equal_hashes(kind: ColumnType, texts: list[bytes]) -> None:
+    """However a value is written, and whether it fits its declared type or not."""
+    assert len({Fitter(Counts()).hashed(kind, text, b"k") for text in texts}) == 1
+
+
+@pytest.mark.parametrize(
     "texts,canonical",
     [
         (["5", "5.0", "5.00", "0.5e1"], "5"),
@@ -97,6 +130,10 @@ def test_equal_numbers_have_one_text(texts: list[str], canonical: str) -> None:
         (None, "null"),
         ({"b": [1, "x"], "a": None}, '{"a": null, "b": [1, "x"]}'),
         ({"a": Decimal("1.50")}, '{"a": "1.50"}'),
+        (Literal("5.0"), "5"),
+        (Literal("-0.0"), "0"),
+        ([Literal("5.0"), Literal("7")], "[5.0, 7]"),
+        ({"a": Literal("0.12345678901234567890")}, '{"a": "0.12345678901234567890"}'),
     ],
 )
 def test_what_is_hashed_of_other_values(value: object, canonical: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from tap_orgvue.orgvue.models import Property
 from tap_orgvue.schema.change_rules import (
@@ -12,6 +13,7 @@ from tap_orgvue.schema.change_rules import (
     DatasetRules,
     KnownTreatments,
     Treatment,
+    protected_forms,
 )
 from tap_orgvue.schema.column_rules import ColumnRules
 from tap_orgvue.schema.column_types import ColumnType
@@ -81,10 +83,11 @@ def test_types_of_hashed_values() -> None:
     assert rules().declared_type("other") is ColumnType.TEXT
 
 
+@pytest.mark.parametrize("other", ["weight", "link_id"])
 @pytest.mark.parametrize("missing", [None, "from_id", "to_id", "link_id"])
-def test_a_dataset_of_links(missing: str | None) -> None:
-    """One that has all three ids of links, and anything else beside them."""
-    keys = {"from_id", "to_id", "link_id", "weight"} - {missing}
+def test_a_dataset_of_links(missing: str | None, other: str) -> None:
+    """One that has all three ids of links, alone or with anything else beside them."""
+    keys = {"from_id", "to_id", "link_id", other} - {missing}
     known = {key: [Property(key)] for key in keys}
     links = DatasetRules("links", ColumnRules(), known, set())
     assert links.is_of_links is (missing is None)
@@ -119,6 +122,8 @@ def test_a_change_of_any_dataset() -> None:
     assert anyone.protected_names() == {"team", "Crew"}
     assert anyone.declared_type("salary") is ColumnType.TEXT
     assert not anyone.is_of_links
+    assert anyone.are_known
+    assert not AnyDatasetRules([people, rules(are_known=False)]).are_known
 
 
 def test_treatments_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +134,72 @@ def test_treatments_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         *(Treatment.HASH, Treatment.SEND, Treatment.HASH, Treatment.UNKNOWN),
     ]
     assert list(known) == ["team", "salary"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"salary": 1},
+        {"Pay": 1},
+        {" BASE\u00a0pay": 1},
+        {"x": 1, "salary": None},
+        [1, {"salary": 1}],
+        {"x": 1, "y": {"salary": 1}},
+        [[{"x": [{"team": 1, "salary": 1}]}]],
+    ],
+)
+@pytest.mark.parametrize("protected", [{"excluded": ("salary",)}, {"hashed": ("salary",)}])
+def test_a_nested_value_that_holds_a_protected_property(
+    protected: dict[str, Any], value: object
+) -> None:
+    """A member is found at any depth, by the property's key and by each of its display names."""
+    known = KnownTreatments(rules(**protected))
+    assert known.holds_unsent(value)
+    assert not KnownTreatments(rules()).holds_unsent(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("salary", 1, None, [], {}, ["salary", 1], {"x": "salary"}, {"team": ["salary"]}),
+        {"x": {"team": 1}, "start": [{}]},
+    ],
+)
+def test_a_nested_value_that_holds_no_protected_property(value: object) -> None:
+    """Only a member's name counts: a text is none, and other properties may be members."""
+    assert not KnownTreatments(rules(excluded=("salary",))).holds_unsent(value)
+
+
+def test_a_nested_value_with_a_property_that_is_not_read() -> None:
+    """What is not read, or of a dataset that cannot be read, is not sent within a value either."""
+    assert KnownTreatments(rules("_id", "team")).holds_unsent({"x": [{"start": 1}]})
+    assert not KnownTreatments(rules("_id", "team")).holds_unsent({"x": [{"team": 1}]})
+    assert KnownTreatments(rules(are_known=False)).holds_unsent({"x": 1})
+    unsure = AnyDatasetRules([rules("_id", "team"), rules()])
+    assert KnownTreatments(unsure).holds_unsent([{"start": 1}])
+    assert not KnownTreatments(unsure).holds_unsent([{"team": 1}])
+
+
+def test_protected_names_are_compared_as_patterns_are() -> None:
+    """Case and white space make no difference, and names of other properties are not among them."""
+    forms = protected_forms(rules(hashed=("salary",)))
+    assert {"salary", "pay", "base pay"} <= forms
+    assert not forms & {"team", "start", "_id"}
+
+
+def test_protected_names_are_looked_up_once() -> None:
+    """However many nested values a draft has, its dataset's properties are gone through once."""
+
+    class Counted(AnyDatasetRules):
+        lookups = 0
+
+        @override
+        def protected_names(self) -> set[str]:
+            self.lookups += 1
+            return super().protected_names()
+
+    counted = Counted([rules(excluded=("salary",))])
+    known = KnownTreatments(counted)
+    assert counted.lookups == 0
+    assert [known.holds_unsent({name: 1}) for name in ("x", "Pay", "y")] == [False, True, False]
+    assert counted.lookups == 1

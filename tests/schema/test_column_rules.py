@@ -44,6 +44,21 @@ def test_any_description_of_a_property_protects_it(pattern: str) -> None:
     assert hashed.pinned_type("people", SALARY, renamed) is ColumnType.TEXT
 
 
+def test_a_rename_unprotects_nothing() -> None:
+    """A pattern that protected a property in an earlier run still does, and only that property."""
+    rules = ColumnRules(
+        excluded=("pay", "wage"),
+        hashed=("pay",),
+        remembered={("people", "salary"): frozenset({"pay", "gone from the settings"})},
+    )
+    assert rules.is_excluded("people", SALARY)
+    assert rules.is_hashed("people", SALARY)
+    assert rules.protections("people", SALARY) == ["pay", "pay"]
+    assert not rules.is_excluded("leavers", SALARY)
+    assert not rules.is_excluded("people", Property("bonus", "Base Pay", "number"))
+    assert rules.matched == set(), "the pattern matches no name any more"
+
+
 def test_without_rules_nothing_is_protected() -> None:
     """No property is excluded, hashed or pinned unless a pattern says so."""
     rules = ColumnRules()

@@ -21,6 +21,19 @@ def test_facts_survive_a_catalog() -> None:
     assert DatasetFacts.from_metadata({**written, "selected": True, "inclusion": "x"}) == facts
 
 
+def test_every_property_that_metadata_names_is_a_fact() -> None:
+    """Own key, label, key in the tree and parent are told apart."""
+    metadata = Metadata(auto_id="id", label_id="label", tree_id="tree", tree_parent_id="parent")
+    assert DatasetFacts.of(PEOPLE, metadata) == DatasetFacts(
+        dataset=PEOPLE.name,
+        type="PEOPLE",
+        auto_id="id",
+        label_id="label",
+        tree_id="tree",
+        tree_parent_id="parent",
+    )
+
+
 def test_a_catalog_of_before_tells_nothing() -> None:
     """Metadata without these members, or with others than text, is no error."""
     assert DatasetFacts.from_metadata({}) == DatasetFacts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import string
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.columns import Column
@@ -30,6 +32,11 @@ def known(names: dict[str, str], *, filled: bool = True) -> KnownProperties:
 def again(properties: KnownProperties) -> KnownProperties:
     """What the next run reads of a state."""
     return KnownProperties.from_json(*json.loads(json.dumps(properties.to_json())))
+
+
+def with_type(number: int) -> str:
+    """The details of one property whose type has this number."""
+    return base64.b85encode((number << 1).to_bytes(2, "big")).decode()
 
 
 def random_names(count: int, length: int = 39) -> list[str]:
@@ -66,6 +73,37 @@ def test_what_is_written_is_read(entries: dict[str, tuple[str, ColumnType | None
         assert (before.type, before.name, before.filled) == (now.type, now.name, now.filled)
 
 
+OLD = {
+    "_id": KnownProperty.delivered(ColumnType.TEXT, "Id", filled=True),
+    "Größe": KnownProperty.delivered(ColumnType.NUMBER, "Größe", filled=False),
+    "start": KnownProperty.delivered(ColumnType.DATE, "Start\tday", filled=True),
+    "gone": KnownProperty(),
+    "_modifiedAt": KnownProperty.delivered(ColumnType.DATE_TIME, "Modified", filled=True),
+}
+
+
+def test_the_state_of_an_earlier_version_is_read() -> None:
+    """States outlive versions: these texts are what version 0.1 wrote."""
+    keys = ":b1#aiNHdG6NJ&fO<ciNs;q*-5iqFkY$xO>kO>r#Y^o26H()06Dxr$2?i%K|yL1auxN@67d"
+    read = KnownProperties.from_json(keys, "3iJ~`n*ajI")
+    assert read.keys() == sorted(OLD)
+    assert {key: read.find(key) for key in OLD} == OLD
+    digests = KnownProperties.from_json(".5pm7KDu5rtw_tvdGzO0o", "4x0c9^b<14")
+    assert len(digests) == len(OLD)
+    for key, known_one in OLD.items():
+        assert digests.find(key) == replace(known_one, name=None)
+
+
+def test_a_name_that_is_its_key_takes_no_room() -> None:
+    """Most keys are display names: they are written once."""
+    keys = random_names(30)
+    alone, named = (
+        len(known(names).to_json()[0])
+        for names in (dict.fromkeys(keys, ""), {key: key for key in keys})
+    )
+    assert named == alone
+
+
 def test_names_are_left_out_before_keys_are() -> None:
     """Where names take too much room, the keys are still there, and a new name is still seen."""
     keys = [f"key{i}" for i in range(150)]
@@ -83,6 +121,7 @@ def test_only_digests_of_very_long_keys() -> None:
     keys = random_names(150)
     read = again(known({key: key for key in keys}))
     assert read.keys() == []
+    assert len(read) == len(keys)
     assert all(read.find(key) for key in keys)
     assert read.find("another") is None
     assert read.others(keys[3:]) == ([], 3)
@@ -106,11 +145,22 @@ def test_others_are_told_by_their_keys() -> None:
         ([1], "x"),
         (known({"a": "A"}).to_json()[0], "zzzz"),
         (known({"a": "A"}).to_json()[0], ""),
+        *((known({"a": "A"}).to_json()[0], with_type(number)) for number in (6, 7)),
     ],
 )
 def test_anything_else_counts_as_nothing(keys: Any, details: Any) -> None:
-    """A state of an older version, and one that somebody edited, know no property."""
+    """A state of an older or a newer version, and one that was edited, know no property."""
     assert len(KnownProperties.from_json(keys, details)) == 0
+
+
+def test_types_have_their_numbers_for_good() -> None:
+    """A state that an earlier version wrote is read with the types that it meant."""
+    keys = known({"a": "A"}).to_json()[0]
+    types = (None, "text", "number", "boolean", "date", "date-time")
+    for number, expected in enumerate(types):
+        found = KnownProperties.from_json(keys, with_type(number)).find("a")
+        assert found is not None
+        assert found.type == expected
 
 
 @pytest.mark.parametrize("keys", [random_names(150), [f"someProperty{i}" for i in range(150)]])

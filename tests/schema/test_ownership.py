@@ -71,6 +71,17 @@ def test_a_state_that_is_none(columns: object, names: object, owned: object) -> 
     assert read.names == {}
 
 
+@pytest.mark.parametrize("kept", range(2 * 11))
+def test_a_column_that_is_cut_off_is_none(kept: int) -> None:
+    """Of a text that was shortened only whole columns are read, none with a part of its owner."""
+    found = owners(COLUMNS[:2])
+    columns, names, _ = found.to_json()
+    read = ColumnOwners.from_json(columns[:kept], names)
+    assert read.column("id") == (found.column("id") if kept >= 11 else None)
+    assert read.column("salary") is None
+    assert read.is_empty is (kept < 11)
+
+
 @pytest.mark.parametrize("is_read", [True, False])
 @pytest.mark.parametrize(
     "values",
@@ -123,6 +134,15 @@ def test_a_name_of_another_property() -> None:
     assert not found.is_foreign("salary", "Salary")
     assert not found.is_foreign("free", "Begin")
     assert found.name_of("SALARY!") is None
+
+
+def test_a_name_that_is_told_belongs_to_its_property() -> None:
+    """It does so where the column's own record names nobody, or where there is none yet."""
+    found = ColumnOwners.from_types({"number": ["pay"]})
+    found.names = {"Salary": "pay", "Grade": "level"}
+    for name, key in (("pay", "Salary"), ("level", "Grade")):
+        assert not found.is_foreign(name, key)
+        assert found.is_foreign(name, "Other")
 
 
 def test_a_new_property_takes_nobodys_column() -> None:

@@ -46,7 +46,11 @@ def fetched(
     """An export of People, without a tap around it."""
     client = opened(orgvue)
     exports = ExportFetcher(
-        client, mode, temp_dir=str(temp_dir) if temp_dir else None, job_timeout=job_timeout
+        client,
+        mode,
+        job_timeout=job_timeout,
+        reads_ahead=True,
+        temp_dir=str(temp_dir) if temp_dir else None,
     )
     return exports.fetch(get(client, orgvue), "people", EXPORT_OF_PEOPLE)
 
