@@ -92,6 +92,14 @@ def test_a_stage_without_time_is_not_waited_for(orgvue: MockedExports, stages: S
     assert str(caught.value) == told
 
 
+def test_the_thread_of_the_stages_ends(stages: Stages) -> None:
+    """None is left once the stages are over."""
+    thread = stages.run("token", threading.current_thread)
+    stages.close()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 # -- server and list
 
 
