@@ -294,13 +294,31 @@ def test_nothing_goes_on_after_a_check(orgvue: Orgvue) -> None:
 def test_two_streams_without_time_are_one_line(
     serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a catalog selects and no request reached is counted and named; nothing else is."""
+    """What a catalog selects and no request reached is counted and named; nothing else is.
+
+    Its row is as the catalog and the settings have it.
+    """
     orgvue = serve(people(), people(1, "Staff"), people(1, "More"))
     catalog = select(discover(orgvue.config), "more", selected=False)
+    select(catalog, "staff", "on_leave", selected=False)
     orgvue.stall(on="headers", times=None)
     monkeypatch.setattr(checking, "CHECK_SECONDS", 0.6)
     monkeypatch.setattr(checking, "_GRACE_SECONDS", 0.1)
-    report = checked(orgvue.config, catalog)
+    settings = {
+        "exclude_properties": ["salary"],
+        "hash_properties": ["Full Name"],
+        "hash_key": "a key of sixteen characters and more",
+    }
+    report = checked({**orgvue.config, **settings}, catalog)
     assert report.not_checked == ["2 streams: people, staff."]
     assert stages(report)["columns"][0] is FAILED
     assert report.exit_code == 4
+    found = row(report, "staff")
+    assert (found.readable, found.excluded, found.hashed) == (
+        Access.NOT_CHECKED,
+        ["salary"],
+        ["full_name"],
+    )
+    assert {"id", "full_name"} <= set(found.columns)
+    assert not {"salary", "on_leave"} & set(found.columns)
+    assert found.deselected == ["on_leave"]

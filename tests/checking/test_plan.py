@@ -184,6 +184,11 @@ CASES = {
         lambda _: None,
         tenant=lambda orgvue: orgvue.dataset("People").change_property("salary", name="Pay"),
     ),
+    "a renamed property, excluded by its new name": Case(
+        {"exclude_properties": ["Pay"]},
+        lambda _: None,
+        tenant=lambda orgvue: orgvue.dataset("People").change_property("salary", name="Pay"),
+    ),
     "a property that went": Case(
         {"exclude_properties": ["onLeave"], "hash_properties": ["salary"], "hash_key": HASH_KEY},
         lambda _: None,

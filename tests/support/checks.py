@@ -32,6 +32,7 @@ def check(
 def checked(
     config: Mapping[str, Any],
     catalog: dict[str, Any] | None = None,
+    state: dict[str, Any] | None = None,
     show: Callable[[StageReport], None] = lambda _: None,
 ) -> CheckReport:
     """The report of a check in this process, which is quicker.
@@ -39,10 +40,11 @@ def checked(
     Args:
         config: The settings.
         catalog: What the tap is given.
+        state: What the tap is given.
         show: Called with each stage as it ends, except for the last two.
     """
     with CapturedLog(TapOrgvue.logger) as log:
-        tap = TapOrgvue(config=dict(config), catalog=catalog, setup_mapper=False)
+        tap = TapOrgvue(config=dict(config), catalog=catalog, state=state, setup_mapper=False)
         try:
             return Check(tap, log, show).run()
         finally:
