@@ -16,12 +16,12 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.simulator.tenant import Tenant
 from tap_orgvue.singer.errors import BatchFileFailed
 from tap_orgvue.tap import TapOrgvue
-from tests.support.checks import checked, row
+from tests.support.checks import checked, row_of
 from tests.support.datasets import people
 from tests.support.runs import discover, only, select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tap_orgvue.checking.report import CheckReport, StageReport
@@ -49,7 +49,7 @@ def test_every_stage_has_its_finding(orgvue: Orgvue) -> None:
     """Each is shown as it ends, and the report has the same ones, with two that sum it up."""
     shown: list[StageReport] = []
     report = checked(orgvue.config, show=shown.append)
-    count = len(row(report, "people").columns)
+    count = len(row_of(report, "people").columns)
     assert stages(report) == {
         "settings": (PASSED, f"tenant {orgvue.tenant_id} at 127.0.0.1"),
         "TLS and proxy": (PASSED, "the server responds"),
@@ -91,6 +91,15 @@ def test_a_job_is_run_where_a_run_would_need_one(
     report = checked({**orgvue.config, **settings})
     assert [each.stage for each in report.stages][-3] == last
     assert bool(orgvue.requests_of("job")) is (last == "finished exports")
+
+
+def test_a_job_that_fails_where_slices_would_not_do(orgvue: Orgvue) -> None:
+    """Its stage has the error, which fails streams and ends no run."""
+    orgvue.refuse(500, on="job", times=None)
+    report = checked({**orgvue.config, "max_retries": 0})
+    assert stages(report)["finished exports"][0] is FAILED
+    assert (report.errors, report.exit_code) == ([], 5)
+    assert row_of(report, "people").readable is Access.YES
 
 
 def test_stages_after_a_failed_one_are_not_checked(orgvue: Orgvue) -> None:
@@ -141,7 +150,7 @@ def test_a_dataset_that_is_not_listed(serve: Callable[..., Orgvue]) -> None:
     orgvue.answer(on="list", json=[entry], times=None)
     orgvue.refuse(500, on="metadata", times=None)
     report = checked({**orgvue.config, "max_retries": 0}, catalog)
-    found = row(report, "people")
+    found = row_of(report, "people")
     assert (found.dataset_name, found.readable) == (None, Access.YES)
     count = len(found.columns)
     assert stages(report)["columns"] == (PASSED, f"{dataset_id!r} has {count}")
@@ -193,7 +202,7 @@ def test_a_stream_that_cannot_be_read_fails_the_columns(serve: Callable[..., Org
 def test_deselected_streams_are_not_waited_for(orgvue: Orgvue) -> None:
     """They are in the plan and nowhere else."""
     report = checked(orgvue.config, own_alone(orgvue))
-    found = row(report, "people")
+    found = row_of(report, "people")
     assert (found.selected, found.readable) == (False, Access.NOT_CHECKED)
     assert report.not_checked == []
     assert stages(report)["plan"] == (PASSED, "1 of 1 selected streams can be read")
@@ -252,29 +261,30 @@ def test_folders_count_where_they_are_set(
 # -- its time, and its end
 
 
-def test_what_hangs_is_left_and_told(
-    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A job fails its stage; files that were not tried are told; a probe is no finding."""
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]]:
+    """Hangs until the test ends, in a check that has little time."""
     ended = threading.Event()
-
-    def hang(*_: object) -> None:
-        ended.wait(30)
-
     monkeypatch.setattr(checking, "CHECK_SECONDS", 0.7)
     monkeypatch.setattr(checking, "_GRACE_SECONDS", 0.1)
-    for module, name in ((checking, "run_job"), (checking, "check_batch_root")):
-        monkeypatch.setattr(module, name, hang)
-    monkeypatch.setattr(probes, "probe_list", hang)
-    batches = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path)}}
-    report = checked({**orgvue.config, "batch_config": batches})
+    yield lambda *_: ended.wait(30)
     ended.set()
+
+
+def test_what_hangs_is_left(
+    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., object]
+) -> None:
+    """A job that does not end fails its stage; a probe is no finding and nothing that is missed."""
+    monkeypatch.setattr(checking, "run_job", hang)
+    monkeypatch.setattr(probes, "probe_list", hang)
+    report = checked(orgvue.config)
     status, text = stages(report)["finished exports"]
     assert status is FAILED
     assert text.startswith("not done in time: the whole check takes 0.7 seconds at most.")
-    assert report.not_checked == ["batch_config: whether files can be written."]
-    assert report.errors == []
+    assert (report.not_checked, report.errors) == ([], [])
     assert report.exit_code == 4
+    (told,) = [each for each in report.assumptions if each.name == "list-array"]
+    assert told.result.value == "not_checked"
 
 
 def test_nothing_goes_on_after_a_check(orgvue: Orgvue) -> None:
@@ -291,34 +301,37 @@ def test_nothing_goes_on_after_a_check(orgvue: Orgvue) -> None:
         tap.close()
 
 
-def test_two_streams_without_time_are_one_line(
-    serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
+def test_what_was_not_reached_is_told(
+    serve: Callable[..., Orgvue],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    hang: Callable[..., object],
 ) -> None:
-    """What a catalog selects and no request reached is counted and named; nothing else is.
+    """Files that were not tried, and streams that a catalog selects, counted and named.
 
-    Its row is as the catalog and the settings have it.
+    The row of such a stream is as the catalog and the settings have it.
     """
     orgvue = serve(people(), people(1, "Staff"), people(1, "More"))
     catalog = select(discover(orgvue.config), "more", selected=False)
     select(catalog, "staff", "on_leave", selected=False)
     orgvue.stall(on="headers", times=None)
-    monkeypatch.setattr(checking, "CHECK_SECONDS", 0.6)
-    monkeypatch.setattr(checking, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(checking, "check_batch_root", hang)
     settings = {
         "exclude_properties": ["salary"],
         "hash_properties": ["Full Name"],
         "hash_key": "a key of sixteen characters and more",
+        "batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path)}},
     }
     report = checked({**orgvue.config, **settings}, catalog)
-    assert report.not_checked == ["2 streams: people, staff."]
+    assert report.not_checked == [
+        "batch_config: whether files can be written.",
+        "2 streams: people, staff.",
+    ]
     assert stages(report)["columns"][0] is FAILED
     assert report.exit_code == 4
-    found = row(report, "staff")
-    assert (found.readable, found.excluded, found.hashed) == (
-        Access.NOT_CHECKED,
-        ["salary"],
-        ["full_name"],
-    )
+    found = row_of(report, "staff")
+    assert found.readable is Access.NOT_CHECKED
+    assert (found.excluded, found.hashed) == (["salary"], ["full_name"])
     assert {"id", "full_name"} <= set(found.columns)
     assert not {"salary", "on_leave"} & set(found.columns)
     assert found.deselected == ["on_leave"]

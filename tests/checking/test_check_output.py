@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_orgvue.checking.report import CheckReport
     from tap_orgvue.simulator import Orgvue
 
 
@@ -226,17 +225,6 @@ def test_batches_in_an_object_store(orgvue: Orgvue) -> None:
 # -- its time
 
 
-def in_seconds(
-    seconds: float,
-    monkeypatch: pytest.MonkeyPatch,
-    config: dict[str, Any],
-    catalog: dict[str, Any] | None = None,
-) -> CheckReport:
-    """Check in this process, with so much time."""
-    monkeypatch.setattr(checking, "CHECK_SECONDS", seconds)
-    return checked(config, catalog)
-
-
 @pytest.mark.slow
 def test_what_is_not_reached_is_listed(
     serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
@@ -246,29 +234,14 @@ def test_what_is_not_reached_is_listed(
     orgvue.job_polls = ("completed",)
     orgvue.stall(dataset="Slow", times=None)
     config = {**orgvue.config, "exclude_properties": ["no such property"]}
-    report = in_seconds(2, monkeypatch, config)
+    monkeypatch.setattr(checking, "CHECK_SECONDS", 2)
+    report = checked(config)
     access = {each.stream: each.readable for each in report.streams if each.dataset_id}
     assert access == {"people": Access.YES, "slow": Access.NOT_CHECKED, "quick": Access.YES}
     assert report.not_checked[0] == "1 streams: slow."
     # The property may be one of the dataset that was not reached.
     assert report.not_checked[1].startswith("Settings that name streams and properties")
     assert report.errors == []
-    assert report.exit_code == 0
-
-
-@pytest.mark.slow
-def test_with_a_catalog_as_well(
-    serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the catalog has of a stream that was not reached is told all the same."""
-    orgvue = serve(people(), people(3, "Slow"))
-    orgvue.job_polls = ("completed",)
-    catalog = discover(orgvue.config)
-    orgvue.stall(dataset="Slow", times=None)
-    report = in_seconds(2, monkeypatch, orgvue.config, catalog)
-    [slow] = [each for each in report.streams if each.stream == "slow"]
-    assert slow.readable is Access.NOT_CHECKED
-    assert "salary" in slow.columns
     assert report.exit_code == 0
 
 

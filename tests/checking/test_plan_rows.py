@@ -9,7 +9,7 @@ import pytest
 
 from tap_orgvue.checking import check as checking
 from tap_orgvue.checking.report import Access
-from tests.support.checks import checked, row
+from tests.support.checks import checked, row_of
 from tests.support.datasets import people
 from tests.support.drafts import with_drafts
 from tests.support.runs import discover, only, select, sync
@@ -46,7 +46,7 @@ def test_a_row_of_each_sort(orgvue: Orgvue) -> None:
     config = {**orgvue.config, **HASHING, "exclude_properties": ["salary"]}
     report = checked(config)
     assert [each.stream for each in report.streams] == ["people", "staff", *OWN]
-    found, dataset = row(report, "people"), orgvue.dataset("People")
+    found, dataset = row_of(report, "people"), orgvue.dataset("People")
     assert (found.dataset_id, found.dataset_name) == (dataset.dataset_id, "People")
     assert (found.selected, found.unchanged, found.fails, found.reason) == (
         True,
@@ -57,7 +57,7 @@ def test_a_row_of_each_sort(orgvue: Orgvue) -> None:
     assert (found.source, found.replication_method) == ("export", "FULL_TABLE")
     assert {"id", "full_name"} <= set(found.columns)
     assert (found.excluded, found.hashed, found.deselected) == (["salary"], ["full_name"], [])
-    own = row(report, "orgvue_datasets")
+    own = row_of(report, "orgvue_datasets")
     assert (own.source, own.dataset_id, own.selected) == ("metadata", None, False)
     assert (own.columns, own.replication_method) == ((), None)
 
@@ -66,7 +66,7 @@ def test_a_deselected_stream_has_its_row_by_the_catalog(orgvue: Orgvue) -> None:
     """Nothing is requested for it; a column that is excluded since is told as such."""
     catalog = select(discover(orgvue.config), "people", selected=False)
     config = {**orgvue.config, **HASHING, "exclude_properties": ["salary"]}
-    found = row(checked(config, catalog), "people")
+    found = row_of(checked(config, catalog), "people")
     assert (found.selected, found.readable, found.deliveries) == (False, NOT_CHECKED, ())
     assert (found.columns, found.excluded, found.hashed) == (["_id"], ["salary"], [])
     assert {"id", "full_name"} <= set(found.deselected)
@@ -79,11 +79,11 @@ def test_only_datasets_that_did_not_change_are_left_out(orgvue: Orgvue) -> None:
     state = sync(config).state
     orgvue.dataset("Staff").add({"id": "new"})
     report = checked(config, state=copy.deepcopy(state))
-    same, changed = row(report, "people"), row(report, "staff")
+    same, changed = row_of(report, "people"), row_of(report, "staff")
     assert (same.readable, same.unchanged, same.deliveries) == (YES, True, ())
     assert (changed.readable, changed.unchanged) == (YES, False)
     assert changed.deliveries == ("synchronous", "job", "slices")
-    assert not row(checked({**config, "skip_unchanged": False}, state=state), "people").unchanged
+    assert not row_of(checked({**config, "skip_unchanged": False}, state=state), "people").unchanged
 
 
 def test_a_stream_that_fails_sends_no_column(orgvue: Orgvue) -> None:
@@ -91,7 +91,7 @@ def test_a_stream_that_fails_sends_no_column(orgvue: Orgvue) -> None:
     catalog = discover(orgvue.config)
     orgvue.dataset("Staff").hidden_because = "404601"
     report = checked({**orgvue.config, **HASHING}, catalog)
-    found = row(report, "staff")
+    found = row_of(report, "staff")
     assert access(report)["staff"] == (NO, True)
     assert access(report)["people"] == (YES, False)
     assert (found.columns, found.hashed) == ((), ())
@@ -108,7 +108,7 @@ def test_jobs_that_fail_fail_the_streams_that_need_one(orgvue: Orgvue) -> None:
     assert access(report)["staff"] == (YES, False)
     (error,) = report.errors
     assert error.startswith("Stream 'people' needs an export job. Orgvue refused ")
-    assert error.endswith(str(row(report, "people").reason))
+    assert error.endswith(str(row_of(report, "people").reason))
 
 
 # -- datasets that have no stream
@@ -118,7 +118,7 @@ def test_datasets_without_a_stream_have_a_row(orgvue: Orgvue) -> None:
     """A dataset that is refused is skipped; one that fails otherwise fails the run."""
     orgvue.dataset("People").hidden_because = "403601"
     report = checked(orgvue.config)
-    found = row(report, "people")
+    found = row_of(report, "people")
     assert (found.readable, found.fails, found.columns) == (NO, False, ())
     assert found.reason is not None
     assert "403601" in found.reason
@@ -129,7 +129,7 @@ def test_datasets_without_a_stream_have_a_row(orgvue: Orgvue) -> None:
     orgvue.refuse(500, dataset="People", times=None)
     settings = {"max_retries": 0, "include_calculations": False}
     report = checked({**orgvue.config, **settings})
-    found = row(report, "people")
+    found = row_of(report, "people")
     assert (found.dataset_name, found.source, found.readable) == ("People", "items", NO)
     assert found.fails
     assert report.exit_code == 5
@@ -141,8 +141,8 @@ def test_datasets_of_a_run_that_ends_at_discovery(orgvue: Orgvue) -> None:
     orgvue.dataset("Staff").hidden_because = "403601"
     report = checked({**orgvue.config, "filters": both})
     assert access(report) == {"people": (YES, False), "staff": (NO, False)}
-    assert row(report, "people").source == "export"
-    assert row(report, "people").reason is None
+    assert row_of(report, "people").source == "export"
+    assert row_of(report, "people").reason is None
     assert len(report.errors) == 1
     assert report.exit_code == 3
 

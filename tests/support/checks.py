@@ -51,7 +51,7 @@ def checked(
             tap.close()
 
 
-def row(report: CheckReport, stream: str) -> StreamPlan:
+def row_of(report: CheckReport, stream: str) -> StreamPlan:
     """A stream's row of the plan."""
     (found,) = [row for row in report.streams if row.stream == stream]
     return found
