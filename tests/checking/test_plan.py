@@ -64,6 +64,13 @@ def state_of(orgvue: Orgvue, stream: str, dataset_id: str) -> dict[str, Any]:
     return {"bookmarks": {stream: {"orgvue": own}}}
 
 
+def state_of_two_tenants(orgvue: Orgvue) -> dict[str, Any]:
+    """A state that has a stream of the tenant and one of another."""
+    state = state_of(orgvue, "people", orgvue.dataset("People").dataset_id)
+    state["bookmarks"]["other"] = {"orgvue": {"tenant": "OTHER"}}
+    return state
+
+
 def new_property(orgvue: Orgvue) -> None:
     """Add a property to the people."""
     orgvue.dataset("People").add_property(Property("bonus", "number", name="Bonus"), range(5))
@@ -126,6 +133,7 @@ CASES = {
     "a missing stream, to be warned of": Case(
         {"missing_streams": "warn"}, None, lambda orgvue: state_of(orgvue, "old", NOBODY)
     ),
+    "streams of another tenant": Case({}, None, state_of_two_tenants),
     "a name of another dataset": Case(
         {}, lambda _: None, lambda orgvue: state_of(orgvue, "people", NOBODY)
     ),

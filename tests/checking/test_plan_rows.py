@@ -102,6 +102,8 @@ def test_a_stream_that_fails_sends_no_column(orgvue: Orgvue) -> None:
 def test_jobs_that_fail_fail_the_streams_that_need_one(orgvue: Orgvue) -> None:
     """The others have another delivery; the error names the stream."""
     orgvue.async_export = False
+    # The refusal comes before the plan is complete.
+    orgvue.pause(seconds=0.2, on="headers", dataset="Staff")
     links = {"people": [orgvue.dataset("Staff").dataset_id]}
     report = checked({**orgvue.config, "linking_relationships": links})
     assert access(report)["people"] == (NO, True)
@@ -222,3 +224,13 @@ def test_streams_of_earlier_runs_are_missed(orgvue: Orgvue) -> None:
     report = checked({**orgvue.config, "missing_streams": "warn"}, state=state)
     assert (report.errors, report.exit_code) == ([], 0)
     assert any("'old'" in line for line in report.warnings)
+
+
+def test_a_state_with_streams_of_another_tenant(orgvue: Orgvue) -> None:
+    """They are ignored, with a warning as in a run."""
+    state: dict[str, Any] = sync(orgvue.config).state
+    state["bookmarks"]["other"] = {"orgvue": {"tenant": "OTHER"}}
+    report = checked(orgvue.config, state=state)
+    (warning,) = report.warnings
+    assert warning.startswith("The state holds streams of another tenant (OTHER), which are")
+    assert (report.errors, report.exit_code) == ([], 0)
