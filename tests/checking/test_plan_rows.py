@@ -9,6 +9,7 @@ import pytest
 
 from tap_orgvue.checking import check as checking
 from tap_orgvue.checking.report import Access
+from tap_orgvue.simulator import Property
 from tests.support.checks import checked, row_of
 from tests.support.datasets import people
 from tests.support.drafts import with_drafts
@@ -71,6 +72,17 @@ def test_a_deselected_stream_has_its_row_by_the_catalog(orgvue: Orgvue) -> None:
     assert (found.columns, found.excluded, found.hashed) == (["_id"], ["salary"], [])
     assert {"id", "full_name"} <= set(found.deselected)
     assert not {"_id", "salary"} & set(found.deselected)
+
+
+def test_exclusion_is_told_by_the_names_of_today(orgvue: Orgvue) -> None:
+    """A property that was renamed since the catalog, and one that the catalog lacks, by its key."""
+    catalog, dataset = discover(orgvue.config), orgvue.dataset("People")
+    dataset.change_property("salary", name="Pay")
+    dataset.add_property(Property("bonus", "number", name="Bonus"))
+    config = {**orgvue.config, "exclude_properties": ["Pay", "Bonus", "onLeave"]}
+    found = row_of(checked(config, catalog), "people")
+    assert found.excluded == ["salary", "on_leave", "bonus"]
+    assert not {"salary", "on_leave", "bonus"} & {*found.columns, *found.deselected}
 
 
 def test_only_datasets_that_did_not_change_are_left_out(orgvue: Orgvue) -> None:
