@@ -199,7 +199,7 @@ class Plan:
             for header in headers
             if header.key not in known and rules.is_excluded(stream.name, header)
         ]
-        columns = [each for each in stream.columns.selected if each.name not in excluded]
+        columns = stream.columns.selected
         sent = {column.name for column in columns}
         return {
             "columns": [column.name for column in columns],
