@@ -121,6 +121,9 @@ CASES = {
     "a new property beside deselected ones": Case(
         {"new_properties": "fail"}, old_catalog_with("salary"), tenant=new_property
     ),
+    "a new property beside excluded ones": Case(
+        {"exclude_properties": ["salary"]}, lambda _: None, tenant=new_property
+    ),
     "a new property, excluded": Case(
         {"exclude_properties": ["Bonus", "salary"]}, lambda _: None, tenant=new_property
     ),

@@ -85,6 +85,18 @@ def test_exclusion_is_told_by_the_names_of_today(orgvue: Orgvue) -> None:
     assert not {"salary", "on_leave", "bonus"} & {*found.columns, *found.deselected}
 
 
+@pytest.mark.parametrize("settings", [{}, {"exclude_properties": ["salary"]}])
+def test_a_new_property_is_a_column_unless_some_are_deselected(
+    orgvue: Orgvue, settings: dict[str, Any]
+) -> None:
+    """Exclusion keeps out only what it names; a selection keeps out what it does not."""
+    catalog, config = discover(orgvue.config), {**orgvue.config, **settings}
+    orgvue.dataset("People").add_property(Property("bonus", "number"))
+    assert "bonus" in row_of(checked(config, catalog), "people").columns
+    select(catalog, "people", "on_leave", selected=False)
+    assert "bonus" not in row_of(checked(config, catalog), "people").columns
+
+
 def test_only_datasets_that_did_not_change_are_left_out(orgvue: Orgvue) -> None:
     """An unchanged one needs no columns; one that changed since has its delivery."""
     config = {**orgvue.config, **HASHING, "skip_unchanged": True}
