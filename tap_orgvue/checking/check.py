@@ -104,10 +104,12 @@ class Check:
             self._deadline,
             include_calculations=settings.include_calculations,
         )
+        # The streams of other tenants are gone from the state once it has been read.
+        about_state = tap.source.earlier.warnings
         tap.use_source(self._client, self._headers)
         # As in a run, which reports skipped datasets as errors at its end.
         tap.source.discovery.skip_level = logging.WARNING
-        self._plan = Plan(tap, self._headers)
+        self._plan = Plan(tap, self._headers, about_state)
         self._evidence = Evidence()
         self._stages: list[StageReport] = []
         self._ended: Exception | None = None

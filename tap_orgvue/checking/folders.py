@@ -41,9 +41,9 @@ def check_batch_root(batches: Mapping[str, Any]) -> None:
         BatchFileFailed: They cannot.
     """
     storage = batches["storage"]
-    root = UPath(storage["root"], **(storage.get("params") or {})).resolve()
-    file = root / f"{storage.get('prefix') or ''}{_PREFIX.lstrip('.')}{uuid4().hex}"
     try:
+        root = UPath(storage["root"], **(storage.get("params") or {})).resolve()
+        file = root / f"{storage.get('prefix') or ''}{_PREFIX.lstrip('.')}{uuid4().hex}"
         if file.protocol in {"", "file", "local"}:
             _probe(Path(file.path).parent)
         else:
@@ -86,8 +86,7 @@ def _probe(folder: Path) -> None:
     # Not `Path.exists`, which fails on folders that may not be read.
     place = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
     if place == folder:
-        number, name = tempfile.mkstemp(prefix=_PREFIX, dir=place)
-        os.close(number)
-        Path(name).unlink()
+        with tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=place):
+            pass
     else:
         Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)).rmdir()

@@ -83,20 +83,13 @@ class CheckedHeaders(HeaderReader):
             OrgvueError: As for `HeaderReader.read_all`.
         """
         any_read = False
-        try:
-            for found in super().read_all(datasets):
-                if not isinstance(found, SkippedDataset):
-                    any_read = True
-                elif isinstance(self.judged(found.error), NotReached):
-                    self.not_reached.append(found.dataset)
-                    continue
-                yield found
-        except NotReached:
-            self.not_reached = [
-                dataset
-                for dataset in datasets
-                if isinstance(self.found.get(dataset.dataset_id.upper()), (NotReached, type(None)))
-            ]
+        for found in super().read_all(datasets):
+            if not isinstance(found, SkippedDataset):
+                any_read = True
+            elif isinstance(self.judged(found.error), NotReached):
+                self.not_reached.append(found.dataset)
+                continue
+            yield found
         if self.not_reached and not any_read:
             raise self.late() or NotReached("No dataset was reached in time.")
 

@@ -87,10 +87,19 @@ class Plan:
         done: Set once the plan is complete.
     """
 
-    def __init__(self, tap: CheckedTap, headers: CheckedHeaders) -> None:
-        """Request nothing yet."""
+    def __init__(
+        self, tap: CheckedTap, headers: CheckedHeaders, about_state: Sequence[str]
+    ) -> None:
+        """Request nothing yet.
+
+        Args:
+            tap: The tap, which reads the tenant through the check's client.
+            headers: Reads the headers of exports.
+            about_state: The run's warnings about its state.
+        """
         self._tap = tap
         self._headers = headers
+        self._about_state = about_state
         self._rows: dict[str, StreamPlan] = {}
         self.drafts: DraftsPlan | None = None
         self.ended: Exception | None = None
@@ -119,7 +128,7 @@ class Plan:
             self._rows[name] = self._row(stream)
         selected = tap.selected_streams()
         self._check(tap.check_patterns)
-        self.warnings += tap.source.earlier.warnings
+        self.warnings += self._about_state
         self._check(lambda: self._check_request_limit(selected))
         datasets = [stream for stream in selected if isinstance(stream, DatasetStream)]
         pool = DaemonThreadPool(tap.source.client.options.max_parallel_requests)
@@ -190,7 +199,7 @@ class Plan:
             for header in headers
             if header.key not in known and rules.is_excluded(stream.name, header)
         ]
-        columns = [each for each in stream.columns.selected if each.name not in excluded]
+        columns = stream.columns.selected
         sent = {column.name for column in columns}
         return {
             "columns": [column.name for column in columns],

@@ -80,7 +80,7 @@ def probe_exports(
             "no-next-links", held=not start.has_next_link, otherwise="an export has one"
         )
     keys = [header.key for header in headers]
-    named = [key for key in keys if key == ID][:1] or keys[:1]
+    named = [ID] if ID in keys else keys[:1]
     if len(keys) > len(named):
         query = Query(filter=NO_ROWS.filter, projection=named)
         projected = _export_start(client, evidence, "projection", dataset_id, query)

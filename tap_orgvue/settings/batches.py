@@ -71,6 +71,8 @@ def _check_storage(storage: Mapping[str, Any]) -> None:
         raise Mistake("storage needs `root`, the address of a folder.")
     if not isinstance(storage.get("params", {}), (dict, type(None))):
         raise Mistake("storage.params must be an object.")
+    if not isinstance(prefix, str):
+        raise Mistake("storage.prefix must be a text.")
     if prefix.startswith(("/", "\\")) or ".." in PurePosixPath(prefix).parts:
         raise Mistake("storage.prefix must lead to files below the root.")
     scheme = urlsplit(root).scheme if "://" in root else ""

@@ -67,7 +67,7 @@ _URL = re.compile(r"[\w.:/@?#\[\]-]+", re.ASCII)
 
 def read_token(text: str) -> str:
     """A token, without the scheme and the white space that are often pasted with it."""
-    token = text.strip().removeprefix("Bearer ").strip()
+    token = f"{text.strip()} ".removeprefix("Bearer ").strip()
     if not token:
         raise Mistake("is empty.")
     if not _TOKEN.fullmatch(token):

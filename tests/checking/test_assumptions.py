@@ -17,10 +17,8 @@ from tap_orgvue.orgvue.errors import (
     MalformedResponse,
     RequestInfo,
 )
-from tap_orgvue.orgvue.models import Property as Header
 from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.tap import TapOrgvue
-from tests.support.checks import check, results
+from tests.support.checks import check, checked, results
 from tests.support.datasets import people
 from tests.support.runs import command
 
@@ -41,14 +39,13 @@ def _jobs_are_done_at_once(orgvue: Orgvue) -> None:
     orgvue.job_polls = ("completed",)
 
 
-@pytest.mark.slow
 def test_all_hold_as_documented(orgvue: Orgvue) -> None:
     """Where Orgvue does what is assumed, each assumption that can be checked held."""
-    found = results(check(orgvue.config))
+    found = {each.name: each.result for each in checked(orgvue.config).assumptions}
     assert list(found) == [each.name for each in ASSUMPTIONS]
-    unchecked = {name for name, result in found.items() if result == "not_checked"}
+    unchecked = {name for name, result in found.items() if result is Result.NOT_CHECKED}
     assert unchecked == NEVER_CHECKED | BY_SETTINGS
-    assert {result for name, result in found.items() if name not in unchecked} == {"held"}
+    assert {result for name, result in found.items() if name not in unchecked} == {Result.HELD}
 
 
 def other_links(orgvue: Orgvue) -> None:
@@ -147,18 +144,6 @@ def test_a_token_that_tells_no_date() -> None:
     assert told.result is Result.DID_NOT_HOLD
 
 
-def test_an_export_of_one_column_shows_nothing_of_projections(orgvue: Orgvue) -> None:
-    """Where there is no other column, none can be left out."""
-    tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
-    client, evidence = tap.source.client, Evidence()
-    dataset_id = orgvue.dataset("People").dataset_id
-    probes.probe_exports(client, evidence, dataset_id, [Header("_id", "Id", "text")], None)
-    tap.close()
-    found = {each.name: each.result for each in evidence.report()}
-    assert found["post-export"] is Result.HELD
-    assert found["projection"] is Result.NOT_CHECKED
-
-
 def test_what_depends_on_settings(orgvue: Orgvue) -> None:
     """Links and stored values are looked at where the settings need them."""
     linked = {"linking_relationships": {"people": [orgvue.dataset("People").dataset_id]}}
@@ -233,13 +218,6 @@ def test_a_refusal_is_told_by_its_numbers(orgvue: Orgvue) -> None:
     """The note of a refused request has its HTTP status and Orgvue's code."""
     orgvue.unfilterable = ("_modifiedAt",)
     assert by_name(check(orgvue.config), "modified-at-filter")["note"] == "HTTP 400, code 400606"
-
-
-def test_what_is_assumed_otherwise_is_told(orgvue: Orgvue) -> None:
-    """Below an assumption that does not hold stands what is found here instead."""
-    assert "  Here: " not in command(orgvue.config, "--test").stdout
-    other_links(orgvue)
-    assert "  Here: " in command(orgvue.config, "--test").stdout
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 
 from tap_orgvue.checking import check as checking
-from tap_orgvue.checking.check import Check
 from tap_orgvue.checking.console import table, width_of
 from tap_orgvue.checking.report import Access, check_schema
-from tap_orgvue.checking.summary import CapturedLog
 from tap_orgvue.simulator import Dataset, Property
-from tap_orgvue.tap import TapOrgvue
-from tests.support.checks import check, planned
+from tests.support.checks import check, checked, planned
 from tests.support.datasets import people
 from tests.support.files import written
 from tests.support.object_store import object_store
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_orgvue.checking.report import CheckReport
     from tap_orgvue.simulator import Orgvue
 
 
@@ -229,19 +225,6 @@ def test_batches_in_an_object_store(orgvue: Orgvue) -> None:
 # -- its time
 
 
-def in_seconds(
-    orgvue: Orgvue, seconds: float, monkeypatch: pytest.MonkeyPatch, **settings: Any
-) -> CheckReport:
-    """Check in this process, with so much time."""
-    monkeypatch.setattr(checking, "CHECK_SECONDS", seconds)
-    with CapturedLog(TapOrgvue.logger) as log:
-        tap = TapOrgvue(config={**orgvue.config, **settings}, setup_mapper=False)
-        try:
-            return Check(tap, log, lambda _: None).run()
-        finally:
-            tap.close()
-
-
 @pytest.mark.slow
 def test_what_is_not_reached_is_listed(
     serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
@@ -250,33 +233,15 @@ def test_what_is_not_reached_is_listed(
     orgvue = serve(people(), people(3, "Slow"), people(3, "Quick"))
     orgvue.job_polls = ("completed",)
     orgvue.stall(dataset="Slow", times=None)
-    report = in_seconds(orgvue, 2, monkeypatch, exclude_properties=["no such property"])
+    config = {**orgvue.config, "exclude_properties": ["no such property"]}
+    monkeypatch.setattr(checking, "CHECK_SECONDS", 2)
+    report = checked(config)
     access = {each.stream: each.readable for each in report.streams if each.dataset_id}
     assert access == {"people": Access.YES, "slow": Access.NOT_CHECKED, "quick": Access.YES}
     assert report.not_checked[0] == "1 streams: slow."
     # The property may be one of the dataset that was not reached.
     assert report.not_checked[1].startswith("Settings that name streams and properties")
     assert report.errors == []
-    assert report.exit_code == 0
-
-
-@pytest.mark.slow
-def test_with_a_catalog_as_well(
-    serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the catalog has of a stream that was not reached is told all the same."""
-    orgvue = serve(people(), people(3, "Slow"))
-    orgvue.job_polls = ("completed",)
-    catalog = discover(orgvue.config)
-    orgvue.stall(dataset="Slow", times=None)
-    monkeypatch.setattr(checking, "CHECK_SECONDS", 2)
-    with CapturedLog(TapOrgvue.logger) as log:
-        tap = TapOrgvue(config=dict(orgvue.config), catalog=catalog, setup_mapper=False)
-        report = Check(tap, log, lambda _: None).run()
-        tap.close()
-    [slow] = [each for each in report.streams if each.stream == "slow"]
-    assert slow.readable is Access.NOT_CHECKED
-    assert "salary" in slow.columns
     assert report.exit_code == 0
 
 

@@ -66,6 +66,8 @@ def test_a_batch_config_that_works(changed: dict[str, Any]) -> None:
         ({"storage": {"root": "x", "params": []}}, "storage.params must be an object."),
         ({"storage": {"root": "x", "prefix": "/x"}}, "storage.prefix must lead to files below"),
         ({"storage": {"root": "x", "prefix": "a/../../x"}}, "storage.prefix must lead to files"),
+        ({"storage": {"root": "x", "prefix": "\\x"}}, "storage.prefix must lead to files below"),
+        ({"storage": {"root": "x", "prefix": 5}}, "storage.prefix must be a text."),
         ({"storage": {"root": "a\x00b"}}, "storage needs `root`"),
         ({"storage": {"root": "memory://x"}}, "storage.root must not be memory://"),
         ({"storage": {"root": "nope://x"}}, "nope:// is no kind of storage that is known."),

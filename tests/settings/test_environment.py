@@ -87,7 +87,7 @@ def test_a_misspelt_variable_is_a_mistake() -> None:
 
 def test_another_variable_is_named() -> None:
     """A variable that is like no setting, or one of a plugin with a longer name, is named."""
-    names = ("COLOUR", "HR_API_TOKEN", "HR_EXCLUDE_PROPERTIES", "HR_FILTERS")
+    names = ("COLOUR", "DATASETS_PEOPLE", "HR_API_TOKEN", "HR_EXCLUDE_PROPERTIES", "HR_FILTERS")
     assert misspelt(*names) == ([], [f"TAP_ORGVUE_{name}" for name in names])
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.settings.files import read_config, read_json_object, read_last_json_object
@@ -127,3 +129,26 @@ def test_a_config_that_is_no_path(text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_config(text)
     assert caught.value.mistakes == ["config: takes the path of a file, or ENV, and no JSON."]
+
+
+class Unreadable(io.RawIOBase):
+    """A file of a disk that fails."""
+
+    name = "given.json"
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readall(self) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_file_whose_disk_fails() -> None:
+    """It is told by its option, and closed."""
+    file = io.TextIOWrapper(io.BufferedReader(Unreadable()))
+    with pytest.raises(SettingsError) as caught:
+        read_json_object("catalog", file)
+    assert caught.value.mistakes == ["catalog: 'given.json' cannot be read."]
+    assert file.closed

@@ -81,6 +81,15 @@ def test_later_files_win(tmp_path: Path) -> None:
     assert read_configs(None) == {}
 
 
+def test_a_config_can_be_a_file(tmp_path: Path) -> None:
+    """The settings of a file, or of several, are those of an object with the same members."""
+    path, more = tmp_path / "config.json", tmp_path / "more.json"
+    path.write_text(json.dumps({**GOOD, "region": "us-east"}))
+    more.write_text(json.dumps({"region": "eu-west"}))
+    assert loaded(str(path)).region == "us-east"
+    assert loaded([path, more]) == loaded({**GOOD, "region": "eu-west"})
+
+
 def test_the_environment_wins_where_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables are looked at only where the user asks for them."""
     monkeypatch.setenv("TAP_ORGVUE_REGION", "us-east")

@@ -26,6 +26,19 @@ def mistake(read: Callable[[Any], object], value: object) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", " \n", "Bearer", " Bearer  "])
+def test_a_token_of_nothing(text: str) -> None:
+    """White space and a scheme are no token, and are told as an empty one."""
+    assert mistake(readers.read_token, text) == "is empty."
+
+
+def test_a_token_with_odd_characters() -> None:
+    """It is told how to copy it, and not shown."""
+    told = mistake(readers.read_token, "secret token")
+    assert told.startswith("has characters that no token has; copy it whole")
+    assert "secret" not in told
+
+
 @pytest.mark.parametrize("text", ["A", "ACME", "A_1", "A" * 30])
 def test_tenant_ids(text: str) -> None:
     """A tenant's id is at most 30 capitals, digits and underscores, a capital first."""
@@ -149,6 +162,10 @@ def test_property_names() -> None:
     assert told.startswith("for 'people', 'b': '_sdc_x' is a name that loaders change or refuse")
     told = mistake(readers.read_property_names, {"people": {"a": "x", "b": "X"}})
     assert told == "for 'people': gives two properties the same name."
+    nameless: list[Any] = [1, {}]
+    for name in nameless:
+        told = mistake(readers.read_property_names, {"people": {"a": name}})
+        assert told == "for 'people', 'a': must be a column name."
 
 
 def test_a_hash_key() -> None:
@@ -157,8 +174,12 @@ def test_a_hash_key() -> None:
     assert "at least 16 characters" in mistake(readers.read_hash_key, "ä" * 15)
 
 
-def test_folders_of_run_reports() -> None:
-    """Any name is one but an empty one."""
+def test_folders_of_run_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any name is one but an empty one, and an address elsewhere; `~` is the user's folder."""
     assert readers.read_run_report(" reports ") == " reports "
+    monkeypatch.setenv("HOME", "/home/me")
+    assert readers.read_run_report("~/reports") == "/home/me/reports"
     for text in ("", "  "):
         assert mistake(readers.read_run_report, text).startswith("is empty")
+    told = mistake(readers.read_run_report, "s3://lake/reports")
+    assert told == "must be a folder of this machine, not a URL."
