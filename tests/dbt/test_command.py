@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VACANCIES = "models/marts/vacancies.sql"
+LAYERS = "models/marts/layers.sql"
 
 
 def write(folder: Path, *words: str, streams: tuple[dict[str, Any], ...] | None = None) -> int:
@@ -56,6 +58,42 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
     assert (tmp_path / "transform" / "dbt_project.yml").is_file()
 
 
+@pytest.mark.parametrize(
+    "streams,roles",
+    [
+        (
+            (PEOPLE, POSITIONS, LINKS),
+            {
+                "people": "people",
+                "positions": "positions",
+                "links": "people_to_positions",
+                "hierarchy": "positions",
+                "cost": "annual_cost",
+                "currency": "currency",
+                "active": "leaver",
+                "allocation": "allocation",
+            },
+        ),
+        ((stream("people", "id", "PEOPLE", auto_id="id"),), {"people": "people"}),
+        ((stream("rest", "x", "OTHER"),), {}),
+    ],
+)
+def test_roles_are_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    streams: tuple[dict[str, Any], ...],
+    roles: dict[str, str],
+) -> None:
+    """Which table or column has each role, or none, and how many files were written where."""
+    assert write(tmp_path, streams=streams) == 0
+    files = f"Files in {tmp_path / 'transform'}: {len(contents(tmp_path)) - 1} created."
+    names = "people positions links hierarchy cost currency active allocation"
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"{f'{name}:':11} {roles.get(name, 'none')}" for name in names.split()),
+        files,
+    ]
+
+
 def test_a_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same catalog gives the same files, to the byte."""
     assert write(tmp_path) == 0
@@ -90,12 +128,20 @@ def test_an_edited_file_is_never_overwritten(
     assert "more" in sources.read_text()
 
 
-def test_files_that_nobody_edited_follow_the_catalog(tmp_path: Path) -> None:
+def test_files_that_nobody_edited_follow_the_catalog(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """They are updated; what the catalog has no place for is removed, if it was not edited."""
     write(tmp_path)
     edited = tmp_path / "transform" / "tests" / "quality" / "orphans.sql"
     edited.write_text("select 1 as mine\n")
+    (tmp_path / "transform" / LAYERS).unlink()
+    capsys.readouterr()
     assert write(tmp_path, streams=(PEOPLE,)) == 0
+    *_, numbers, told = capsys.readouterr().out.splitlines()
+    assert re.search(r": \d+ updated, \d+ unchanged, \d+ removed\.$", numbers)
+    place = "although the catalog has no place for it: tests/quality/orphans.sql."
+    assert told == f"Kept, because it was edited, {place}", "one that is gone is not told"
     left = contents(tmp_path)
     assert VACANCIES not in left
     assert left["tests/quality/orphans.sql"] == b"select 1 as mine\n"

@@ -122,9 +122,27 @@ def test_the_user_decides() -> None:
     assert (roles.cost.name, roles.currency) == ("salary", None)
     assert roles.activity is not None
     assert roles.activity[1] is True
+    assert roles_of(*every, active="none").activity is None
     links = stream("links", "from_id to_id", "LINKS", title="?")
     found = roles_of(PEOPLE, POSITIONS, other, links, positions="jobs", links="links")
     assert found.ends["links"].end.stream == "jobs"
+
+
+def test_links_that_the_user_names_keep_their_direction() -> None:
+    """Their name says what they join, where that is people and positions."""
+    links = stream("links", "from_id to_id", "LINKS", title="Positions to People")
+    roles = roles_of(PEOPLE, POSITIONS, links, links="links")
+    assert roles.links_are_reversed
+    assert roles.ends["links"].why == "its name says so"
+
+
+def test_a_name_without_letters_names_no_end() -> None:
+    """Nor does it match an `s` that stands alone."""
+    people = stream("people", "id", "PEOPLE", title="!!!", auto_id="id")
+    links = stream("links", "from_id to_id", "LINKS", title="Manager's Positions")
+    others = [POSITIONS, stream("jobs", "no", "OTHER", title="Jobs")]
+    more = stream("more", "from_id to_id", "LINKS", title="???")
+    assert roles_of(people, *others, links, more).ends == {}
 
 
 @pytest.mark.parametrize(
