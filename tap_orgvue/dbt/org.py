@@ -219,11 +219,11 @@ def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableCol
     used = {*taken}
     names = {}
     for column in table.columns:
-        name = shortened(f"{prefix}_{column.name}", MAX_NAME)
-        if name in used:
-            name = shortened(f"{prefix}_property_{column.name}", MAX_NAME)
-        names[column] = name
-        used.add(name)
+        name = column.name
+        while (name_there := shortened(f"{prefix}_{name}", MAX_NAME)) in used:
+            name = f"property_{name}"
+        names[column] = name_there
+        used.add(name_there)
     return names
 
 

@@ -306,8 +306,7 @@ def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
         for form in (name, name.removesuffix("s"), f"{name}s"):
             # A name without a letter or digit folds to nothing.
             if name and form and f"_{form}_" in text:
-                place = text.index(f"_{form}_")
-                places[place] = table
-                text = text[: place + 1] + "\n" * len(form) + text[place + 1 + len(form) :]
+                places[text.index(f"_{form}_")] = table
+                text = text.replace(f"_{form}_", f"_{' ' * len(form)}_", 1)
                 break
     return [places[place] for place in sorted(places)]

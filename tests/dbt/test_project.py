@@ -89,6 +89,9 @@ def test_models_are_there_where_their_datasets_are(
     files = project(*streams)
     assert models(files) == expected
     known = {path.rpartition("/")[2].partition(".")[0] for path in files}
+    listed = {*re.findall(r"^\| `(\w+)` \|", files["README.md"], re.MULTILINE)}
+    assert listed == expected - {"org_nodes", "people", "positions"}
+    assert ("headcount_as_of" in files["README.md"]) == ("people" in expected)
     for path, text in files.items():
         for name in re.findall(r"ref\('(\w+)'\)", text):
             assert name in known, path
@@ -126,6 +129,12 @@ SCENARIOS = {"people_to_be", "headcount_by_scenario"}
         ([PEOPLE, drafts()[0]], HEADCOUNT),
         ([PEOPLE, *drafts(ACTIONS.removesuffix(" changes"))], HEADCOUNT),
         ([{**PEOPLE, "table_name": ""}, *drafts()], HEADCOUNT | CHANGES),
+        ([{**PEOPLE, "table_name": "a_view"}, *drafts()], HEADCOUNT | CHANGES),
+        ([{**PEOPLE, "table_name": None}, *drafts()], HEADCOUNT | CHANGES),
+        (
+            [stream("people", "id", "PEOPLE", auto_id="id", deselected=("_id",)), *drafts()],
+            HEADCOUNT | CHANGES,
+        ),
     ],
 )
 def test_models_of_drafts_are_there_where_drafts_are_read(
@@ -223,6 +232,7 @@ def test_the_key_of_a_hierarchy_is_tested() -> None:
     tables = sources(project(jobs))
     assert checks_of(tables["jobs"], "node") == ["unique", "not_null"]
     assert checks_of(tables["jobs"], "no") == ["unique", "not_null"]
+    assert "\n    no as record_key," in project(jobs)["models/org/org_nodes.sql"]
 
 
 def test_names_that_need_quotes_are_tested_in_the_staging_model() -> None:
@@ -233,7 +243,8 @@ def test_names_that_need_quotes_are_tested_in_the_staging_model() -> None:
     assert [checks_of(table, name) for name in ("user", "Group")] == [[], []]
     (model,) = yaml.safe_load(files["models/staging/staging.yml"])["models"]
     assert checks_of(model, "user_") == ["unique", "not_null"]
-    assert checks_of(model, "group_") == ["relationships"]
+    [parent] = column(model, "group_")["data_tests"]
+    assert parent["relationships"]["config"] == {"severity": "warn", "where": "group_ <> ''"}
     for kind, name in (("postgres", "order"), ("snowflake", "ORDER")):
         assert jinja2.Template(table["identifier"]).render(target={"type": kind}) == name
 
@@ -286,7 +297,8 @@ def test_numbers_as_keys_become_text() -> None:
     assert checks_of(sources(files)["links"], "from_id") == ["not_null"]
     found = yaml.safe_load(files["models/staging/staging.yml"])["models"]
     (model,) = (each for each in found if each["name"] == "stg_links")
-    assert checks_of(model, "from_id") == ["relationships"]
+    [end] = column(model, "from_id")["data_tests"]
+    assert end["relationships"]["config"] == {"severity": "warn"}
     assert "from_id || '|' || to_id as assignment_key" in files["models/org/assignments.sql"]
 
 
@@ -303,6 +315,29 @@ def test_keys_of_all_types_become_text(name: str, expected: str) -> None:
     """Numbers without a decimal point, others as the database casts them; quoted if need be."""
     files = project(stream("people", name, "PEOPLE", auto_id=name[:2]))
     assert f"\n    {expected}  --" in files["models/staging/stg_people.sql"]
+
+
+def test_a_hierarchy_in_numbers_becomes_text() -> None:
+    """Its keys as its parents, and no other column, though its name is that of an end of links."""
+    jobs = stream("jobs", "node:n up:n from_id:n", "OTHER", tree=("node", "up"))
+    files = project(jobs)
+    text = files["models/staging/stg_jobs.sql"]
+    assert [name in text for name in ("key_text('node')", "key_text('up')")] == [True, True]
+    assert "\n    from_id\n" in text
+    [model] = yaml.safe_load(files["models/staging/staging.yml"])["models"]
+    [parent] = column(model, "up")["data_tests"]
+    assert parent["relationships"]["config"] == {"severity": "warn"}, "no number is empty text"
+    assert checks_of(sources(files)["jobs"], "up") == []
+
+
+def test_names_of_orgvues_own_columns() -> None:
+    """They begin with `orgvue` where they would begin with an underscore, and only there."""
+    text = project(stream("x", {"_made": "_made", "made": "_at", "_own": "own"}, "OTHER"))[
+        "models/staging/stg_x.sql"
+    ]
+    assert re.findall(r"^    (\w+(?: as \w+)?)", text, re.MULTILINE) == [
+        *("_id as orgvue_id", "_made as orgvue_made", "made", "_own"),
+    ]
 
 
 def test_the_parts_of_a_person() -> None:
@@ -347,7 +382,12 @@ def test_long_and_shared_names() -> None:
     """Names stay short enough for Postgres, and each another one."""
     long = "x" * 62
     files = project(
-        stream("people", f"id {long} {long[:-1]}y person_key key name", "PEOPLE", auto_id="id"),
+        stream(
+            "people",
+            f"id {long} {long[:-1]}y person_key property_key key name property_name",
+            "PEOPLE",
+            auto_id="id",
+        ),
         stream(long, "a", "OTHER"),
         stream(long[:-1] + "z", "a", "OTHER"),
     )
@@ -520,13 +560,21 @@ def test_words_of_yaml_are_texts(word: str) -> None:
 
 def test_names_of_the_greatest_length_stay() -> None:
     """Postgres takes 63 characters: a longer name ends in a hash, and has as many."""
-    longest = "x" * MAX_NAME
+    longest = "x" * 63
     assert clean_names({"a": longest, "b": f"{longest}y"}) == {
         "a": longest,
         "b": f"{'x' * 40}_{hashed('b')}",
     }
     assert shortened(longest) == longest
-    assert shortened(f"{longest}y") == f"{'x' * (MAX_NAME - 9)}_{hashed(f'{longest}y')}"
+    cut, digits = shortened(f"{longest}y"), hashed(f"{longest}y")
+    assert cut == f"{'x' * 54}_{digits}"
+    assert len(cut) == 63
+
+
+def test_names_can_be_read() -> None:
+    """Letters of all scripts are as they are in texts of YAML and Jinja."""
+    for name in ("Größe 備考", "é 🎉"):
+        assert (jinja_text(name), yaml_scalar(name)) == (f'"{name}"',) * 2
 
 
 @given(st.lists(st.text(max_size=80), unique=True, max_size=8))

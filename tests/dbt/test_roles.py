@@ -66,7 +66,27 @@ def test_those_that_links_join_come_first() -> None:
     assert names(roles)[:3] == ["people", "positions", "people_to_positions"]
     roles = roles_of(staff, PEOPLE)
     assert names(roles)[0] == "staff"
-    assert "--roles people=NAME" in roles.notes[0]
+    assert roles.notes == (
+        "people: staff is taken; --roles people=NAME takes another one of people.",
+    )
+
+
+def test_positions_are_the_hierarchy_before_people() -> None:
+    """Then people, then the first other dataset that is hierarchical, and a note names the rest."""
+    jobs, flat = (
+        stream("jobs", "no up", "OTHER", tree=("no", "up")),
+        stream("positions", "code", "POSITIONS", auto_id="code"),
+    )
+    people = stream("people", "id boss", "PEOPLE", auto_id="id", tree=("id", "boss"))
+    for streams, tree, rest in (
+        ((jobs, people, POSITIONS), "positions", "people, jobs"),
+        ((jobs, people, flat), "people", "jobs"),
+        ((jobs, PEOPLE, flat), "jobs", None),
+    ):
+        roles = roles_of(*streams)
+        assert names(roles)[3] == tree
+        told = f"tree: {tree} is taken; --roles tree=NAME takes another one of {rest}."
+        assert roles.notes == ((told,) if rest else ())
 
 
 @pytest.mark.parametrize(
@@ -76,6 +96,7 @@ def test_those_that_links_join_come_first() -> None:
         ("Positions - People (old)", ("positions", "people")),
         ("Position/People links", ("positions", "people")),
         ("People 2026 to Positions", ("people_2026", "positions")),
+        ("Positions (one position each) of People", ("positions", "people")),
     ],
 )
 def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
@@ -84,6 +105,22 @@ def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
     links = stream("links", "from_id to_id", "LINKS", title=title)
     found = roles_of(PEOPLE, later, POSITIONS, links).ends["links"]
     assert (found.start.stream, found.end.stream) == ends
+
+
+def test_the_name_of_a_stream_says_what_links_join() -> None:
+    """Where the name of the dataset does not."""
+    other, links = (
+        stream(name, "from_id to_id", "LINKS", title="?") for name in ("x", "positions_of_people")
+    )
+    found = roles_of(PEOPLE, POSITIONS, other, links).ends
+    assert [*found] == ["positions_of_people"]
+    assert found["positions_of_people"].start.stream == "positions"
+
+
+def test_columns_alone_make_no_links() -> None:
+    """A dataset of another type that has `from_id` and `to_id` joins nothing."""
+    moves = stream("people_to_positions", "from_id to_id", "OTHER")
+    assert roles_of(PEOPLE, POSITIONS, moves).ends == {}
 
 
 def test_links_that_lead_back() -> None:
@@ -145,11 +182,16 @@ def test_a_name_without_letters_names_no_end() -> None:
     assert roles_of(people, *others, links, more).ends == {}
 
 
+TWINS = [stream(name, "x", "OTHER", title="Twins") for name in ("one", "other")]
+"""Two datasets of one name, which therefore names none of them."""
+
+
 @pytest.mark.parametrize(
     "chosen,said",
     [
         ({"peple": "people"}, "is no role"),
         ({"people": "nobody"}, "There are: people, positions"),
+        ({"people": "TWINS"}, "no selected stream of the catalog is 'TWINS'"),
         ({"tree": "people"}, "no hierarchy"),
         ({"links": "people"}, "from_id"),
         ({"cost": "price"}, "people has no column 'price'"),
@@ -158,7 +200,7 @@ def test_a_name_without_letters_names_no_end() -> None:
 def test_a_wrong_word_is_told(chosen: dict[str, str], said: str) -> None:
     """A role, a stream or a column that is not there is an error that names what is."""
     with pytest.raises(SettingsError, match=said):
-        RoleFinder(tables_in(catalog(PEOPLE, POSITIONS, LINKS)), chosen, {}).find()
+        roles_of(PEOPLE, POSITIONS, LINKS, *TWINS, joins=None, **chosen)
 
 
 @pytest.mark.parametrize("joins", [{"people_to_positions": "people"}, {"nothing": "a:b"}])
@@ -195,9 +237,26 @@ def test_links_without_both_ends() -> None:
     assert "from_id and to_id must be selected" in note
 
 
-def test_people_without_a_key_of_their_own() -> None:
-    """Links cannot name them, so there are no models of people, and the user is told."""
-    entry = stream("people", "id", "PEOPLE", auto_id="id", deselected=("id",))
-    roles = roles_of(entry, POSITIONS, LINKS)
-    assert names(roles)[:3] == [None, "positions", None]
-    assert "no models of people" in " ".join(roles.notes)
+@pytest.mark.parametrize("role", ["people", "positions"])
+def test_a_table_without_a_key_of_its_own(role: str) -> None:
+    """Links cannot name its rows, so there are no models of it, and the user is told."""
+    entry = stream(role, "id", role.upper(), auto_id="id", deselected=("id",))
+    [other] = [each for each in (PEOPLE, POSITIONS) if each["stream"] != role]
+    roles = roles_of(entry, other, LINKS)
+    expected = {"people", "positions"} - {role}
+    assert {*names(roles)[:3]} == {*expected, None}
+    [note] = roles.notes
+    assert note.startswith(f"The {role} ({role}) have no key of their own in the catalog")
+    assert f"no models of {role}" in note
+
+
+def test_a_catalog_without_metadata() -> None:
+    """All of its streams and columns are selected; the root metadata may have the keys."""
+    plain = {**stream("people", "id"), "metadata": []}
+    columns = {**POSITIONS, "metadata": POSITIONS["metadata"][-1:]}
+    keyless = {**stream("rest", "x"), "key_properties": []}
+    found = tables_in(catalog(plain, columns, keyless))
+    assert [table.stream for table in found] == ["people", "positions", "rest"]
+    assert [column.raw for column in found[0].columns] == ["_id", "id"]
+    assert [len(table.columns) for table in found] == [2, 5, 2]
+    assert [table.keys for table in found] == [("_id",)] * 3
