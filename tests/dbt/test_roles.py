@@ -228,6 +228,14 @@ def test_what_is_not_selected_is_not_there() -> None:
     assert [column.raw for column in table.columns] == ["_id", "id", "name"]
 
 
+@pytest.mark.parametrize("missing", ["code", "boss"])
+def test_a_hierarchy_without_nodes_or_parents(missing: str) -> None:
+    """It is none."""
+    facts: dict[str, Any] = {"auto_id": "id", "tree": ("code", "boss")}
+    entry = stream("positions", "id code boss", "POSITIONS", deselected=(missing,), **facts)
+    assert names(roles_of(entry)) == [None, "positions", None, None]
+
+
 def test_links_without_both_ends() -> None:
     """They join nothing, and the user is told which columns are missing."""
     links = stream("links", "from_id to_id", "LINKS", deselected=("to_id",))

@@ -179,9 +179,9 @@ def test_a_frame_is_abandoned_without_a_wait() -> None:
         with framed(opened) as stream:
             stream.show(["frame"])
             stream.abandon()
+            stream.abandon()
             stream.show(["another"])
             stream.write("The last line.\n")
-            stream.abandon()
         assert opened.screen.text == ["The last line.", ""]
 
 
@@ -222,6 +222,8 @@ def test_a_terminal_that_does_not_tell_its_size(columns: int, rows: int) -> None
     """It is taken for one of 80 columns and 24 lines; so is a stream that is no terminal."""
     with terminal(columns, rows) as opened, framed(opened) as stream:
         assert stream.size() == (80, 24)
+    with terminal(100, 50) as opened, framed(opened) as stream:
+        assert stream.size() == (100, 50)
     read, write = os.pipe()
     with os.fdopen(read), os.fdopen(write, "w") as pipe:
         assert FramedStream(pipe).size() == (80, 24)
