@@ -140,7 +140,10 @@ def test_ends_that_nothing_names() -> None:
     roles = roles_of(PEOPLE, POSITIONS, *links)
     assert names(roles)[2] is None
     assert roles.ends == {}
-    assert all("--joins" in note for note in roles.notes)
+    assert [note.partition(";")[0] for note in roles.notes] == [
+        f"{name}: the two datasets that it joins are unknown" for name in ("a", "b")
+    ]
+    assert all(note.endswith("=FROM:TO.") for note in roles.notes)
     roles = roles_of(PEOPLE, POSITIONS, *links, joins={"b": "positions:people"})
     assert names(roles)[2] == "b"
     assert roles.links_are_reversed
@@ -203,11 +206,18 @@ def test_a_wrong_word_is_told(chosen: dict[str, str], said: str) -> None:
         roles_of(PEOPLE, POSITIONS, LINKS, *TWINS, joins=None, **chosen)
 
 
-@pytest.mark.parametrize("joins", [{"people_to_positions": "people"}, {"nothing": "a:b"}])
-def test_joins_that_are_none(joins: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "links,ends,said",
+    [
+        ("people_to_positions", "people", "--joins people_to_positions: takes people_to_positions"),
+        ("people_to_positions", "people:x", "--joins people_to_positions: .* is 'x'"),
+        ("nothing", "people:positions", "--joins: .* is 'nothing'"),
+    ],
+)
+def test_joins_that_are_none(links: str, ends: str, said: str) -> None:
     """`--joins` names a stream, and two others."""
-    with pytest.raises(SettingsError, match="--joins"):
-        roles_of(PEOPLE, POSITIONS, LINKS, joins=joins)
+    with pytest.raises(SettingsError, match=said):
+        roles_of(PEOPLE, POSITIONS, LINKS, joins={links: ends})
 
 
 def test_a_catalog_of_before() -> None:
