@@ -307,6 +307,6 @@ def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
             # A name without a letter or digit folds to nothing.
             if name and form and f"_{form}_" in text:
                 places[text.index(f"_{form}_")] = table
-                text = text.replace(f"_{form}_", f"_{' ' * len(form)}_", 1)
+                text = text.replace(f"_{form}_", f"_{' ' * len(form)}_")
                 break
     return [places[place] for place in sorted(places)]

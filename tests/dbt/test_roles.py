@@ -97,6 +97,7 @@ def test_positions_are_the_hierarchy_before_people() -> None:
         ("Position/People links", ("positions", "people")),
         ("People 2026 to Positions", ("people_2026", "positions")),
         ("Positions (one position each) of People", ("positions", "people")),
+        ("People 2026 in Positions, of People 2026", ("people_2026", "positions")),
     ],
 )
 def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
