@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_orgvue.dbt.columns import MAX_DIMENSIONS, dimensions_of
-from tap_orgvue.dbt.org import PERSON, prefixed
+from tap_orgvue.dbt.columns import MAX_DIMENSIONS
+from tap_orgvue.dbt.org import PERSON, dimensions_in, existing, prefixed
 from tap_orgvue.dbt.staging import select_list
 from tap_orgvue.dbt.text import jinja_text, one_line, shortened
 from tap_orgvue.schema.column_types import ColumnType
@@ -180,9 +180,7 @@ def has_scenarios(tables: Sequence[Table], roles: Roles) -> bool:
 
 def people_to_be_model(people: Table, roles: Roles) -> str:
     """The SQL of the model `people_to_be`."""
-    key, item = people.auto_id, people.by_key(_ITEM)
-    if key is None or item is None:
-        raise ValueError(people.stream)
+    key, item = existing(people.auto_id, people), existing(people.by_key(_ITEM), people)
     label = people.label or key
     names = prefixed(people, "person", PERSON)
     columns = [
@@ -209,13 +207,7 @@ def people_to_be_model(people: Table, roles: Roles) -> str:
 
 def headcount_by_scenario_model(people: Table) -> str:
     """The SQL of the model `headcount_by_scenario`."""
-    names = prefixed(people, "person", PERSON)
-    taken = {people.label.name} if people.label else set()
-    found = [
-        names[column]
-        for column in dimensions_of(people, taken)
-        if column not in {people.auto_id, people.by_key(_ITEM)}
-    ]
+    found = dimensions_in(people, "person", PERSON)
     return _HEADCOUNT.format(dimensions=found[:MAX_DIMENSIONS])
 
 

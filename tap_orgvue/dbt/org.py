@@ -42,7 +42,7 @@ _ONCE = "where copy_number = 1  -- a key that Orgvue has twice would count twice
 
 def people_model(people: Table, roles: Roles) -> str:
     """The SQL of the model `people`."""
-    key = _key(people)
+    key = existing(people.auto_id, people)
     columns: Columns = [
         (f"{key.name} as person_key", f"{one_line(key.title)}, by which links name a person"),
         (f"{_text(people.label or key)} as person_name", one_line((people.label or key).title)),
@@ -62,7 +62,7 @@ def people_model(people: Table, roles: Roles) -> str:
 
 def positions_model(positions: Table) -> str:
     """The SQL of the model `positions`."""
-    key = _key(positions)
+    key = existing(positions.auto_id, positions)
     label = positions.label or key
     columns: Columns = [
         (f"{key.name} as position_key", f"{one_line(key.title)}, by which links name a position"),
@@ -74,9 +74,7 @@ def positions_model(positions: Table) -> str:
 
 def nodes_model(tree: Table) -> str:
     """The SQL of the model `org_nodes`."""
-    node, parent = tree.tree or (None, None)
-    if node is None or parent is None:
-        raise ValueError(tree.stream)
+    node, parent = (existing(column, tree) for column in tree.tree or (None, None))
     label, record = tree.label or node, tree.auto_id or node
     columns: Columns = [
         (f"{node.name} as node_key", one_line(node.title)),
@@ -89,7 +87,8 @@ def nodes_model(tree: Table) -> str:
 
 def assignments_model(roles: Roles) -> str:
     """The SQL of the model `assignments`: from links, or only from people if there are none."""
-    if not roles.has_links or roles.links is None:
+    links = roles.links
+    if links is None:
         return (
             "-- The active people, one whole each: there is no dataset of links to positions.\n"
             "select\n"
@@ -100,10 +99,7 @@ def assignments_model(roles: Roles) -> str:
             "from {{ ref('people') }} as people\n"
             "where is_active\n"
         )
-    links = roles.links
-    start, end = links.ends
-    if start is None or end is None:
-        raise ValueError(links.stream)
+    start, end = (existing(column, links) for column in links.ends)
     person, position = (end, start) if roles.links_are_reversed else (start, end)
     key = links.key_columns[0].name if len(links.key_columns) == 1 else None
     assignment = key or f"{person.name} || '|' || {position.name}"
@@ -151,23 +147,31 @@ def headcount_dimensions(roles: Roles) -> list[str]:
     """The columns of `assignments` to count headcount by, those of positions first."""
     found = []
     if roles.has_links and roles.positions:
-        names = prefixed(roles.positions, "position", POSITION)
-        label = {roles.positions.label.name} if roles.positions.label else set()
-        found += [names[each] for each in dimensions_of(roles.positions, label)]
+        found += dimensions_in(roles.positions, "position", POSITION)
     if roles.people:
-        names = prefixed(roles.people, "person", PERSON)
-        label = {roles.people.label.name} if roles.people.label else set()
-        found += [names[each] for each in dimensions_of(roles.people, label)]
+        found += dimensions_in(roles.people, "person", PERSON)
     return found[:MAX_DIMENSIONS]
+
+
+def dimensions_in(table: Table, prefix: str, reserved: Collection[str]) -> list[str]:
+    """The columns of a model to count headcount by; key and label are no groups."""
+    names = prefixed(table, prefix, reserved)
+    taken = {column.name for column in (table.auto_id, table.label) if column}
+    return [names[column] for column in dimensions_of(table, taken)]
 
 
 # -- parts of the models
 
 
-def _key(table: Table) -> TableColumn:
-    if table.auto_id is None:
+def existing(column: TableColumn | None, table: Table) -> TableColumn:
+    """A column without which a table has no role.
+
+    Raises:
+        ValueError: The table has no such column.
+    """
+    if column is None:
         raise ValueError(table.stream)
-    return table.auto_id
+    return column
 
 
 def _text(column: TableColumn) -> str:
@@ -215,11 +219,11 @@ def prefixed(table: Table, prefix: str, taken: Collection[str]) -> dict[TableCol
     used = {*taken}
     names = {}
     for column in table.columns:
-        name = shortened(f"{prefix}_{column.name}", MAX_NAME)
-        if name in used:
-            name = shortened(f"{prefix}_property_{column.name}", MAX_NAME)
-        names[column] = name
-        used.add(name)
+        name = column.name
+        while (name_there := shortened(f"{prefix}_{name}", MAX_NAME)) in used:
+            name = f"property_{name}"
+        names[column] = name_there
+        used.add(name_there)
     return names
 
 
@@ -239,7 +243,7 @@ def _numbered(table: Table, key: str, order: str) -> str:
 
 
 def _model(comment: str, table: Table, columns: Columns, key: TableColumn | None = None) -> str:
-    key = key or _key(table)
+    key = key or existing(table.auto_id, table)
     order = ", ".join(column.name for column in table.key_columns) or key.name
     return "\n".join(
         [

@@ -304,9 +304,9 @@ def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
     for table in sorted(tables, key=lambda table: -len(naming.fold(table.title))):
         name = naming.fold(table.title)
         for form in (name, name.removesuffix("s"), f"{name}s"):
-            place = text.find(f"_{form}_") if form else -1
-            if place >= 0:
-                places[place] = table
-                text = text[: place + 1] + "\n" * len(form) + text[place + 1 + len(form) :]
+            # A name without a letter or digit folds to nothing.
+            if name and form and f"_{form}_" in text:
+                places[text.index(f"_{form}_")] = table
+                text = text.replace(f"_{form}_", f"_{' ' * len(form)}_")
                 break
     return [places[place] for place in sorted(places)]

@@ -67,13 +67,9 @@ def yaml_scalar(value: Any) -> str:
     # JSON's strings are YAML's, but for characters that YAML does not take as they are.
     literal = json.dumps(_SURROGATE.sub("\ufffd", value), ensure_ascii=False)
     return "".join(
-        char if char == " " or unicodedata.category(char)[0] not in "CZ" else _escaped(char)
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\U{ord(char):08x}"
         for char in literal
     )
-
-
-def _escaped(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"  # noqa: PLR2004
 
 
 def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:

@@ -67,7 +67,7 @@ def write_project(folder: Path, files: Mapping[str, str], *, force: bool) -> Wri
         raise SettingsError([mistake])
     try:
         written = _write(folder, files, before or {}, force=force)
-        _save(folder / MANIFEST, json.dumps(_hashes_of(files), indent=2, sort_keys=True) + "\n")
+        _save(folder / MANIFEST, json.dumps(_hashes_of(files), indent=2) + "\n")
     except OSError as error:
         raise SettingsError(
             [f"--into: {str(folder)!r} cannot be written: {error.strerror}."]
@@ -96,15 +96,13 @@ def _write(
             if before.get(name) != _hash(text):
                 written.beside.append(name + NEW)
                 _save(folder / (name + NEW), text)
-    for name in before.keys() - files.keys():
+    for name in sorted(before.keys() - files.keys()):
         found = _hash_at(folder / name)
         if found is not None and found == before[name]:
             written.removed.append(name)
             (folder / name).unlink()
         elif found is not None:
             written.obsolete.append(name)
-    written.removed.sort()
-    written.obsolete.sort()
     return written
 
 

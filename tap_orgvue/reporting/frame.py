@@ -50,7 +50,6 @@ class FrameMaker:
         self._console = Console(
             # The terminal itself is written to by `FramedStream`.
             file=io.StringIO(),
-            force_terminal=True,
             color_system="standard" if colors else None,
             legacy_windows=False,
         )

@@ -75,13 +75,11 @@ class RunRecorder:
         self._after_report = after_report
         self._began_at = datetime.now(timezone.utc)
         self._began = time.monotonic()
-        self._journal: Journal | None = None
-        self._outcomes: Outcomes | None = None
-        self._client: Client | None = None
+        self._watched: tuple[Journal, Outcomes, Client] | None = None
 
     def watch(self, journal: Journal, outcomes: Outcomes, client: Client) -> None:
         """Take the run's journal, outcomes and client, once they exist."""
-        self._journal, self._outcomes, self._client = journal, outcomes, client
+        self._watched = journal, outcomes, client
 
     def conclude(self, ending: Ending, logger: logging.Logger) -> None:
         """Write the report, and log the totals as the last line of level INFO.
@@ -93,7 +91,7 @@ class RunRecorder:
         report, requests = self._report(ending)
         if self.settings.folder is not None:
             self._write(report, logger)
-        if self._journal is not None:
+        if self._watched is not None:
             logger.info("%s", run_line(report, requests), extra=run_fields(report, requests))
 
     def _report(self, ending: Ending) -> tuple[RunReport, int]:
@@ -101,10 +99,11 @@ class RunRecorder:
         seconds = time.monotonic() - self._began
         streams: list[StreamReport] = []
         sending, totals = 0.0, RequestTotals()
-        if self._journal is not None and self._outcomes is not None and self._client is not None:
-            totals = self._client.requests.totals()
-            streams = self._outcomes.reports(self._journal, self._client)
-            sending = sum(each.seconds_in(Stage.SENDING) for each in self._journal.streams)
+        if self._watched is not None:
+            journal, outcomes, client = self._watched
+            totals = client.requests.totals()
+            streams = outcomes.reports(journal, client)
+            sending = sum(each.seconds_in(Stage.SENDING) for each in journal.streams)
         report = RunReport(
             tenant=self.settings.tenant,
             tenant_id=self.settings.tenant_id,

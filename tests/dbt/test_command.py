@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_orgvue import __version__
 from tap_orgvue.dbt.command import main
 from tap_orgvue.dbt.writing import MANIFEST
 from tests.support.catalogs import LINKS, PEOPLE, POSITIONS, catalog, stream
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VACANCIES = "models/marts/vacancies.sql"
+LAYERS = "models/marts/layers.sql"
 
 
 def write(folder: Path, *words: str, streams: tuple[dict[str, Any], ...] | None = None) -> int:
@@ -56,10 +59,66 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
     assert (tmp_path / "transform" / "dbt_project.yml").is_file()
 
 
+@pytest.mark.parametrize("missing", ["--catalog", "--into"])
+def test_an_option_that_is_missing(capsys: pytest.CaptureFixture[str], missing: str) -> None:
+    """It is named, and the exit code is that of a wrong command line."""
+    [other] = {"--catalog", "--into"} - {missing}
+    with pytest.raises(SystemExit, match="2"):
+        main([other, "x"])
+    assert f"required: {missing}" in capsys.readouterr().err
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is the tap's; the help has examples, a line each."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"tap-orgvue-dbt {__version__}\n"
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "\n  tap-orgvue-dbt --catalog catalog.json --into" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "streams,roles",
+    [
+        (
+            (PEOPLE, POSITIONS, LINKS),
+            {
+                "people": "people",
+                "positions": "positions",
+                "links": "people_to_positions",
+                "hierarchy": "positions",
+                "cost": "annual_cost",
+                "currency": "currency",
+                "active": "leaver",
+                "allocation": "allocation",
+            },
+        ),
+        ((stream("people", "id", "PEOPLE", auto_id="id"),), {"people": "people"}),
+        ((stream("rest", "x", "OTHER"),), {}),
+    ],
+)
+def test_roles_are_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    streams: tuple[dict[str, Any], ...],
+    roles: dict[str, str],
+) -> None:
+    """Which table or column has each role, or none, and how many files were written where."""
+    assert write(tmp_path, streams=streams) == 0
+    files = f"Files in {tmp_path / 'transform'}: {len(contents(tmp_path)) - 1} created."
+    names = "people positions links hierarchy cost currency active allocation"
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"{f'{name}:':11} {roles.get(name, 'none')}" for name in names.split()),
+        files,
+    ]
+
+
 def test_a_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same catalog gives the same files, to the byte."""
     assert write(tmp_path) == 0
     before = contents(tmp_path)
+    assert before[MANIFEST].startswith(b'{\n  ".gitignore": "')
     capsys.readouterr()
     assert write(tmp_path) == 0
     assert contents(tmp_path) == before
@@ -90,12 +149,24 @@ def test_an_edited_file_is_never_overwritten(
     assert "more" in sources.read_text()
 
 
-def test_files_that_nobody_edited_follow_the_catalog(tmp_path: Path) -> None:
-    """They are updated; what the catalog has no place for is removed, if it was not edited."""
+def test_files_that_nobody_edited_follow_the_catalog(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are updated; what the catalog has no place for is removed, if it was not edited.
+
+    A file that the user has removed is not told of then.
+    """
     write(tmp_path)
-    edited = tmp_path / "transform" / "tests" / "quality" / "orphans.sql"
-    edited.write_text("select 1 as mine\n")
+    quality = tmp_path / "transform" / "tests" / "quality"
+    for edited in (quality / "orphans.sql", quality / "cycles.sql"):
+        edited.write_text("select 1 as mine\n")
+    (tmp_path / "transform" / LAYERS).unlink()
+    capsys.readouterr()
     assert write(tmp_path, streams=(PEOPLE,)) == 0
+    *_, numbers, first, second = capsys.readouterr().out.splitlines()
+    assert re.search(r": \d+ updated, \d+ unchanged, \d+ removed\.$", numbers)
+    told = "Kept, because it was edited, although the catalog has no place for it: tests/quality"
+    assert [first, second] == [f"{told}/cycles.sql.", f"{told}/orphans.sql."]
     left = contents(tmp_path)
     assert VACANCIES not in left
     assert left["tests/quality/orphans.sql"] == b"select 1 as mine\n"

@@ -19,9 +19,11 @@ from tap_orgvue.dbt.roles import RoleFinder
 from tap_orgvue.dbt.text import (
     MAX_NAME,
     clean_names,
+    hashed,
     is_plain_name,
     jinja_text,
     one_line,
+    shortened,
     yaml_lines,
     yaml_scalar,
 )
@@ -87,6 +89,9 @@ def test_models_are_there_where_their_datasets_are(
     files = project(*streams)
     assert models(files) == expected
     known = {path.rpartition("/")[2].partition(".")[0] for path in files}
+    listed = {*re.findall(r"^\| `(\w+)` \|", files["README.md"], re.MULTILINE)}
+    assert listed == expected - {"org_nodes", "people", "positions"}
+    assert ("headcount_as_of" in files["README.md"]) == ("people" in expected)
     for path, text in files.items():
         for name in re.findall(r"ref\('(\w+)'\)", text):
             assert name in known, path
@@ -102,12 +107,12 @@ def test_who_reports_needs_positions_in_a_tree() -> None:
 ACTIONS = "draft_id layer_key position:n action item_id from_id to_id changes"
 
 
-def drafts(columns: str = ACTIONS) -> list[dict[str, Any]]:
+def drafts(columns: str = ACTIONS, *, deselected: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The streams of drafts, as the catalog has them with the setting `drafts`."""
-    keys = ("draft_id", "layer_key", "position")
+    entry, keys = "draft_id name dataset_id details", ("draft_id", "layer_key", "position")
     return [
-        stream("orgvue_drafts", "draft_id name dataset_id details", keys=("draft_id",)),
-        stream("orgvue_draft_actions", columns, keys=keys),
+        stream("orgvue_drafts", entry, keys=("draft_id",), deselected=deselected),
+        stream("orgvue_draft_actions", columns, keys=keys, deselected=deselected),
     ]
 
 
@@ -119,10 +124,17 @@ SCENARIOS = {"people_to_be", "headcount_by_scenario"}
     "streams,expected",
     [
         ([PEOPLE, *drafts()], HEADCOUNT | CHANGES | SCENARIOS),
+        ([PEOPLE, *drafts(deselected=("_id", "details"))], HEADCOUNT | CHANGES | SCENARIOS),
         ([POSITIONS, *drafts()], HIERARCHY | {"positions"} | CHANGES),
         ([PEOPLE, drafts()[0]], HEADCOUNT),
         ([PEOPLE, *drafts(ACTIONS.removesuffix(" changes"))], HEADCOUNT),
         ([{**PEOPLE, "table_name": ""}, *drafts()], HEADCOUNT | CHANGES),
+        ([{**PEOPLE, "table_name": "a_view"}, *drafts()], HEADCOUNT | CHANGES),
+        ([{**PEOPLE, "table_name": None}, *drafts()], HEADCOUNT | CHANGES),
+        (
+            [stream("people", "id", "PEOPLE", auto_id="id", deselected=("_id",)), *drafts()],
+            HEADCOUNT | CHANGES,
+        ),
     ],
 )
 def test_models_of_drafts_are_there_where_drafts_are_read(
@@ -158,6 +170,44 @@ def test_who_is_active_in_a_draft() -> None:
     assert "coalesce(people.is_active, true) as is_active" in text["note"]
 
 
+def test_drafts_of_people_whose_key_is_orgvues_id() -> None:
+    """Their changes are found by `person_key`: `people` has no second column of the key."""
+    files = project(stream("people", "name", "PEOPLE", auto_id="_id"), *drafts())
+    text = files["models/drafts/people_to_be.sql"]
+    assert "on people.person_key = draft_values.item" in text
+    assert "person_orgvue_id" not in "".join(files.values())
+
+
+def test_headcount_is_by_groups() -> None:
+    """A key or a label is no group, whatever its name, and need not be there for others to be."""
+    people = stream(
+        "people", "team_no department_name city", "PEOPLE", auto_id="team_no", label_id="city"
+    )
+    posts = stream("positions", "unit_code location", "POSITIONS", auto_id="unit_code")
+    unnamed = stream("people", "id site", "PEOPLE", auto_id="id")
+    for tenant, expected in (
+        ([people, posts, LINKS], ["position_location", "person_department_name"]),
+        ([unnamed, POSITIONS, LINKS], ["position_department", "person_site"]),
+        ([people, posts], ["person_department_name"]),
+        ([posts], None),
+    ):
+        files = project(*tenant, *drafts())
+        variables = yaml.safe_load(files["dbt_project.yml"])["vars"]
+        assert variables["headcount_dimensions"] == (expected or [])
+        if expected:
+            by_scenario = files["models/drafts/headcount_by_scenario.sql"]
+            assert f"{{% set dimensions = {expected[-1:]} %}}" in by_scenario
+            org = [files.get(f"models/org/{name}.sql", "") for name in ("people", "positions")]
+            columns = {*re.findall(r" as (\w+)", "".join(org))}
+            assert {*expected} <= columns
+
+
+def test_a_column_with_the_name_of_its_role() -> None:
+    """It is taken as it is."""
+    text = project(stream("people", "id cost:n", "PEOPLE", auto_id="id"))["models/org/people.sql"]
+    assert "\n    cost,  -- cost\n" in text
+
+
 def test_keys_and_relations_are_tested() -> None:
     """Keys are unique and not null, parents and both ends of links lead somewhere."""
     tables = sources(project(PEOPLE, POSITIONS, LINKS))
@@ -182,6 +232,7 @@ def test_the_key_of_a_hierarchy_is_tested() -> None:
     tables = sources(project(jobs))
     assert checks_of(tables["jobs"], "node") == ["unique", "not_null"]
     assert checks_of(tables["jobs"], "no") == ["unique", "not_null"]
+    assert "\n    no as record_key," in project(jobs)["models/org/org_nodes.sql"]
 
 
 def test_names_that_need_quotes_are_tested_in_the_staging_model() -> None:
@@ -192,7 +243,8 @@ def test_names_that_need_quotes_are_tested_in_the_staging_model() -> None:
     assert [checks_of(table, name) for name in ("user", "Group")] == [[], []]
     (model,) = yaml.safe_load(files["models/staging/staging.yml"])["models"]
     assert checks_of(model, "user_") == ["unique", "not_null"]
-    assert checks_of(model, "group_") == ["relationships"]
+    [parent] = column(model, "group_")["data_tests"]
+    assert parent["relationships"]["config"] == {"severity": "warn", "where": "group_ <> ''"}
     for kind, name in (("postgres", "order"), ("snowflake", "ORDER")):
         assert jinja2.Template(table["identifier"]).render(target={"type": kind}) == name
 
@@ -204,6 +256,14 @@ def test_display_names_and_types_are_descriptions() -> None:
     assert column(tables["pay"], "pay_pct")["description"] == "Pay %, number."
 
 
+def test_a_description_names_the_property() -> None:
+    """Where its key in Orgvue is not its display name."""
+    pay = stream("pay", "base:n", "OTHER")
+    pay["schema"]["properties"]["base"]["title"] = "Base Pay"
+    table = sources(project(pay))["pay"]
+    assert column(table, "base")["description"] == "Base Pay, number. Property base."
+
+
 def test_ends_that_are_not_known_have_no_test() -> None:
     """A test against the wrong table would be worse than none."""
     two = [stream(name, "from_id to_id", "LINKS", title="?") for name in ("a", "b")]
@@ -211,6 +271,13 @@ def test_ends_that_are_not_known_have_no_test() -> None:
     assert checks_of(tables["a"], "from_id") == []
     tables = sources(project(PEOPLE, POSITIONS, *two, joins={"a": "people:positions"}))
     assert checks_of(tables["a"], "from_id") == ["relationships"]
+
+
+def test_ends_without_a_key_have_no_test() -> None:
+    """Nothing says by which column links name them."""
+    tables = sources(project(stream("people", "name", "PEOPLE"), POSITIONS, LINKS))
+    links = tables["people_to_positions"]
+    assert (checks_of(links, "from_id"), checks_of(links, "to_id")) == ([], ["relationships"])
 
 
 def test_a_key_of_several_columns() -> None:
@@ -230,8 +297,47 @@ def test_numbers_as_keys_become_text() -> None:
     assert checks_of(sources(files)["links"], "from_id") == ["not_null"]
     found = yaml.safe_load(files["models/staging/staging.yml"])["models"]
     (model,) = (each for each in found if each["name"] == "stg_links")
-    assert checks_of(model, "from_id") == ["relationships"]
+    [end] = column(model, "from_id")["data_tests"]
+    assert end["relationships"]["config"] == {"severity": "warn"}
     assert "from_id || '|' || to_id as assignment_key" in files["models/org/assignments.sql"]
+
+
+@pytest.mark.parametrize(
+    "name,expected",
+    [
+        ("no:n", "{{ key_text('no') }} as no"),
+        ("No:n", '{{ key_text(raw_column("No")) }} as no'),
+        ("no:d", "cast(no as {{ dbt.type_string() }}) as no"),
+        ("No:b", 'cast({{ raw_column("No") }} as {{ dbt.type_string() }}) as no'),
+    ],
+)
+def test_keys_of_all_types_become_text(name: str, expected: str) -> None:
+    """Numbers without a decimal point, others as the database casts them; quoted if need be."""
+    files = project(stream("people", name, "PEOPLE", auto_id=name[:2]))
+    assert f"\n    {expected}  --" in files["models/staging/stg_people.sql"]
+
+
+def test_a_hierarchy_in_numbers_becomes_text() -> None:
+    """Its keys as its parents, and no other column, though its name is that of an end of links."""
+    jobs = stream("jobs", "node:n up:n from_id:n", "OTHER", tree=("node", "up"))
+    files = project(jobs)
+    text = files["models/staging/stg_jobs.sql"]
+    assert [name in text for name in ("key_text('node')", "key_text('up')")] == [True, True]
+    assert "\n    from_id\n" in text
+    [model] = yaml.safe_load(files["models/staging/staging.yml"])["models"]
+    [parent] = column(model, "up")["data_tests"]
+    assert parent["relationships"]["config"] == {"severity": "warn"}, "no number is empty text"
+    assert checks_of(sources(files)["jobs"], "up") == []
+
+
+def test_names_of_orgvues_own_columns() -> None:
+    """They begin with `orgvue` where they would begin with an underscore, and only there."""
+    text = project(stream("x", {"_made": "_made", "made": "_at", "_own": "own"}, "OTHER"))[
+        "models/staging/stg_x.sql"
+    ]
+    assert re.findall(r"^    (\w+(?: as \w+)?)", text, re.MULTILINE) == [
+        *("_id as orgvue_id", "_made as orgvue_made", "made", "_own"),
+    ]
 
 
 def test_the_parts_of_a_person() -> None:
@@ -276,7 +382,12 @@ def test_long_and_shared_names() -> None:
     """Names stay short enough for Postgres, and each another one."""
     long = "x" * 62
     files = project(
-        stream("people", f"id {long} {long[:-1]}y person_key key name", "PEOPLE", auto_id="id"),
+        stream(
+            "people",
+            f"id {long} {long[:-1]}y person_key property_key key name property_name",
+            "PEOPLE",
+            auto_id="id",
+        ),
         stream(long, "a", "OTHER"),
         stream(long[:-1] + "z", "a", "OTHER"),
     )
@@ -445,6 +556,25 @@ def test_other_scalars(value: object) -> None:
 def test_words_of_yaml_are_texts(word: str) -> None:
     """What YAML would read as something else is quoted."""
     assert yaml.safe_load(yaml_scalar(word)) == word
+
+
+def test_names_of_the_greatest_length_stay() -> None:
+    """Postgres takes 63 characters: a longer name ends in a hash, and has as many."""
+    longest = "x" * 63
+    assert clean_names({"a": longest, "b": f"{longest}y"}) == {
+        "a": longest,
+        "b": f"{'x' * 40}_{hashed('b')}",
+    }
+    assert shortened(longest) == longest
+    cut, digits = shortened(f"{longest}y"), hashed(f"{longest}y")
+    assert cut == f"{'x' * 54}_{digits}"
+    assert len(cut) == 63
+
+
+def test_names_can_be_read() -> None:
+    """Letters of all scripts are as they are in texts of YAML and Jinja."""
+    for name in ("Größe 備考", "é 🎉"):
+        assert (jinja_text(name), yaml_scalar(name)) == (f'"{name}"',) * 2
 
 
 @given(st.lists(st.text(max_size=80), unique=True, max_size=8))

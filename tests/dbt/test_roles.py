@@ -66,7 +66,27 @@ def test_those_that_links_join_come_first() -> None:
     assert names(roles)[:3] == ["people", "positions", "people_to_positions"]
     roles = roles_of(staff, PEOPLE)
     assert names(roles)[0] == "staff"
-    assert "--roles people=NAME" in roles.notes[0]
+    assert roles.notes == (
+        "people: staff is taken; --roles people=NAME takes another one of people.",
+    )
+
+
+def test_positions_are_the_hierarchy_before_people() -> None:
+    """Then people, then the first other dataset that is hierarchical, and a note names the rest."""
+    jobs, flat = (
+        stream("jobs", "no up", "OTHER", tree=("no", "up")),
+        stream("positions", "code", "POSITIONS", auto_id="code"),
+    )
+    people = stream("people", "id boss", "PEOPLE", auto_id="id", tree=("id", "boss"))
+    for streams, tree, rest in (
+        ((jobs, people, POSITIONS), "positions", "people, jobs"),
+        ((jobs, people, flat), "people", "jobs"),
+        ((jobs, PEOPLE, flat), "jobs", None),
+    ):
+        roles = roles_of(*streams)
+        assert names(roles)[3] == tree
+        told = f"tree: {tree} is taken; --roles tree=NAME takes another one of {rest}."
+        assert roles.notes == ((told,) if rest else ())
 
 
 @pytest.mark.parametrize(
@@ -76,6 +96,8 @@ def test_those_that_links_join_come_first() -> None:
         ("Positions - People (old)", ("positions", "people")),
         ("Position/People links", ("positions", "people")),
         ("People 2026 to Positions", ("people_2026", "positions")),
+        ("Positions (one position each) of People", ("positions", "people")),
+        ("People 2026 in Positions, of People 2026", ("people_2026", "positions")),
     ],
 )
 def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
@@ -84,6 +106,22 @@ def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
     links = stream("links", "from_id to_id", "LINKS", title=title)
     found = roles_of(PEOPLE, later, POSITIONS, links).ends["links"]
     assert (found.start.stream, found.end.stream) == ends
+
+
+def test_the_name_of_a_stream_says_what_links_join() -> None:
+    """Where the name of the dataset does not."""
+    other, links = (
+        stream(name, "from_id to_id", "LINKS", title="?") for name in ("x", "positions_of_people")
+    )
+    found = roles_of(PEOPLE, POSITIONS, other, links).ends
+    assert [*found] == ["positions_of_people"]
+    assert found["positions_of_people"].start.stream == "positions"
+
+
+def test_columns_alone_make_no_links() -> None:
+    """A dataset of another type that has `from_id` and `to_id` joins nothing."""
+    moves = stream("people_to_positions", "from_id to_id", "OTHER")
+    assert roles_of(PEOPLE, POSITIONS, moves).ends == {}
 
 
 def test_links_that_lead_back() -> None:
@@ -103,7 +141,10 @@ def test_ends_that_nothing_names() -> None:
     roles = roles_of(PEOPLE, POSITIONS, *links)
     assert names(roles)[2] is None
     assert roles.ends == {}
-    assert all("--joins" in note for note in roles.notes)
+    assert [note.partition(";")[0] for note in roles.notes] == [
+        f"{name}: the two datasets that it joins are unknown" for name in ("a", "b")
+    ]
+    assert all(note.endswith("=FROM:TO.") for note in roles.notes)
     roles = roles_of(PEOPLE, POSITIONS, *links, joins={"b": "positions:people"})
     assert names(roles)[2] == "b"
     assert roles.links_are_reversed
@@ -122,9 +163,31 @@ def test_the_user_decides() -> None:
     assert (roles.cost.name, roles.currency) == ("salary", None)
     assert roles.activity is not None
     assert roles.activity[1] is True
+    assert roles_of(*every, active="none").activity is None
     links = stream("links", "from_id to_id", "LINKS", title="?")
     found = roles_of(PEOPLE, POSITIONS, other, links, positions="jobs", links="links")
     assert found.ends["links"].end.stream == "jobs"
+
+
+def test_links_that_the_user_names_keep_their_direction() -> None:
+    """Their name says what they join, where that is people and positions."""
+    links = stream("links", "from_id to_id", "LINKS", title="Positions to People")
+    roles = roles_of(PEOPLE, POSITIONS, links, links="links")
+    assert roles.links_are_reversed
+    assert roles.ends["links"].why == "its name says so"
+
+
+def test_a_name_without_letters_names_no_end() -> None:
+    """Nor does it match an `s` that stands alone."""
+    people = stream("people", "id", "PEOPLE", title="!!!", auto_id="id")
+    links = stream("links", "from_id to_id", "LINKS", title="Manager's Positions")
+    others = [POSITIONS, stream("jobs", "no", "OTHER", title="Jobs")]
+    more = stream("more", "from_id to_id", "LINKS", title="???")
+    assert roles_of(people, *others, links, more).ends == {}
+
+
+TWINS = [stream(name, "x", "OTHER", title="Twins") for name in ("one", "other")]
+"""Two datasets of one name, which therefore names none of them."""
 
 
 @pytest.mark.parametrize(
@@ -132,6 +195,7 @@ def test_the_user_decides() -> None:
     [
         ({"peple": "people"}, "is no role"),
         ({"people": "nobody"}, "There are: people, positions"),
+        ({"people": "TWINS"}, "no selected stream of the catalog is 'TWINS'"),
         ({"tree": "people"}, "no hierarchy"),
         ({"links": "people"}, "from_id"),
         ({"cost": "price"}, "people has no column 'price'"),
@@ -140,14 +204,21 @@ def test_the_user_decides() -> None:
 def test_a_wrong_word_is_told(chosen: dict[str, str], said: str) -> None:
     """A role, a stream or a column that is not there is an error that names what is."""
     with pytest.raises(SettingsError, match=said):
-        RoleFinder(tables_in(catalog(PEOPLE, POSITIONS, LINKS)), chosen, {}).find()
+        roles_of(PEOPLE, POSITIONS, LINKS, *TWINS, joins=None, **chosen)
 
 
-@pytest.mark.parametrize("joins", [{"people_to_positions": "people"}, {"nothing": "a:b"}])
-def test_joins_that_are_none(joins: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "links,ends,said",
+    [
+        ("people_to_positions", "people", "--joins people_to_positions: takes people_to_positions"),
+        ("people_to_positions", "people:x", "--joins people_to_positions: .* is 'x'"),
+        ("nothing", "people:positions", "--joins: .* is 'nothing'"),
+    ],
+)
+def test_joins_that_are_none(links: str, ends: str, said: str) -> None:
     """`--joins` names a stream, and two others."""
-    with pytest.raises(SettingsError, match="--joins"):
-        roles_of(PEOPLE, POSITIONS, LINKS, joins=joins)
+    with pytest.raises(SettingsError, match=said):
+        roles_of(PEOPLE, POSITIONS, LINKS, joins={links: ends})
 
 
 def test_a_catalog_of_before() -> None:
@@ -168,6 +239,14 @@ def test_what_is_not_selected_is_not_there() -> None:
     assert [column.raw for column in table.columns] == ["_id", "id", "name"]
 
 
+@pytest.mark.parametrize("missing", ["code", "boss"])
+def test_a_hierarchy_without_nodes_or_parents(missing: str) -> None:
+    """It is none."""
+    facts: dict[str, Any] = {"auto_id": "id", "tree": ("code", "boss")}
+    entry = stream("positions", "id code boss", "POSITIONS", deselected=(missing,), **facts)
+    assert names(roles_of(entry)) == [None, "positions", None, None]
+
+
 def test_links_without_both_ends() -> None:
     """They join nothing, and the user is told which columns are missing."""
     links = stream("links", "from_id to_id", "LINKS", deselected=("to_id",))
@@ -177,9 +256,26 @@ def test_links_without_both_ends() -> None:
     assert "from_id and to_id must be selected" in note
 
 
-def test_people_without_a_key_of_their_own() -> None:
-    """Links cannot name them, so there are no models of people, and the user is told."""
-    entry = stream("people", "id", "PEOPLE", auto_id="id", deselected=("id",))
-    roles = roles_of(entry, POSITIONS, LINKS)
-    assert names(roles)[:3] == [None, "positions", None]
-    assert "no models of people" in " ".join(roles.notes)
+@pytest.mark.parametrize("role", ["people", "positions"])
+def test_a_table_without_a_key_of_its_own(role: str) -> None:
+    """Links cannot name its rows, so there are no models of it, and the user is told."""
+    entry = stream(role, "id", role.upper(), auto_id="id", deselected=("id",))
+    [other] = [each for each in (PEOPLE, POSITIONS) if each["stream"] != role]
+    roles = roles_of(entry, other, LINKS)
+    expected = {"people", "positions"} - {role}
+    assert {*names(roles)[:3]} == {*expected, None}
+    [note] = roles.notes
+    assert note.startswith(f"The {role} ({role}) have no key of their own in the catalog")
+    assert f"no models of {role}" in note
+
+
+def test_a_catalog_without_metadata() -> None:
+    """All of its streams and columns are selected; the root metadata may have the keys."""
+    plain = {**stream("people", "id"), "metadata": []}
+    columns = {**POSITIONS, "metadata": POSITIONS["metadata"][-1:]}
+    keyless = {**stream("rest", "x"), "key_properties": []}
+    found = tables_in(catalog(plain, columns, keyless))
+    assert [table.stream for table in found] == ["people", "positions", "rest"]
+    assert [column.raw for column in found[0].columns] == ["_id", "id"]
+    assert [len(table.columns) for table in found] == [2, 5, 2]
+    assert [table.keys for table in found] == [("_id",)] * 3

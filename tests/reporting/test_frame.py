@@ -77,7 +77,50 @@ def test_a_slow_loader_is_shown(run: Shown) -> None:
     """Rows that wait for the loader are told apart."""
     run.journal.stream("people").enter(Stage.SENDING)
     run.time, run.written_for = 4000, 3000
-    assert run.lines()[0] == "people  sending rows, waiting for the loader  1:06:40"
+    assert run.lines() == [
+        "people  sending rows, waiting for the loader  1:06:40",
+        "0 of 1 streams done, 1 to go  1:06:40  0 rows  0.0 MB",
+    ]
+
+
+def test_a_wide_terminal_has_long_lines(run: Shown) -> None:
+    """A stream has one line, however many columns its terminal has."""
+    stream = run.journal.stream("x" * 50)
+    stream.enter(Stage.SENDING)
+    stream.rows, run.time, run.written_for = 1_000_000, 50, 50
+    assert run.lines(200)[0] == (
+        f"{'x' * 39}…  sending rows, waiting for the loader   0:50  1 000 000 rows  20 000 rows/s"
+    )
+
+
+def test_rows_in_no_time_have_no_speed(run: Shown) -> None:
+    """The first rows may come before the clock moves."""
+    stream = run.journal.stream("people")
+    stream.enter(Stage.SENDING)
+    stream.rows = 7
+    assert run.lines()[0] == "people  sending rows   0:00  7 rows"
+
+
+@pytest.mark.parametrize("columns,name", [(120, "x" * 30), (30, f"{'x' * 9}…"), (5, "…"), (2, "…")])
+def test_a_name_has_a_third_of_a_narrow_terminal(run: Shown, columns: int, name: str) -> None:
+    """A longer one is cut, so that the stage is seen, too."""
+    run.journal.stream("x" * 30).enter(Stage.JOB)
+    assert run.lines(columns)[0].startswith(f"{name}  ex"[: columns - 1])
+
+
+@pytest.mark.parametrize(
+    "streams,rows,shown,more",
+    [(20, 24, 20, 0), (21, 24, 19, 2), (1, 5, 1, 0), (300, 6, 1, 299), (300, 4, 0, 300)],
+)
+def test_what_does_not_fit_is_counted(
+    run: Shown, streams: int, rows: int, shown: int, more: int
+) -> None:
+    """As many streams as fit have a line; where some do not, the line after them says how many."""
+    for i in range(streams):
+        run.journal.stream(f"stream_{i}").enter(Stage.WAITING)
+    *lines, _ = run.lines(rows=rows)
+    assert lines[shown:] == ([f"and {more} more"] if more else [])
+    assert all(line.startswith(f"stream_{i} ") for i, line in enumerate(lines[:shown]))
 
 
 @pytest.mark.parametrize("columns,rows", [(100, 24), (40, 10), (12, 5), (1, 3), (20, 2), (5, 1)])

@@ -163,8 +163,11 @@ def test_the_thread_tells_and_ends(
     LOGGER.addHandler(handler)
     run.journal.stream("people").enter(Stage.JOB)
     try:
-        with run.heartbeat:
+        with run.heartbeat as entered:
+            assert entered is run.heartbeat
             assert told.wait(60)
+            found = [each for each in threading.enumerate() if each.name == "orgvue-heartbeat"]
+            assert [thread.daemon for thread in found] == [True], "no process waits for it"
     finally:
         LOGGER.removeHandler(handler)
     assert caplog.messages == ["people: export job running, 0 s"]

@@ -159,6 +159,16 @@ def test_discovery_that_fails(orgvue: Orgvue) -> None:
     assert tap.source.journal.discovering_since is None
 
 
+def test_a_stream_that_is_planned() -> None:
+    """It is in no other stage since the run began, and nothing of it has come."""
+    clock = Clock()
+    stream = Journal(clock).stream("people")
+    clock.time += 5
+    assert stream.current == (Stage.PLANNED, 1000.0)
+    assert (stream.name, stream.rows, stream.bytes_received) == ("people", 0, 0)
+    assert stream.seconds_in(*Stage) == 5
+
+
 def test_a_stage_goes_on() -> None:
     """Entering the current stage again neither ends it nor counts it twice."""
     clock = Clock()

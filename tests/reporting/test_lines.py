@@ -14,7 +14,7 @@ from tap_orgvue.reporting.lines import (
     stream_fields,
     stream_line,
 )
-from tap_orgvue.reporting.run_report import RunReport, Status, StreamReport
+from tap_orgvue.reporting.run_report import Change, RunReport, Status, StreamReport
 
 
 def stream(**more: Any) -> StreamReport:
@@ -46,6 +46,7 @@ def run(*streams: StreamReport, **more: Any) -> RunReport:
         (0.0, "0.0 s"),
         (4.06, "4.1 s"),
         (9.94, "9.9 s"),
+        (9.95, "10 s"),
         (9.96, "10 s"),
         (46.4, "46 s"),
         (119.4, "119 s"),
@@ -121,9 +122,72 @@ def test_a_finished_run() -> None:
     assert "1 retry, 2 throttles, 0 values" in run_line(run(retries=1, throttles=2), 1)
 
 
+def test_the_fields_of_a_stream() -> None:
+    """Programs read from them what the line says, and the rest of what monitors need."""
+    report = stream(
+        status=Status.FAILED,
+        dataset_id="A1",
+        rows=7,
+        rescued={"a": 1, "b": 2},
+        delivery="job",
+        waiting_seconds=3.0,
+        sending_seconds=1.5,
+        deletions="sent",
+        changes=[Change(kind="property_added", name="a")],
+    )
+    assert stream_fields(report) == {
+        "event_name": "stream_finished",
+        "stream_name": "people",
+        "status": "failed",
+        "dataset_id": "A1",
+        "rows": 7,
+        "rescued": 3,
+        "delivery": "job",
+        "waiting_seconds": 3.0,
+        "sending_seconds": 1.5,
+        "deletions": "sent",
+        "changes": 1,
+    }
+
+
+def test_the_fields_of_a_run() -> None:
+    """Its totals, and the number of streams by status; absent ones are not selected."""
+    streams = [stream(status=status) for status in (*Status, Status.SUCCEEDED)]
+    report = run(
+        *streams,
+        rows=7,
+        rescued=3,
+        requests={"list": 1, "export": 5},
+        retries=2,
+        throttles=1,
+        bytes_received=900,
+        exit_code=5,
+        reason="streams_failed",
+    )
+    assert run_fields(report, 6) == {
+        "event_name": "run_finished",
+        "streams": 5,
+        "succeeded": 2,
+        "unchanged": 1,
+        "failed": 1,
+        "not_reached": 1,
+        "missing": 1,
+        "left_out": 1,
+        "rows": 7,
+        "rescued": 3,
+        "seconds": 46.2,
+        "waiting_seconds": 44.0,
+        "requests": 6,
+        "requests_by_kind": {"list": 1, "export": 5},
+        "retries": 2,
+        "throttles": 1,
+        "bytes_received": 900,
+        "exit_code": 5,
+        "reason": "streams_failed",
+    }
+
+
 def test_fields_are_no_fields_of_the_log_itself() -> None:
     """Python's logging refuses fields that every record has."""
     names = {*stream_fields(stream()), *run_fields(run(), 1)}
     assert not names & {"name", "msg", "args", "message", "asctime", "module", "process", "thread"}
-    assert stream_fields(stream())["event_name"] == "stream_finished"
-    assert run_fields(run(stream()), 1)["succeeded"] == 1

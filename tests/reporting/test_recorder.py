@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
+from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
+from tap_orgvue import __version__
 from tap_orgvue.orgvue.request_log import Purpose, RequestKind, RequestLog
 from tap_orgvue.reporting import recorder
 from tap_orgvue.reporting.journal import Journal, Stage
@@ -65,7 +68,7 @@ class Recorded:
             else:
                 entry.add_bytes(40)
         self.outcomes.absent("b2").status = Status.LEFT_OUT
-        self.now = 1060.0
+        self.now = 1060.0004
 
     def concluded(self, ending: Ending = DONE) -> dict[str, Any]:
         """The report."""
@@ -73,7 +76,8 @@ class Recorded:
         self.recorder.conclude(ending, LOGGER)
         [path] = self.folder.iterdir()
         text = path.read_text(encoding="utf-8")
-        assert text.endswith("\n}\n"), "for people, too"
+        assert text.startswith('{\n  "version": 1,\n'), "for people, too"
+        assert text.endswith("\n}\n")
         report: dict[str, Any] = json.loads(text)
         jsonschema.validate(report, report_schema())
         return report
@@ -98,6 +102,9 @@ def test_a_report_adds_up(run: Recorded) -> None:
     assert (report["retries"], report["throttles"], report["bytes_received"]) == (2, 1, 1000)
     assert (report["seconds"], report["waiting_seconds"]) == (60.0, 44.0), "16 of them sending"
     assert report["began_at"] <= report["ended_at"]
+    assert (report["version"], report["tap_version"]) == (1, __version__)
+    assert report["sdk_version"] == metadata.version("singer-sdk")
+    assert report["python_version"] == platform.python_version()
 
 
 def test_the_streams_of_a_report(run: Recorded) -> None:

@@ -61,12 +61,37 @@ def test_a_report_is_there_whole_or_not_at_all(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("keep", [1, 2, 5])
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 5])
 def test_the_newest_stay(tmp_path: Path, keep: int) -> None:
     """As many as the user wants, this run's included."""
     paths = [written(tmp_path, day) for day in range(4)]
     remove_older(paths[-1], tenant="ACME", tenant_id="ACME", keep=keep)
     assert sorted(tmp_path.iterdir()) == paths[-keep:]
+
+
+def test_reports_of_another_server_do_not_count(tmp_path: Path) -> None:
+    """Where a tenant has the same id there, as many of this one's reports stay."""
+    paths = [written(tmp_path, day, server="elsewhere/") for day in range(4)]
+    paths += [written(tmp_path, day) for day in range(2)]
+    remove_older(paths[-1], tenant="ACME", tenant_id="ACME", keep=3)
+    assert {*tmp_path.iterdir()} == {*paths}
+
+
+def test_another_run_removes_older_reports_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that it has removed meanwhile is no error."""
+    read = Path.read_bytes
+
+    def removing(path: Path) -> bytes:
+        content = read(path)
+        path.unlink()
+        return content
+
+    paths = [written(tmp_path, day) for day in range(3)]
+    monkeypatch.setattr(Path, "read_bytes", removing)
+    remove_older(paths[-1], tenant="ACME", tenant_id="ACME", keep=1)
+    assert [*tmp_path.iterdir()] == paths[-1:]
 
 
 def test_this_runs_report_stays(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from tap_orgvue.exit_codes import SIGNAL, ExitCode, reason_of
-from tap_orgvue.reporting.run_report import REASONS, RunReport, report_schema
+from tap_orgvue.reporting.run_report import (
+    REASONS,
+    ErrorReport,
+    RunReport,
+    Status,
+    StreamReport,
+    report_schema,
+)
 from tests.project.report_documents import PAGE, SCHEMA_FILE, parts, schema_text
 
 if TYPE_CHECKING:
@@ -54,8 +61,33 @@ def test_the_smallest_report_satisfies_the_schema() -> None:
     )
     plain = json.loads(msgspec.json.encode(report))
     jsonschema.validate(plain, report_schema())
+    totals = ("rows", "rescued", "retries", "throttles", "bytes_received")
+    assert [plain[name] for name in totals] == [0] * 5
+    assert (plain["version"], plain["error"], plain["requests"], plain["streams"]) == (
+        *(1, None, {}, []),
+    )
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**plain, "began_at": "2026-01-31T02:00:00.5Z"}, report_schema())
+
+
+def test_the_smallest_report_of_a_stream() -> None:
+    """A stream that the run did not reach has no rows, requests, times or removals."""
+    report = StreamReport(stream="people", status=Status.NOT_REACHED)
+    plain = json.loads(msgspec.json.encode(report))
+    numbers = ("rows", "retries", "throttles", "bytes_received")
+    assert {name: plain.pop(name) for name in numbers} == dict.fromkeys(numbers, 0)
+    seconds = ("waiting_seconds", "sending_seconds")
+    assert {name: plain.pop(name) for name in seconds} == dict.fromkeys(seconds, 0.0)
+    assert {name: member for name, member in plain.items() if member} == {
+        "stream": "people",
+        "status": "not_reached",
+        "deletions": "off",
+    }
+
+
+def test_an_error_is_final_unless_it_says_otherwise() -> None:
+    """No program tries again what nobody has said may pass."""
+    assert not ErrorReport(type="A", message="b").retryable
 
 
 def test_the_reasons_are_those_of_the_exit_codes() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import select
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tap_orgvue.reporting.terminal import FramedStream
 from tests.support.screens import Terminal, terminal
@@ -14,13 +18,17 @@ from tests.support.screens import Terminal, terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
 
 @contextmanager
-def framed(opened: Terminal, encoding: str = "utf-8") -> Iterator[FramedStream]:
+def framed(
+    opened: Terminal,
+    encoding: str = "utf-8",
+    errors: str = "backslashreplace",
+    buffering: int = -1,
+) -> Iterator[FramedStream]:
     """A framed stream on a terminal; what was written has come when the block ends."""
-    with os.fdopen(os.dup(opened.side), "w", encoding=encoding, errors="backslashreplace") as to:
+    side = os.dup(opened.side)
+    with os.fdopen(side, "w", buffering, encoding=encoding, errors=errors) as to:
         yield FramedStream(to)
     opened.read_all()
 
@@ -48,7 +56,35 @@ def test_a_removed_frame_leaves_nothing() -> None:
             stream.write("one\n")
             stream.remove()
             stream.write("two\n")
+            stream.remove()
         assert opened.screen.text == ["one", "two", ""]
+        assert opened.received.endswith("two\r\n"), "nothing is removed twice"
+
+
+def test_text_that_came_before_stands_before() -> None:
+    """What the stream holds back as yet comes before the frame, and before later text."""
+    with terminal() as opened:
+        with framed(opened, buffering=8192) as stream:
+            stream.write("one\n")
+            stream.show(["frame"])
+        assert opened.screen.text == ["one", "", "frame"]
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.write("a line")
+            stream.show(["frame"])
+            stream.write(" of it\n")
+        assert opened.screen.text == ["a line of it", "", "frame"]
+
+
+def test_a_terminal_that_takes_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is written after it."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda to, data: write(to, data[:3]))
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.show(["a frame"])
+            stream.write("a line\n")
+        assert opened.screen.text == ["a line", "", "a frame"]
 
 
 def test_no_frame_breaks_a_line() -> None:
@@ -75,13 +111,14 @@ def test_a_line_that_is_too_wide_is_cut() -> None:
         assert opened.screen.text == ["text", "", "0123456789", "second"]
 
 
-def test_signs_that_the_terminal_lacks() -> None:
-    """Where the encoding lacks a sign, the text tells it in letters, a frame one for one."""
+@pytest.mark.parametrize("errors,shown", [("backslashreplace", "B\\xfcro"), ("replace", "B?ro")])
+def test_signs_that_the_terminal_lacks(errors: str, shown: str) -> None:
+    """A text tells a sign that the encoding lacks as the stream does, a frame one for one."""
     with terminal() as opened:
-        with framed(opened, "ascii") as stream:
+        with framed(opened, "ascii", errors) as stream:
             stream.show(["na…"])
             stream.write("Büro\n")
-        assert opened.screen.text == ["B\\xfcro", "", "na?"]
+        assert opened.screen.text == [shown, "", "na?"]
 
 
 def test_it_takes_the_place_of_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,9 +127,9 @@ def test_it_takes_the_place_of_standard_error(monkeypatch: pytest.MonkeyPatch) -
         with os.fdopen(os.dup(opened.side), "w") as to:
             monkeypatch.setattr(sys, "stderr", to)
             handler, other = logging.StreamHandler(to), logging.StreamHandler(sys.stdout)
-            logger = logging.getLogger("tap-orgvue.test_terminal")
+            logger = logging.getLogger("tap-orgvue.of.test_terminal")
             logger.propagate = False
-            logger.handlers = [handler, other]
+            logger.handlers = [handler, other, logging.NullHandler()]
             stream = FramedStream(to)
             stream.install()
             places: list[object] = [sys.stderr, handler.stream, other.stream]
@@ -103,17 +140,22 @@ def test_it_takes_the_place_of_standard_error(monkeypatch: pytest.MonkeyPatch) -
             assert sys.stderr.isatty()
             stream.remove()
             stream.uninstall()
-            places = [sys.stderr, handler.stream]
-            assert places == [to, to]
+            places = [sys.stderr, handler.stream, other.stream]
+            assert places == [to, to, sys.stdout]
             logger.handlers = []
         opened.read_all()
         assert opened.screen.text == ["one", "two", ""]
 
 
-def test_a_terminal_of_unknown_size() -> None:
-    """A terminal that does not tell its size is taken for one of 80 columns and 24 lines."""
-    with terminal(columns=0, rows=0) as opened, framed(opened) as stream:
-        assert stream.size() == (80, 24)
+def test_it_takes_no_other_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has put a stream of its own into `sys.stderr` keeps it."""
+    with terminal() as opened, framed(opened) as stream:
+        own = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", own)
+        stream.install()
+        assert sys.stderr is own
+        stream.uninstall()
+        assert sys.stderr is own
 
 
 def test_a_shell_has_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,16 +178,51 @@ def test_a_frame_is_abandoned_without_a_wait() -> None:
         with framed(opened) as stream:
             stream.show(["frame"])
             stream.abandon()
+            stream.abandon()
             stream.show(["another"])
             stream.write("The last line.\n")
-            stream.abandon()
         assert opened.screen.text == ["The last line.", ""]
 
 
-def test_a_terminal_that_does_not_tell_its_size() -> None:
-    """It is taken for one of the usual size; so is a stream that is no terminal."""
-    with terminal(columns=0, rows=0) as opened, framed(opened) as stream:
+def test_nothing_is_abandoned_without_a_frame() -> None:
+    """Neither where none was shown, nor where it went for a line that is not complete."""
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.abandon()
+        assert opened.received == ""
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.show(["frame"])
+            stream.write("a line")
+            stream.abandon()
+            stream.write(" of it\n")
+        assert opened.screen.text == ["a line of it", ""]
+
+
+def test_a_terminal_that_takes_nothing_keeps_its_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler waits for no terminal, as after Ctrl-S."""
+    waits: list[float] = []
+
+    def nothing(*given: Any) -> tuple[list[int], list[int], list[int]]:
+        waits.append(given[3])
+        return [], [], []
+
+    monkeypatch.setattr(select, "select", nothing)
+    with terminal() as opened:
+        with framed(opened) as stream:
+            stream.show(["frame"])
+            stream.abandon()
+        assert opened.screen.text == ["", "frame"]
+    assert waits == [0]
+
+
+@pytest.mark.parametrize("columns,rows", [(0, 0), (0, 50), (100, 0)])
+def test_a_terminal_that_does_not_tell_its_size(columns: int, rows: int) -> None:
+    """It is taken for one of 80 columns and 24 lines; so is a stream that is no terminal."""
+    with terminal(columns, rows) as opened, framed(opened) as stream:
         assert stream.size() == (80, 24)
+    with terminal(100, 50) as opened, framed(opened) as stream:
+        assert stream.size() == (100, 50)
     read, write = os.pipe()
     with os.fdopen(read), os.fdopen(write, "w") as pipe:
         assert FramedStream(pipe).size() == (80, 24)

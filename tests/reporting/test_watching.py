@@ -6,7 +6,9 @@ import io
 import logging
 import os
 import sys
+import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
@@ -82,10 +84,10 @@ def test_what_is_no_terminal(stderr: TextIO | None) -> None:
 
 
 def test_a_closed_stream_is_no_terminal() -> None:
-    """It breaks nothing."""
-    closed = Tty()
-    closed.close()
-    assert isinstance(watched(closed), Heartbeat)
+    """It breaks nothing, a stream of a descriptor no more than one without."""
+    with Path(os.devnull).open("w", encoding="utf-8") as file, Tty() as tty:
+        pass
+    assert [type(watched(closed)) for closed in (file, tty)] == [Heartbeat] * 2
 
 
 def test_records_on_the_same_terminal(caplog: pytest.LogCaptureFixture) -> None:
@@ -156,6 +158,7 @@ def displayed(
                 patch.setattr(display._thread, "start", start)  # noqa: SLF001 - has failed to start
             with display as entered:
                 assert entered is display
+                assert sys.stderr is not stream, "lines of the log come above the frame"
                 sys.stderr.write("a line of the log\n")
             assert sys.stderr is stream, "the stream has its place back"
         opened.read_all()
@@ -168,6 +171,18 @@ def test_the_display_is_below_the_log() -> None:
         assert pauses.seconds == [live_display.REFRESH_SECONDS] * 3
         assert opened.screen.text == ["a line of the log", ""]
         assert any("people" in line for frame in opened.screen.frames for line in frame)
+
+
+def test_the_thread_of_a_display_ends_with_it() -> None:
+    """Nothing is drawn after the run, and a process that ends at once waits for no display."""
+    with terminal() as opened:
+        with stream_of(opened) as stream:
+            display = LiveDisplay(Journal(), stream, LoaderWait(lambda: 0.0, 0.0), colors=False)
+            with display:
+                [thread] = (each for each in threading.enumerate() if each.name == "orgvue-display")
+                assert thread.daemon
+            assert not thread.is_alive()
+        opened.read_all()
 
 
 def test_a_display_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
