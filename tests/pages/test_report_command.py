@@ -87,10 +87,15 @@ def test_what_cannot_be_read_is_told_and_skipped(tmp_path: Path) -> None:
     """One line on standard error for each such file; the page is made of the others."""
     save(tmp_path, report([stream()]))
     (tmp_path / "run-20270101T000000Z-ACME-000000.json").write_text('{"version": 9}')
+    bare = '{"version": 1, "tenant": "host/OTHER"}'
+    (tmp_path / "run-20270101T000000Z-OTHER-000000.json").write_text(bare)
     done = run(tmp_path)
     assert done.exit_code == 0
-    [line] = done.stderr.splitlines()
-    assert line.startswith("run-20270101T000000Z-ACME-000000.json is of version 9")
+    other, first = done.stderr.splitlines()
+    assert other.startswith("run-20270101T000000Z-OTHER-000000.json is no run report: ")
+    assert other.endswith(". It is skipped.")
+    assert first.startswith("run-20270101T000000Z-ACME-000000.json is of version 9")
+    assert done.stdout.split() == [str(tmp_path / "report-ACME.html")]
 
 
 def test_a_folder_without_a_report_needs_a_person(tmp_path: Path) -> None:
@@ -170,6 +175,37 @@ def test_settings_come_from_files_and_the_environment(orgvue: Orgvue, tmp_path: 
     assert done.exit_code == 0, done.stderr
     [page] = (tmp_path / "reports").glob("tenant-*.html")
     assert "excluded</b> by <bdi><code>salary" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "settings, changed",
+    [
+        ({}, False),
+        ({"stream_maps": {"people": {"salary": "salary + 1"}}}, True),
+        ({"flattening_enabled": True, "flattening_max_depth": 1}, True),
+    ],
+    ids=["plain", "maps", "flattening"],
+)
+def test_maps_and_flattening_are_told(
+    tenant: Callable[..., Result],
+    tmp_path: Path,
+    settings: dict[str, Any],
+    changed: bool,  # noqa: FBT001
+) -> None:
+    """They change what is sent in ways that the page does not show."""
+    assert tenant(**settings).exit_code == 0
+    text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
+    assert ("Stream maps or flattening are configured" in text) is changed
+
+
+def test_the_page_is_written_to_the_current_folder(
+    orgvue: Orgvue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `--into` and the setting `run_report`."""
+    monkeypatch.chdir(tmp_path)
+    done = run("--tenant", *written(tmp_path, config=orgvue.config))
+    [page] = tmp_path.glob("tenant-*.html")
+    assert done.stdout.strip() == page.name
 
 
 def test_wrong_settings_need_a_person(tenant: Callable[..., Result]) -> None:
