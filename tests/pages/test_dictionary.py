@@ -15,6 +15,7 @@ from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.runs import discover, select, sync
+from tests.support.runs import entry as entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,44 @@ def test_the_catalogs_selection_counts(orgvue: Orgvue) -> None:
     [entry] = dictionary(orgvue.config, catalog).datasets
     assert not entry.properties
     assert "does not select" in entry.reason
+
+
+def bare(catalog: dict[str, Any]) -> None:
+    """Remove what the catalog says about the stream itself."""
+    metadata = entry_of(catalog, "people")["metadata"]
+    metadata[:] = [each for each in metadata if each["breadcrumb"]]
+
+
+def incremental(catalog: dict[str, Any]) -> None:
+    """Deselect the replication key."""
+    select(catalog, "people", replication_method="INCREMENTAL", replication_key="_modified_at")
+    select(catalog, "people", "_modified_at", "salary", selected=False)
+
+
+def incremental_by_metadata(catalog: dict[str, Any]) -> None:
+    """Deselect a replication key of which the metadata alone tells."""
+    incremental(catalog)
+    del entry_of(catalog, "people")["replication_key"]
+
+
+def keyed(catalog: dict[str, Any]) -> None:
+    """Deselect the key that the user has chosen."""
+    entry_of(catalog, "people")["key_properties"] = ["id"]
+    select(catalog, "people", "id", "salary", selected=False)
+
+
+@pytest.mark.parametrize("change", [bare, incremental, incremental_by_metadata, keyed])
+def test_keys_are_read_though_the_catalog_deselects_them(
+    orgvue: Orgvue, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """As in a run: loaders need the key, and the next run needs the replication key."""
+    catalog = discover(orgvue.config)
+    change(catalog)
+    [entry] = dictionary(orgvue.config, copy.deepcopy(catalog)).datasets
+    columns = {each.column for each in entry.properties if each.treatment is Treatment.READ}
+    schema = sync(orgvue.config, catalog).schemas["people"]["schema"]["properties"]
+    assert columns == schema.keys() - {"_rescued_data"}
+    assert "salary" not in columns
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_a_run_that_left_something_undone_is_no_success(run: RunReport, tone: st
 def test_the_summary() -> None:
     """One sentence has what was sent, what is unchanged, and when the run began."""
     unchanged = stream("positions", rows=0, status=Status.UNCHANGED)
-    assert last_run(report([stream(), unchanged])).summary == (
-        "1 stream sent, 3\u202f000 rows, 1 unchanged; began 30 Sep 2026, 02:00 UTC."
+    assert last_run(report([stream(), stream("roles"), unchanged])).summary == (
+        "2 streams sent, 6\u202f000 rows, 1 unchanged; began 30 Sep 2026, 02:00 UTC."
     )
     assert "unchanged" not in last_run(report([stream()])).summary
 
