@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from tap_orgvue.pages.run_reports import MOST_RUNS, read_reports
 from tests.support.run_reports import LATEST, TENANT, history, report, save, stream
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_reports_come_in_the_order_of_their_runs(tmp_path: Path) -> None:
@@ -129,6 +126,12 @@ def test_members_that_a_later_tap_adds_are_ignored(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "new_member": {"a": 1}}))
     assert len(read_reports(tmp_path).tenants[TENANT]) == 1
+
+
+def test_the_most_runs_are_documented() -> None:
+    """docs/pages.md tells how many runs a page shows."""
+    text = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
+    assert f"at most the last {MOST_RUNS} runs" in text
 
 
 def test_old_runs_are_counted_but_not_read(tmp_path: Path) -> None:
