@@ -56,6 +56,15 @@ def test_names_that_do_not(link: str) -> None:
     assert ends(link, "People", "Positions") is None
 
 
+def test_generic_words_make_no_difference() -> None:
+    """In names of datasets neither, unless such a word is the whole name."""
+    names = ("People Data", "The Positions Dataset")
+    assert ends("People to Positions", *names) == names
+    assert ends("Relations People Positions", *names) == names
+    assert ends("Data to Positions", "Data", "Positions") == ("Data", "Positions")
+    assert ends("Data to Positions", "Relations", "Positions") is None
+
+
 def test_the_order_is_that_of_the_name() -> None:
     """The first name is where the line begins."""
     assert ends("Positions to People", "People", "Positions") == ("Positions", "People")

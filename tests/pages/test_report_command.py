@@ -108,23 +108,26 @@ def test_a_folder_without_a_report_needs_a_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "words, reason",
     [
-        [],
-        ["--tenant"],
-        [".", "--tenant", "--config", "ENV"],
-        [".", "--config", "ENV"],
-        [".", "--into", "."],
-        ["no such folder"],
-        ["--unknown"],
-        [".", "."],
+        ([], "Give the FOLDER of run reports, or --tenant."),
+        (["--tenant"], "--tenant needs --config."),
+        ([".", "--tenant", "--config", "ENV"], "Give a FOLDER or --tenant, not both."),
+        ([".", "--config", "ENV"], "--config is for --tenant."),
+        ([".", "--catalog", "c.json", "--into", "."], "--catalog is for --tenant."),
+        ([".", "--state", "s.json"], "--state is for --tenant."),
+        ([".", "--into", "."], "--into is for --tenant."),
+        (["no such folder"], "no such folder is not a folder."),
+        (["--unknown"], "No such option"),
+        ([".", "."], "unexpected extra argument"),
     ],
 )
-def test_usage(words: list[str]) -> None:
+def test_usage(words: list[str], reason: str) -> None:
     """A command line that means nothing exits with 2, and says why."""
     done = run(*words)
     assert done.exit_code == 2
     assert "Usage:" in done.stderr
+    assert reason in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -152,14 +155,21 @@ def test_a_page_that_cannot_be_written_needs_a_person(tmp_path: Path) -> None:
 # -- a tenant
 
 
-def test_a_tenant_gets_a_page(tenant: Callable[..., Result], tmp_path: Path) -> None:
-    """Named by its id, readable for its owner alone; nothing is left beside it."""
+def test_a_tenant_gets_a_page(
+    orgvue: Orgvue, tenant: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Named by its id, readable for its owner alone; nothing is left beside it.
+
+    Nothing but the list, and the dataset's metadata and header, is requested, and once each.
+    """
     done = tenant()
     assert done.exit_code == 0, done.stderr
     [page] = tmp_path.glob("tenant-*.html")
     assert done.stdout.strip() == str(page)
+    assert page.name == "tenant-DEMO.html"
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".*"))
+    assert orgvue.counts() == {"list": 1, "metadata": 1, "headers": 1}
 
 
 def test_settings_come_from_files_and_the_environment(orgvue: Orgvue, tmp_path: Path) -> None:
