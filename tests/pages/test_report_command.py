@@ -176,14 +176,14 @@ def test_settings_come_from_files_and_the_environment(orgvue: Orgvue, tmp_path: 
     """`--config` may be repeated and may be ENV, as for the tap; the page goes to `run_report`."""
     config = dict(orgvue.config)
     token = str(config.pop("api_token"))
-    words = written(tmp_path, config={**config, "run_report": str(tmp_path / "reports")})
+    words = written(tmp_path, config={**config, "run_report": str(tmp_path / "of" / "runs")})
     env: dict[str, str | None] = {
         "TAP_ORGVUE_API_TOKEN": token,
         "TAP_ORGVUE_EXCLUDE_PROPERTIES": '["salary"]',
     }
     done = run("--tenant", *words, "--config", "ENV", env=env)
     assert done.exit_code == 0, done.stderr
-    [page] = (tmp_path / "reports").glob("tenant-*.html")
+    [page] = (tmp_path / "of" / "runs").glob("tenant-*.html")
     assert "excluded</b> by <bdi><code>salary" in page.read_text(encoding="utf-8")
 
 
@@ -206,6 +206,7 @@ def test_maps_and_flattening_are_told(
     assert tenant(**settings).exit_code == 0
     text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
     assert ("Stream maps or flattening are configured" in text) is changed
+    assert "The catalog's selection" not in text
 
 
 def test_the_page_is_written_to_the_current_folder(
@@ -257,6 +258,7 @@ def test_catalog_and_state_of_a_run_are_taken(
     assert done.exit_code == 0, done.stderr
     text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
     assert 'data-t="not selected"><th scope="row"><bdi>salary' in text
+    assert "The catalog's selection is taken into account." in text
 
 
 def test_the_page_has_no_cell_token_or_filter_value(
