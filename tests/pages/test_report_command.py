@@ -67,6 +67,10 @@ def test_a_folder_of_reports_gets_a_page_for_each_tenant(tmp_path: Path) -> None
         str(tmp_path / "report-OTHER.html"),
         str(tmp_path / "report-ACME.html"),
     ]
+    for tenant_id in ("OTHER", "ACME"):
+        text = (tmp_path / f"report-{tenant_id}.html").read_text(encoding="utf-8")
+        assert f"<title>{tenant_id}: " in text
+        assert "Streams of the last run" in text
 
 
 def test_the_real_command_works(tmp_path: Path) -> None:

@@ -19,7 +19,13 @@ import pytest
 
 from tap_orgvue.pages.after_run import after_run
 from tap_orgvue.pages.last_run import last_run
-from tap_orgvue.pages.report_page import NoReports, page_name, write_report_page
+from tap_orgvue.pages.report_page import (
+    NoReports,
+    page_name,
+    write_report_page,
+    write_report_pages,
+)
+from tap_orgvue.pages.run_reports import RunReports
 from tap_orgvue.reporting.run_report import (
     Change,
     ErrorReport,
@@ -142,6 +148,20 @@ def test_a_report_that_cannot_be_read_is_named_on_the_page(tmp_path: Path) -> No
     (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").write_text("{")
     text = page(tmp_path, report([stream()]))
     assert "run-20260101T020000Z-ACME-ffffff.json" in text
+
+
+@pytest.mark.parametrize("left_out, told", [({}, False), ({TENANT: 3}, True)])
+def test_runs_that_are_not_shown_are_counted(
+    tmp_path: Path,
+    left_out: dict[str, int],
+    told: bool,  # noqa: FBT001
+) -> None:
+    """The page tells how many older runs the folder has."""
+    reports = RunReports(tenants={TENANT: [report([stream()])]}, left_out=left_out)
+    [path] = write_report_pages(tmp_path, reports)
+    text = path.read_text(encoding="utf-8")
+    assert ("Not shown: 3 older runs in the folder." in text) is told
+    assert ("Not shown" in text) is told
 
 
 # -- nothing gets out, nothing gets in
