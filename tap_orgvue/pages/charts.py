@@ -136,10 +136,7 @@ def rounded_up(value: float) -> float:
     power = 1.0
     while power * 10 < value:
         power *= 10
-    for step in (2, 4, 6, 8, 10):
-        if value <= step * power:
-            return step * power
-    return value
+    return next((step * power for step in (2, 4, 6, 8) if value <= step * power), 10 * power)
 
 
 class Sparkline(msgspec.Struct, frozen=True):

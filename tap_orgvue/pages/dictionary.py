@@ -169,6 +169,7 @@ def _properties(
 ) -> list[PropertyEntry]:
     """The properties of a dataset, as a run resolves its columns."""
     naming = source.discovery.naming_of(stream, found.dataset.dataset_id)
+    replication_key = None
     if entry is None:
         names = naming.names([header.key for header in found.headers])
         columns = columns_of(found.headers, source.rules, stream, names)
@@ -177,12 +178,18 @@ def _properties(
         selected = {column.name for column in columns}
     else:
         schema = entry.schema.to_dict()
-        key_columns = set(entry.key_properties or entry.metadata.root.table_key_properties or ())
+        root = entry.metadata.root
+        key_columns = set(entry.key_properties or root.table_key_properties or ())
+        replication_key = entry.replication_key or root.replication_key
         mask = entry.metadata.resolve_selection()
         selected = {name for name in schema.get("properties", {}) if mask["properties", name]}
     catalogued = StreamColumns(
         stream, schema, naming=naming, rules=source.rules, is_selected=selected.__contains__
     )
+    for both in catalogued.run_names.items():
+        # A run sends its keys even if the catalog deselects them.
+        if {*key_columns, replication_key} & {*both}:
+            selected.update(both)
     keys = {catalogued.run_names.get(name, name) for name in key_columns}
     resolved = reconcile(catalogued.catalog, found.headers, source.rules, naming)
     roles = _roles(metadata)

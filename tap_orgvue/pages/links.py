@@ -52,9 +52,6 @@ def link_ends(link: Dataset, datasets: Sequence[Dataset]) -> tuple[Dataset, Data
 def _end(text: str, datasets: Sequence[Dataset]) -> Dataset | None:
     """The one dataset that one side of a name names."""
     words = _words(text)
-    same = [each for each in datasets if _words(each.name) == words]
-    if same:
-        return same[0] if len(same) == 1 else None
     named = list(_named(words, datasets))
     if named:
         return named[0] if len(named) == 1 else None

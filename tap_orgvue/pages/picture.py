@@ -158,7 +158,8 @@ class _Group:
         self._column = {self._hub: 0}
         """Node to its column: negative to the left of the hub."""
         self._y: dict[int, float] = {}
-        ends = [self._outer(each) for _, each in self._edges] if self._place_sides() else []
+        self._place_sides()
+        ends = [self._outer(each) for _, each in self._edges]
         self._height = {
             node: max(
                 _HEADER + nodes[node].lines * LINE_HEIGHT + _FOOTER,
@@ -167,7 +168,7 @@ class _Group:
             for node in group
         }
 
-    def _place_sides(self) -> bool:
+    def _place_sides(self) -> None:
         """Share the hub's branches between right and left, so that both are of similar size."""
         sizes = {1: 0, -1: 0}
         branches = sorted(self._children[self._hub], key=self._size, reverse=True)
@@ -179,7 +180,6 @@ class _Group:
                 node, column = waiting.popleft()
                 self._column[node] = column
                 waiting.extend((child, column + side) for child in self._children[node])
-        return True
 
     def _size(self, node: int) -> int:
         waiting, size = [node], 0

@@ -89,7 +89,7 @@ class TenantPicture(msgspec.Struct, frozen=True):
 
 
 def write_tenant_page(
-    source: Source, catalog: Catalog | None, folder: Path, *, now: datetime, has_maps: bool = False
+    source: Source, catalog: Catalog | None, folder: Path, *, now: datetime, has_maps: bool
 ) -> Path:
     """Request the tenant's datasets, and write `tenant-<tenant id>.html`.
 

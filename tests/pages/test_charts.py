@@ -44,13 +44,15 @@ def test_a_small_number_is_seen_and_none_is_not() -> None:
     assert [bool(bar.parts) for bar in chart.bars] == [True, True, False]
 
 
-@pytest.mark.parametrize("highest, drawn", [(49_000, False), (60_000, True), (700_000, True)])
+@pytest.mark.parametrize("highest, drawn", [(49_999, False), (50_000, True), (700_000, True)])
 def test_the_limit_is_drawn_when_bars_come_near(highest: int, drawn: bool) -> None:  # noqa: FBT001
     """The day's limit would make usual bars invisible; from a tenth of it on it is drawn."""
     chart = bar_chart(plain(highest), str, limit=500_000)
     assert (chart.limit is not None) is drawn
+    [bar] = chart.bars
+    # Half of the chart at least, unless the limit is drawn.
+    assert (bar.parts[0].height >= HEIGHT / 2) is (not drawn or highest > 500_000)
     if chart.limit is not None:
-        [bar] = chart.bars
         assert (bar.parts[0].y < chart.limit) is (highest > 500_000)
         assert 0 <= chart.limit <= HEIGHT
 

@@ -15,6 +15,7 @@ from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.runs import discover, select, sync
+from tests.support.runs import entry as entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,14 @@ def test_a_pattern_that_protects_is_named(orgvue: Orgvue) -> None:
     assert found.unmatched == [("hash_properties", "email")]
 
 
+def test_only_patterns_that_decide_are_named(orgvue: Orgvue) -> None:
+    """A property that is excluded is not hashed, though a pattern for that matches it too."""
+    both = {**PROTECTED, "exclude_properties": ["salary"], "hash_properties": ["*sal*", "onLeave"]}
+    properties = told(dictionary({**orgvue.config, **both}), "people")
+    assert properties["salary"] == ("excluded", ["salary"])
+    assert properties["onLeave"] == ("hashed", ["onLeave"])
+
+
 def test_hashed_values_are_hashed_in_a_run(orgvue: Orgvue) -> None:
     """What the page calls hashed or read is so in the records."""
     config = {**orgvue.config, **PROTECTED}
@@ -111,18 +120,65 @@ def test_the_catalogs_selection_counts(orgvue: Orgvue) -> None:
     assert "does not select" in entry.reason
 
 
+def bare(catalog: dict[str, Any]) -> None:
+    """Remove what the catalog says about the stream itself."""
+    metadata = entry_of(catalog, "people")["metadata"]
+    metadata[:] = [each for each in metadata if each["breadcrumb"]]
+
+
+def incremental(catalog: dict[str, Any]) -> None:
+    """Deselect the replication key."""
+    select(catalog, "people", replication_method="INCREMENTAL", replication_key="_modified_at")
+    select(catalog, "people", "_modified_at", "salary", selected=False)
+
+
+def incremental_by_metadata(catalog: dict[str, Any]) -> None:
+    """Deselect a replication key of which the metadata alone tells."""
+    incremental(catalog)
+    del entry_of(catalog, "people")["replication_key"]
+
+
+def keyed(catalog: dict[str, Any]) -> None:
+    """Deselect the key that the user has chosen."""
+    entry_of(catalog, "people")["key_properties"] = ["id"]
+    select(catalog, "people", "id", "salary", selected=False)
+
+
+@pytest.mark.parametrize("change", [bare, incremental, incremental_by_metadata, keyed])
+def test_keys_are_read_though_the_catalog_deselects_them(
+    orgvue: Orgvue, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """As in a run: loaders need the key, and the next run needs the replication key."""
+    catalog = discover(orgvue.config)
+    change(catalog)
+    [entry] = dictionary(orgvue.config, copy.deepcopy(catalog)).datasets
+    columns = {each.column for each in entry.properties if each.treatment is Treatment.READ}
+    schema = sync(orgvue.config, catalog).schemas["people"]["schema"]["properties"]
+    assert columns == schema.keys() - {"_rescued_data"}
+    assert "salary" not in columns
+
+
 @pytest.mark.parametrize(
-    "new_properties, treatment", [("add", "read"), ("rescue", "rescued"), ("ignore", "ignored")]
+    "new_properties, settings, treatment",
+    [
+        ("add", {}, ("read", [])),
+        ("rescue", {}, ("rescued", [])),
+        ("ignore", {}, ("ignored", [])),
+        ("add", PROTECTED | {"hash_properties": ["bonus"]}, ("hashed", ["bonus"])),
+        ("rescue", PROTECTED | {"hash_properties": ["bonus"]}, ("hashed", ["bonus"])),
+        ("ignore", PROTECTED | {"hash_properties": ["bonus"]}, ("ignored", [])),
+        ("rescue", PROTECTED | {"exclude_properties": ["bonus"]}, ("excluded", ["bonus"])),
+    ],
 )
 def test_a_property_that_the_catalog_lacks(
-    orgvue: Orgvue, new_properties: str, treatment: str
+    orgvue: Orgvue, new_properties: str, settings: dict[str, Any], treatment: tuple[str, list[str]]
 ) -> None:
-    """It is treated as `new_properties` says."""
+    """It is treated as `new_properties` says, and protected by patterns all the same."""
     catalog = discover(orgvue.config)
     dataset = orgvue.dataset("People")
     dataset.add_property(Property("bonus", "number"))
-    config = {**orgvue.config, "new_properties": new_properties}
-    assert told(dictionary(config, catalog), "people")["bonus"][0] == treatment
+    config = {**orgvue.config, **settings, "new_properties": new_properties}
+    assert told(dictionary(config, catalog), "people")["bonus"] == treatment
 
 
 def test_a_new_property_that_fails_a_run_is_told(orgvue: Orgvue) -> None:
@@ -181,6 +237,30 @@ def test_roles_are_those_of_the_metadata(orgvue: Orgvue) -> None:
     [entry] = dictionary(orgvue.config).datasets
     roles = {each.key: list(each.roles) for each in entry.properties if each.roles}
     assert roles == {"id": ["key"]}
+
+
+def test_all_roles(serve: Callable[..., Orgvue]) -> None:
+    """A property may have several, in the order of the metadata."""
+    tree = Dataset(
+        "Units",
+        properties=[
+            Property("id", "text", auto_id=True, tree_id=True),
+            Property("title", "text", label_id=True),
+            Property("boss", "text", tree_parent_id=True),
+        ],
+    )
+    [entry] = dictionary(serve(tree).config).datasets
+    roles = {each.key: list(each.roles) for each in entry.properties if each.roles}
+    assert roles == {"id": ["key", "tree"], "title": ["label"], "boss": ["parent"]}
+
+
+def test_a_dataset_whose_metadata_is_refused_is_read(orgvue: Orgvue) -> None:
+    """Its properties have no roles then."""
+    orgvue.refuse("403602", on="metadata", times=None)
+    [entry] = dictionary(orgvue.config).datasets
+    assert (entry.reason, entry.metadata) == ("", None)
+    assert entry.count(Treatment.READ) == len(entry.properties) > 1
+    assert not any(each.roles for each in entry.properties)
 
 
 def test_a_dataset_without_a_key_is_read(serve: Callable[..., Orgvue]) -> None:

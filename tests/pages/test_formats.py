@@ -15,8 +15,11 @@ from tap_orgvue.pages.tenant_page import shortened
         (0.04, "0 s"),
         (0.4, "0.4 s"),
         (9.96, "10 s"),
+        (10.4, "10 s"),
         (46.2, "46 s"),
         (59.7, "1 min"),
+        (3599.4, "59 min 59 s"),
+        (3599.5, "1 h"),
         (200, "3 min 20 s"),
         (7500, "2 h 5 min"),
         (7200, "2 h"),
@@ -45,7 +48,16 @@ def test_differences(now: int, before: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number, text", [(812, "812 B"), (4_200_000, "4.2 MB"), (18 * 10**9, "18 GB"), (0, "0 B")]
+    "number, text",
+    [
+        (0, "0 B"),
+        (812, "812 B"),
+        (1000, "1.0 kB"),
+        (4_200_000, "4.2 MB"),
+        (10**7, "10 MB"),
+        (18 * 10**9, "18 GB"),
+        (12 * 10**15, "12000 TB"),
+    ],
 )
 def test_sizes(number: int, text: str) -> None:
     """Sizes have the unit that suits them."""
@@ -57,6 +69,8 @@ def test_instants() -> None:
     assert formats.instant("2026-01-31T02:05:00Z") == "31 Jan 2026, 02:05 UTC"
     assert formats.instant("2026-01-31T02:05:00+01:00") == "31 Jan 2026, 01:05 UTC"
     assert formats.instant("some day") == "some day"
+    assert formats.day("2026-12-01") == "1 Dec 2026"
+    assert formats.day("some day") == "some day"
 
 
 def test_counts() -> None:
@@ -74,6 +88,7 @@ def test_counts() -> None:
         (1, 10_000, "under 0.1 %"),
         (1, 1000, "0.1 %"),
         (42, 1000, "4.2 %"),
+        (1, 10, "10 %"),
         (124, 1000, "12 %"),
         (1, 1, "100 %"),
     ],

@@ -56,6 +56,15 @@ def test_names_that_do_not(link: str) -> None:
     assert ends(link, "People", "Positions") is None
 
 
+def test_generic_words_make_no_difference() -> None:
+    """In names of datasets neither, unless such a word is the whole name."""
+    names = ("People Data", "The Positions Dataset")
+    assert ends("People to Positions", *names) == names
+    assert ends("Relations People Positions", *names) == names
+    assert ends("Data to Positions", "Data", "Positions") == ("Data", "Positions")
+    assert ends("Data to Positions", "Relations", "Positions") is None
+
+
 def test_the_order_is_that_of_the_name() -> None:
     """The first name is where the line begins."""
     assert ends("Positions to People", "People", "Positions") == ("Positions", "People")
@@ -63,7 +72,8 @@ def test_the_order_is_that_of_the_name() -> None:
 
 def test_a_name_that_two_datasets_have_is_no_end() -> None:
     """Which of both is meant cannot be known."""
-    assert ends("People to Positions", "People", "people", "Positions") is None
+    for link in ("People to Positions", "People Positions"):
+        assert ends(link, "People", "people", "Positions") is None
 
 
 def test_the_longer_name_is_meant() -> None:
@@ -82,9 +92,32 @@ def test_a_type_stands_for_its_only_dataset() -> None:
     assert ends("People to Positions", *both, types=both) is None
 
 
-def test_three_datasets_in_a_name_are_no_line() -> None:
+@pytest.mark.parametrize("link", ["People Positions Roles", "People Roles to Positions"])
+def test_three_datasets_in_a_name_are_no_line(link: str) -> None:
     """A line has two ends."""
-    assert ends("People Positions Roles", "People", "Positions", "Roles") is None
+    assert ends(link, "People", "Positions", "Roles") is None
+
+
+def test_a_dataset_without_a_name_is_no_end() -> None:
+    """Nor does it keep those of the others from being found."""
+    assert ends("People Positions", "", "People", "Positions") == ("People", "Positions")
+    assert ends("People to ", "", "People", "Positions") is None
+
+
+@pytest.mark.parametrize(
+    "one, many, same",
+    [
+        ("Company", "Companies", True),
+        ("Seat", "Seats", True),
+        ("CEO", "CEOs", True),
+        ("Bu", "Bus", False),
+        ("Bos", "Boss", False),
+    ],
+)
+def test_plurals(one: str, many: str, same: bool) -> None:  # noqa: FBT001
+    """The singular of a name means the same as its plural; not every last s makes a plural."""
+    assert ends(f"People to {one}", "People", many) == (("People", many) if same else None)
+    assert ends(f"People to {many}", "People", one) == (("People", one) if same else None)
 
 
 def test_links_join_no_links() -> None:

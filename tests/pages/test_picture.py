@@ -6,12 +6,14 @@ from itertools import combinations
 from pathlib import Path
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_orgvue.pages.picture import BOX_WIDTH, Edge, Node, Picture, draw
 
 NODES = 40
+NAME = 126
+"""Pixels: a name of 21 characters."""
 
 edges = st.lists(
     st.tuples(st.integers(0, NODES - 1), st.integers(0, NODES - 1))
@@ -64,6 +66,18 @@ def test_each_line_joins_its_boxes(edges: list[Edge]) -> None:
             and boxes[node].y <= y <= boxes[node].y + boxes[node].height
         }
         assert met == ends
+
+
+@given(edges)
+@example([Edge(0, 1), Edge(0, 2), Edge(0, 3), Edge(0, 4), Edge(1, 3)])
+@example([Edge(0, 1), Edge(0, 2), Edge(0, 3), Edge(0, 4), Edge(2, 4)])
+def test_names_of_lines_stay_inside(edges: list[Edge]) -> None:
+    """The picture has room for them, also beside its outermost boxes."""
+    picture = drawn(edges)
+    for line in picture.lines:
+        begin = line.x if line.anchor == "start" else line.x - NAME
+        assert begin >= 0
+        assert begin + NAME <= picture.width
 
 
 @given(edges)

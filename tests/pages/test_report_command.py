@@ -67,6 +67,10 @@ def test_a_folder_of_reports_gets_a_page_for_each_tenant(tmp_path: Path) -> None
         str(tmp_path / "report-OTHER.html"),
         str(tmp_path / "report-ACME.html"),
     ]
+    for tenant_id in ("OTHER", "ACME"):
+        text = (tmp_path / f"report-{tenant_id}.html").read_text(encoding="utf-8")
+        assert f"<title>{tenant_id}: " in text
+        assert "Streams of the last run" in text
 
 
 def test_the_real_command_works(tmp_path: Path) -> None:
@@ -87,10 +91,15 @@ def test_what_cannot_be_read_is_told_and_skipped(tmp_path: Path) -> None:
     """One line on standard error for each such file; the page is made of the others."""
     save(tmp_path, report([stream()]))
     (tmp_path / "run-20270101T000000Z-ACME-000000.json").write_text('{"version": 9}')
+    bare = '{"version": 1, "tenant": "host/OTHER"}'
+    (tmp_path / "run-20270101T000000Z-OTHER-000000.json").write_text(bare)
     done = run(tmp_path)
     assert done.exit_code == 0
-    [line] = done.stderr.splitlines()
-    assert line.startswith("run-20270101T000000Z-ACME-000000.json is of version 9")
+    other, first = done.stderr.splitlines()
+    assert other.startswith("run-20270101T000000Z-OTHER-000000.json is no run report: ")
+    assert other.endswith(". It is skipped.")
+    assert first.startswith("run-20270101T000000Z-ACME-000000.json is of version 9")
+    assert done.stdout.split() == [str(tmp_path / "report-ACME.html")]
 
 
 def test_a_folder_without_a_report_needs_a_person(tmp_path: Path) -> None:
@@ -103,23 +112,26 @@ def test_a_folder_without_a_report_needs_a_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "words, reason",
     [
-        [],
-        ["--tenant"],
-        [".", "--tenant", "--config", "ENV"],
-        [".", "--config", "ENV"],
-        [".", "--into", "."],
-        ["no such folder"],
-        ["--unknown"],
-        [".", "."],
+        ([], "Give the FOLDER of run reports, or --tenant."),
+        (["--tenant"], "--tenant needs --config."),
+        ([".", "--tenant", "--config", "ENV"], "Give a FOLDER or --tenant, not both."),
+        ([".", "--config", "ENV"], "--config is for --tenant."),
+        ([".", "--catalog", "c.json", "--into", "."], "--catalog is for --tenant."),
+        ([".", "--state", "s.json"], "--state is for --tenant."),
+        ([".", "--into", "."], "--into is for --tenant."),
+        (["no such folder"], "no such folder is not a folder."),
+        (["--unknown"], "No such option"),
+        ([".", "."], "unexpected extra argument"),
     ],
 )
-def test_usage(words: list[str]) -> None:
+def test_usage(words: list[str], reason: str) -> None:
     """A command line that means nothing exits with 2, and says why."""
     done = run(*words)
     assert done.exit_code == 2
     assert "Usage:" in done.stderr
+    assert reason in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -147,29 +159,68 @@ def test_a_page_that_cannot_be_written_needs_a_person(tmp_path: Path) -> None:
 # -- a tenant
 
 
-def test_a_tenant_gets_a_page(tenant: Callable[..., Result], tmp_path: Path) -> None:
-    """Named by its id, readable for its owner alone; nothing is left beside it."""
+def test_a_tenant_gets_a_page(
+    orgvue: Orgvue, tenant: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Named by its id, readable for its owner alone; nothing is left beside it.
+
+    Nothing but the list, and the dataset's metadata and header, is requested, and once each.
+    """
     done = tenant()
     assert done.exit_code == 0, done.stderr
     [page] = tmp_path.glob("tenant-*.html")
     assert done.stdout.strip() == str(page)
+    assert page.name == "tenant-DEMO.html"
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".*"))
+    assert orgvue.counts() == {"list": 1, "metadata": 1, "headers": 1}
 
 
 def test_settings_come_from_files_and_the_environment(orgvue: Orgvue, tmp_path: Path) -> None:
     """`--config` may be repeated and may be ENV, as for the tap; the page goes to `run_report`."""
     config = dict(orgvue.config)
     token = str(config.pop("api_token"))
-    words = written(tmp_path, config={**config, "run_report": str(tmp_path / "reports")})
+    words = written(tmp_path, config={**config, "run_report": str(tmp_path / "of" / "runs")})
     env: dict[str, str | None] = {
         "TAP_ORGVUE_API_TOKEN": token,
         "TAP_ORGVUE_EXCLUDE_PROPERTIES": '["salary"]',
     }
     done = run("--tenant", *words, "--config", "ENV", env=env)
     assert done.exit_code == 0, done.stderr
-    [page] = (tmp_path / "reports").glob("tenant-*.html")
+    [page] = (tmp_path / "of" / "runs").glob("tenant-*.html")
     assert "excluded</b> by <bdi><code>salary" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "settings, changed",
+    [
+        ({}, False),
+        ({"stream_maps": {"people": {"salary": "salary + 1"}}}, True),
+        ({"flattening_enabled": True, "flattening_max_depth": 1}, True),
+    ],
+    ids=["plain", "maps", "flattening"],
+)
+def test_maps_and_flattening_are_told(
+    tenant: Callable[..., Result],
+    tmp_path: Path,
+    settings: dict[str, Any],
+    changed: bool,  # noqa: FBT001
+) -> None:
+    """They change what is sent in ways that the page does not show."""
+    assert tenant(**settings).exit_code == 0
+    text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
+    assert ("Stream maps or flattening are configured" in text) is changed
+    assert "The catalog's selection" not in text
+
+
+def test_the_page_is_written_to_the_current_folder(
+    orgvue: Orgvue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `--into` and the setting `run_report`."""
+    monkeypatch.chdir(tmp_path)
+    done = run("--tenant", *written(tmp_path, config=orgvue.config))
+    [page] = tmp_path.glob("tenant-*.html")
+    assert done.stdout.strip() == page.name
 
 
 def test_wrong_settings_need_a_person(tenant: Callable[..., Result]) -> None:
@@ -211,6 +262,7 @@ def test_catalog_and_state_of_a_run_are_taken(
     assert done.exit_code == 0, done.stderr
     text = next(tmp_path.glob("tenant-*.html")).read_text(encoding="utf-8")
     assert 'data-t="not selected"><th scope="row"><bdi>salary' in text
+    assert "The catalog's selection is taken into account." in text
 
 
 def test_the_page_has_no_cell_token_or_filter_value(

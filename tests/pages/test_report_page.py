@@ -12,21 +12,23 @@ import subprocess
 import sys
 from datetime import timedelta
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from tap_orgvue.pages.after_run import after_run
-from tap_orgvue.pages.last_run import REASONS as IN_WORDS
 from tap_orgvue.pages.last_run import last_run
-from tap_orgvue.pages.report_page import NoReports, page_name, write_report_page
+from tap_orgvue.pages.report_page import (
+    NoReports,
+    page_name,
+    write_report_page,
+    write_report_pages,
+)
+from tap_orgvue.pages.run_reports import RunReports
 from tap_orgvue.reporting.run_report import (
-    CHANGES,
-    REASONS,
     Change,
     ErrorReport,
-    Replication,
     Status,
 )
 from tests.support.hostile import HOSTILE_NAMES, SCRIPT
@@ -94,8 +96,10 @@ def test_tenants_of_one_id_on_two_servers_have_pages_of_their_own(tmp_path: Path
     assert "5\u202f678" not in production.read_text(encoding="utf-8")
     assert "5\u202f678" in other.read_text(encoding="utf-8")
     index = (tmp_path / "report-ACME.html").read_text(encoding="utf-8")
-    assert production.name in index
-    assert other.name in index
+    assert re.findall(r'<a href="([^"]*)"><bdi>([^<]*)', index) == [
+        (other.name, staging),
+        (production.name, TENANT),
+    ]
 
 
 def test_a_tenant_without_a_server_keeps_its_page(tmp_path: Path) -> None:
@@ -116,6 +120,22 @@ def test_names_of_pages_are_names_of_files() -> None:
     assert all(re.fullmatch(r"report-[A-Za-z0-9._-]{0,90}\.html", name) for name in names)
 
 
+@pytest.mark.parametrize(
+    "tenants, name",
+    [
+        ([TENANT], "report-ACME.html"),
+        ([TENANT, "host/OTHER"], "report-ACME.html"),
+        (["ACME", "host/ACME"], "report-ACME.html"),
+        ([TENANT, "host/ACME"], f"report-ACME-{TENANT.partition('/')[0]}.html"),
+        (["x" * 80], f"report-{'x' * 80}.html"),
+        (["x" * 81], f"report-{'x' * 80}-{hashlib.sha256(b'x' * 81).hexdigest()[:8]}.html"),
+    ],
+)
+def test_the_name_of_a_page(tenants: list[str], name: str) -> None:
+    """The id's, unless two servers have tenants of it; a long one is cut, with a digest."""
+    assert page_name(tenants[0], tenants) == name
+
+
 def test_without_a_report_there_is_no_page(tmp_path: Path) -> None:
     """A folder without reports of the tenant is an error that says so."""
     save(tmp_path, report([stream()], tenant="other/OTHER"))
@@ -128,6 +148,20 @@ def test_a_report_that_cannot_be_read_is_named_on_the_page(tmp_path: Path) -> No
     (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").write_text("{")
     text = page(tmp_path, report([stream()]))
     assert "run-20260101T020000Z-ACME-ffffff.json" in text
+
+
+@pytest.mark.parametrize("left_out, told", [({}, False), ({TENANT: 3}, True)])
+def test_runs_that_are_not_shown_are_counted(
+    tmp_path: Path,
+    left_out: dict[str, int],
+    told: bool,  # noqa: FBT001
+) -> None:
+    """The page tells how many older runs the folder has."""
+    reports = RunReports(tenants={TENANT: [report([stream()])]}, left_out=left_out)
+    [path] = write_report_pages(tmp_path, reports)
+    text = path.read_text(encoding="utf-8")
+    assert ("Not shown: 3 older runs in the folder." in text) is told
+    assert ("Not shown" in text) is told
 
 
 # -- nothing gets out, nothing gets in
@@ -189,38 +223,6 @@ def test_a_failed_stream_says_what_to_do(tmp_path: Path) -> None:
     assert "Root=1-67891233" in text
 
 
-@pytest.mark.parametrize("reason", REASONS)
-def test_each_reason_has_words(reason: str) -> None:
-    """However a run ends, the page says it in words, and what to do unless all is well."""
-    error = ErrorReport(type="OrgvueError", message="The cause.")
-    code = 0 if reason == "done" else 1
-    run = last_run(report([stream()], reason=reason, exit_code=code, error=error))
-    assert run.headline
-    assert "_" not in run.headline
-    assert run.todos[0].message == "The cause."
-
-
-@pytest.mark.parametrize("kind", CHANGES)
-def test_each_kind_of_change_has_words(kind: str) -> None:
-    """The page describes each kind of change in words, with the setting that handles it."""
-    changed = stream(changes=(Change(kind=kind, name="salary", before="1", now="2"),))
-    ((told,),) = last_run(report([changed])).changes.values()
-    assert "_" not in told.words
-    assert "`" in told.advice or "catalog" in told.advice
-
-
-def test_an_error_that_sums_up_is_not_told_twice() -> None:
-    """The run's error repeats its streams' errors: each is told once, at its stream."""
-    one = failed("people")
-    assert one.error is not None
-    error = ErrorReport(
-        type="StreamsFailed", message=f"1 of 1 failed:\n people: {one.error.message}"
-    )
-    run = last_run(report([one], reason="streams_failed", exit_code=5, error=error))
-    assert [todo.subject for todo in run.todos] == ["people"]
-    assert run.headline == "1 of 1 stream failed"
-
-
 def test_many_streams_with_one_error_are_told_at_once(tmp_path: Path) -> None:
     """An operator sees one cause, not a card for each stream; every stream is named there."""
     streams = [
@@ -240,16 +242,6 @@ def failed_with(name: str, message: str) -> StreamReport:
     trace_id = message.partition("Trace id: ")[2]
     error = ErrorReport(type="Refusal", message=message, trace_id=trace_id, retryable=True)
     return stream(name, status=Status.FAILED, error=error)
-
-
-def test_an_error_that_ends_the_run_is_told_first() -> None:
-    """Whatever failed before it."""
-    error = ErrorReport(type="TenantRefusal", message="The token has expired.")
-    missed = stream("roles", 0, status=Status.NOT_REACHED)
-    run = last_run(
-        report([failed("people"), missed], reason="person_needed", exit_code=3, error=error)
-    )
-    assert [todo.subject for todo in run.todos] == ["The run", "people", "1 stream"]
 
 
 def test_a_message_keeps_its_lines_and_its_code(tmp_path: Path) -> None:
@@ -273,13 +265,6 @@ def test_a_complete_run_has_nothing_to_do(tmp_path: Path) -> None:
     assert "Complete" in text
     assert "What failed" not in text
     assert "withheld" not in text
-
-
-def test_rows_of_an_incremental_run_are_not_compared() -> None:
-    """A few changed rows are no loss of all others."""
-    part = stream(rows=3, rows_before=3000, replication=Replication(method="INCREMENTAL"))
-    [row] = last_run(report([part])).streams
-    assert not row.change
 
 
 def test_changes_and_withheld_deletions_have_their_settings(tmp_path: Path) -> None:
@@ -382,33 +367,3 @@ def test_the_tap_starts_without_the_pages() -> None:
     assert "tap_orgvue.tap" in modules
     found = {name for name in modules if name.startswith(("jinja2", "tap_orgvue.pages"))}
     assert found <= {"tap_orgvue.pages", "tap_orgvue.pages.after_run"}
-
-
-# -- the last run in words
-
-
-@pytest.mark.parametrize(
-    "members,headline,tone",
-    [
-        ({}, IN_WORDS["done"][0], "good"),
-        ({"exit_code": 4, "reason": "later"}, f"{IN_WORDS['later'][0]} (exit code 4)", "bad"),
-        ({"exit_code": 5, "reason": "streams_failed"}, "1 of 3 streams failed", "bad"),
-        ({"exit_code": 3, "reason": "person_needed"}, "1 of 3 streams failed", "bad"),
-    ],
-)
-def test_the_headline(members: dict[str, Any], headline: str, tone: str) -> None:
-    """It tells how the run ended, by its streams where they are the reason."""
-    streams = [stream(), stream("positions", status=Status.UNCHANGED)]
-    if members:
-        streams.append(failed("links"))
-    told = last_run(report(streams, **members))
-    assert (told.headline, told.tone) == (headline, tone)
-
-
-def test_the_summary() -> None:
-    """One sentence has what was sent, what is unchanged, and when the run began."""
-    unchanged = stream("positions", rows=0, status=Status.UNCHANGED)
-    assert last_run(report([stream(), unchanged])).summary == (
-        "1 stream sent, 3\u202f000 rows, 1 unchanged; began 30 Sep 2026, 02:00 UTC."
-    )
-    assert "unchanged" not in last_run(report([stream()])).summary

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from tap_orgvue.pages.run_reports import MOST_RUNS, read_reports
 from tests.support.run_reports import LATEST, TENANT, history, report, save, stream
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_reports_come_in_the_order_of_their_runs(tmp_path: Path) -> None:
@@ -47,25 +44,68 @@ def test_reports_of_a_newer_version_are_told_and_skipped(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "content",
+    "content, reason",
     [
-        b"",
-        b"{",
-        b"[]",
-        b'{"version": 1}',
-        b'{"version": "1", "tenant": "ACME"}',
-        b"\xff\xfe",
-        msgspec.json.encode(report()).replace(b'"rows":0', b'"rows":"many"'),
+        (b"", "Input data was truncated"),
+        (b"{", "Input data was truncated"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b'{"version": 1}', "Object missing required field"),
+        (b'{"version": "1", "tenant": "ACME"}', "Expected `int`, got `str`"),
+        (b"\xff\xfe", "JSON is malformed"),
+        (b'{"version": 1, "tenant": "\xff"}', "UnicodeDecodeError"),
+        (b'{"version": 1, "members": ' + b"[" * 100_000, "RecursionError"),
+        (
+            msgspec.json.encode(report()).replace(b'"rows":0', b'"rows":"many"'),
+            "Expected `int`, got `str` - at `$.rows`",
+        ),
     ],
-    ids=["empty", "cut", "list", "bare", "text", "binary", "wrong"],
+    ids=["empty", "cut", "list", "bare", "text", "binary", "latin", "deep", "wrong"],
 )
-def test_what_is_no_report_is_told_and_skipped(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_report_is_told_and_skipped(tmp_path: Path, content: bytes, reason: str) -> None:
     """A file that is named as a report and is none does not hide the others."""
     save(tmp_path, report([stream()]))
     (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").write_bytes(content)
     read = read_reports(tmp_path)
     assert len(read.tenants[TENANT]) == 1
-    assert [each.name for each in read.unreadable] == ["run-20260101T020000Z-ACME-ffffff.json"]
+    [skipped] = read.unreadable
+    assert skipped.name == "run-20260101T020000Z-ACME-ffffff.json"
+    assert skipped.reason.startswith(f"is no run report: {reason}")
+
+
+def test_a_file_that_is_too_large_is_told_and_skipped(tmp_path: Path) -> None:
+    """It is not read into memory."""
+    save(tmp_path, report([stream()]))
+    with (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").open("wb") as file:
+        file.truncate(64_000_001)
+    read = read_reports(tmp_path)
+    assert len(read.tenants[TENANT]) == 1
+    [skipped] = read.unreadable
+    assert skipped.reason == "cannot be read: larger than 64 MB"
+
+
+def test_a_file_that_the_system_cannot_read_is_told_and_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of the system."""
+    save(tmp_path, report([stream()]))
+
+    def refused(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    read = read_reports(tmp_path)
+    assert not read.tenants
+    assert [each.reason for each in read.unreadable] == ["cannot be read: Permission denied"]
+
+
+def test_reports_of_other_tenants_are_not_read_in_full(tmp_path: Path) -> None:
+    """Their tenants are named, since pages of tenants of one id depend on them."""
+    save(tmp_path, report([stream()]), report([stream()], tenant="host/OTHER", tenant_id="OTHER"))
+    read = read_reports(tmp_path, only=TENANT)
+    assert {tenant: len(runs) for tenant, runs in read.tenants.items()} == {
+        TENANT: 1,
+        "host/OTHER": 0,
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
@@ -86,6 +126,12 @@ def test_members_that_a_later_tap_adds_are_ignored(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "new_member": {"a": 1}}))
     assert len(read_reports(tmp_path).tenants[TENANT]) == 1
+
+
+def test_the_most_runs_are_documented() -> None:
+    """docs/pages.md tells how many runs a page shows."""
+    text = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
+    assert f"at most the last {MOST_RUNS} runs" in text
 
 
 def test_old_runs_are_counted_but_not_read(tmp_path: Path) -> None:
