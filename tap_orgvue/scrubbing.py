@@ -241,8 +241,7 @@ def _traceback_of(
     for each in _chain(error):
         with suppress(Exception):
             message = str(each)
-            if "\n" in message:
-                text = text.replace(message, escaped(message))
+            text = text.replace(message, escaped(message))
     return text
 
 

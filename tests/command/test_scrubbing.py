@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import sys
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -117,6 +118,32 @@ def test_every_part_of_a_record_is_cleaned(scrubber: Scrubber) -> None:
     assert record.stack_info == "Stack: ***"
     assert record.__dict__["nested"] == {"***": [{"deep": ["***"]}], "count": 3}
     assert record.__dict__["plain"] == "***"
+
+
+def _nested(value: object, levels: int, *, in_lists: bool) -> object:
+    """A value within so many lists or dicts."""
+    for _ in range(levels):
+        value = [value] if in_lists else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("in_lists", [True, False])
+def test_deep_values_are_cleaned_as_text(scrubber: Scrubber, *, in_lists: bool) -> None:
+    """Five levels are cleaned member by member; what is in a deeper one is text without secrets."""
+    record = record_of(
+        "m",
+        five=_nested(SECRET, 5, in_lists=in_lists),
+        six=_nested(SECRET, 6, in_lists=in_lists),
+        harmless=_nested("x", 9, in_lists=in_lists),
+    )
+    scrubber.clean_record(record)
+    assert record.__dict__["five"] == _nested("***", 5, in_lists=in_lists)
+    deepest: Any = record.__dict__["six"]
+    for _ in range(5):
+        [deepest] = deepest if in_lists else deepest.values()
+    assert isinstance(deepest, str)
+    assert "***" in deepest
+    assert record.__dict__["harmless"] == _nested("x", 9, in_lists=in_lists)
 
 
 def test_a_cause_that_is_not_shown_counts(scrubber: Scrubber) -> None:
