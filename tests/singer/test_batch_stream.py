@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from singer_sdk.io_base import SingerWriter
 
 from tap_orgvue.singer import isolating_tap, output
 from tap_orgvue.singer.batch_files import BatchWriter
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from tests.support.small_tap import SmallTap
 
 
-def batching(folder: Path, size: int = 2, **config: Any) -> SmallTap:
+def batching(
+    folder: Path, size: int = 2, message_writer: SingerWriter | None = None, **config: Any
+) -> SmallTap:
     """A tap that writes files into a folder, uncompressed."""
     return small_tap(
         {
@@ -32,7 +35,8 @@ def batching(folder: Path, size: int = 2, **config: Any) -> SmallTap:
                 "batch_size": size,
             },
             **config,
-        }
+        },
+        message_writer=message_writer,
     )
 
 
@@ -82,6 +86,20 @@ def test_rows_that_stay_are_written_by_the_block(tmp_path: Path) -> None:
     tap.first.happen = lambda: seen.append(tap.first.yields_row_blocks)
     run_of(tap)
     assert seen == [True]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_messages_of_another_writer_name_the_same_files(tmp_path: Path, fails: bool) -> None:  # noqa: FBT001
+    """Files do not depend on who writes the messages; after a failure none is left over."""
+    tap = batching(tmp_path, message_writer=SingerWriter())
+    tap.second.selected = False
+    if fails:
+        tap.first.happen = lambda: 1 / 0
+    failed, run = run_of(tap)
+    assert list(failed) == ["first"] * fails
+    named = letters_in(lines_by_file(run, "first"))
+    assert named == ([["a", "b"]] if fails else [["a", "b"], ["c"]])
+    assert len(list(tmp_path.iterdir())) == len(named)
 
 
 def test_each_stream_map_has_files_of_its_own(tmp_path: Path) -> None:

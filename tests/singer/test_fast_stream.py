@@ -374,10 +374,11 @@ def test_the_error_of_a_map_shows_no_value() -> None:
 def test_an_error_of_standard_output_is_no_error_of_a_map(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A closed pipe ends the run."""
+    """A pipe that is closed between two records ends the run."""
 
-    def refuse(*_: Any) -> None:
-        raise OutputFailed
+    def refuse(data: bytes) -> None:
+        if b'"RECORD"' in data:
+            raise OutputFailed
 
     monkeypatch.setattr(output, "write_stdout", refuse)
     monkeypatch.setattr(output, "FLUSH_SECONDS", 0.0)

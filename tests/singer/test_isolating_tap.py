@@ -19,6 +19,7 @@ from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.singer.signals import ending_signals
+from tests.support.runs import select
 from tests.support.small_tap import First, SmallTap, run_of, signalled, small_tap, standard_output
 
 if TYPE_CHECKING:
@@ -259,6 +260,18 @@ def test_schemas_are_written_without_a_record() -> None:
     with standard_output() as written:
         tap.write_catalog_schemas()
     assert [message["type"] for message in written().messages] == ["SCHEMA", "SCHEMA"]
+    assert set(written().schemas) == {"first", "second"}
+
+
+def test_schemas_of_deselected_streams_are_mapped() -> None:
+    """The maps of a stream that the catalog deselects are made when its schema is written."""
+    catalog = json.loads(small_tap().catalog_json_text)
+    select(catalog, "first", selected=False)
+    maps = {"stream_maps": {"first": {"more": "str(letter)"}}}
+    tap = small_tap(maps, catalog=catalog)
+    with standard_output() as written:
+        tap.write_catalog_schemas()
+    assert "more" in written().schemas["first"]["schema"]["properties"]
     assert set(written().schemas) == {"first", "second"}
 
 
