@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
 import logging
 import signal
@@ -12,10 +13,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from tap_orgvue import __main__ as start
 from tap_orgvue import cli, tap_command
 from tap_orgvue.orgvue.errors import ConnectionFailed, Misconfigured, OrgvueError
+from tap_orgvue.reporting.live_display import LiveDisplay
 from tap_orgvue.run_ending import ending_of
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.singer.errors import OutputFailed
@@ -26,6 +29,8 @@ from tap_orgvue.tap_command import StreamsFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from typing_extensions import Self
 
     from tap_orgvue.simulator import Orgvue
 
@@ -73,8 +78,8 @@ def test_a_signal_before_the_first_stream() -> None:
 def end(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], int]:
     """Runs the command line with this in place of the tap; the exit code of the process."""
     monkeypatch.setattr(cli, "tune_process", lambda: None)
-    # Set anew, so that they are as before afterwards.
-    monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
+    # Of Python itself at first, and as before afterwards.
+    monkeypatch.setattr(logging.Logger, "makeRecord", inspect.unwrap(logging.Logger.makeRecord))
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     for hook in ("excepthook", "unraisablehook"):
         monkeypatch.setattr(sys, hook, getattr(sys, hook))
@@ -129,28 +134,34 @@ LAST_WORDS: dict[str, tuple[BaseException, int, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("error,code,lines", LAST_WORDS.values(), ids=LAST_WORDS.keys())
+@pytest.mark.parametrize("case", LAST_WORDS.values(), ids=LAST_WORDS.keys())
 @pytest.mark.usefixtures("_exits", "_handlers")
 def test_the_last_words_of_a_process(
     end: Callable[[Callable[[], object]], int],
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    error: BaseException,
-    code: int,
-    lines: list[str],
+    case: tuple[BaseException, int, list[str]],
 ) -> None:
-    """What is wrong, as errors, and nothing else above INFO; a traceback is for DEBUG."""
+    """What is wrong, behind the report of the run; a traceback is for DEBUG."""
     caplog.set_level(logging.DEBUG)
+    recorder = Recorder(lambda: TapOrgvue.logger.error("Reported."))
+    monkeypatch.setattr(TapOrgvue, "recorder", recorder)
+    error, code, lines = case
     assert end(raising(error)) == code
+    assert [code for code, _ in recorder.ended] == [code]
     told = [record for record in caplog.records if record.levelno > logging.INFO]
-    assert [record.levelno for record in told] == [logging.ERROR] * len(lines)
-    assert [record.getMessage() for record in told] == lines
+    assert {record.levelno for record in told} == {logging.ERROR}
+    assert [record.getMessage() for record in told] == ["Reported.", *lines]
     assert all(record.exc_info is None for record in told)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("_handlers")
 def test_a_signal_before_the_tap_has_handlers(
-    end: Callable[[Callable[[], object]], int], caplog: pytest.LogCaptureFixture, number: int
+    end: Callable[[Callable[[], object]], int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
 ) -> None:
     """The process ends with its code, and a warning says what was sent."""
 
@@ -158,7 +169,10 @@ def test_a_signal_before_the_tap_has_handlers(
         handler: Any = signal.getsignal(number)
         handler(number, None)
 
+    recorder = Recorder(lambda: None)
+    monkeypatch.setattr(TapOrgvue, "recorder", recorder)
     assert end(arrive) == 128 + number
+    assert recorder.ended == [(128 + number, "terminated")]
     (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert told.levelno == logging.WARNING
     assert told.getMessage().startswith(f"Ended by {signal.Signals(number).name}.")
@@ -319,3 +333,47 @@ def test_a_report_holds_an_abandoned_process_up_only_shortly(
     waiting.join()
     tap.close()
     assert recorder.ended == [(143, "terminated")]
+
+
+class Display(LiveDisplay):
+    """A display of a terminal that shows nothing.
+
+    Attributes:
+        is_shown: True while it would be seen.
+    """
+
+    def __init__(self) -> None:
+        """Be seen."""
+        self.is_shown = True
+
+    @override
+    def __enter__(self) -> Self:
+        return self
+
+    @override
+    def __exit__(self, *_: object) -> None:
+        """Stay as it is."""
+
+    @override
+    def abandon(self) -> None:
+        self.is_shown = False
+
+
+def test_an_abandoned_process_leaves_no_display(
+    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone before the report, and so is a frame that was under way meanwhile."""
+    display, seen = Display(), []
+
+    def draw() -> None:
+        seen.append(display.is_shown)
+        display.is_shown = True
+
+    monkeypatch.setattr(tap_command, "watch", lambda *_, **__: display)
+    monkeypatch.setattr(TapOrgvue, "recorder", Recorder(draw))
+    tap = TapOrgvue(config=dict(orgvue.config), setup_mapper=False)
+    with tap.watched(sends_records=True):
+        tap.abandon(Terminated(signal.SIGTERM))
+    tap.close()
+    assert seen == [False]
+    assert not display.is_shown

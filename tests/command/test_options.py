@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import pytest
@@ -84,6 +85,42 @@ def test_schemas_without_records(orgvue: Orgvue) -> None:
     assert run.schemas.keys() == {"people", "orgvue_datasets", "orgvue_properties"}
 
 
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(
+    "words,step",
+    [
+        (("--discover",), "discover_streams"),
+        (("--test=schema",), "write_catalog_schemas"),
+        ((), "discover_streams"),
+    ],
+)
+def test_the_tap_is_closed(
+    orgvue: Orgvue,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    step: str,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """Whatever it did, and whether it did it: nothing goes on behind its end."""
+    closed: list[TapOrgvue] = []
+
+    def close(tap: TapOrgvue) -> None:
+        closed.append(tap)
+
+    monkeypatch.setattr(TapOrgvue, "close", close)
+    if fails:
+        monkeypatch.setattr(TapOrgvue, step, _fail)
+    with pytest.raises(ValueError, match="No luck") if fails else contextlib.nullcontext():
+        with_option(orgvue.config, *words) if words else as_run(orgvue.config)
+    assert len(closed) == 1
+    monkeypatch.undo()
+    closed[0].close()
+
+
+def _fail(_: object) -> NoReturn:
+    raise ValueError("No luck.")
+
+
 def test_help_tells_what_the_check_takes() -> None:
     """The SDK's own words for `--test` and `--format` are of what this tap does otherwise."""
     context = click.Context(command := TapOrgvue.get_singer_command())
@@ -93,14 +130,19 @@ def test_help_tells_what_the_check_takes() -> None:
     assert "[all|schema|disabled]" in words
 
 
-def test_a_run_with_its_files(renamed: tuple[Orgvue, dict[str, Any]]) -> None:
-    """Config, catalog and state; no record is sent of what the catalog deselects."""
+def test_a_run_with_its_files(
+    renamed: tuple[Orgvue, dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Config, catalog and state; its first line has the versions of the tap and the SDK."""
     orgvue, state = renamed
     catalog = select(discover(orgvue.config, state), "people", "salary", selected=False)
+    caplog.set_level("INFO")
+    caplog.clear()
     run = as_run(orgvue.config, catalog, state)
     assert run.schemas.keys() == {"people"}
     assert {"salary" in record for record in run.records["people"]} == {False}
     assert run.messages[0] == {"type": "STATE", "value": state}
+    assert caplog.messages[0].startswith("tap-orgvue v")
     assert as_run(orgvue.config).records.keys() == {"staff"}
 
 

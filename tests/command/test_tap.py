@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk.singerlib import Catalog
 
 from tap_orgvue.orgvue.errors import Misconfigured, Stopped
+from tap_orgvue.reporting.recorder import RunRecorder
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.simulator import Draft
 from tap_orgvue.tap import TapOrgvue
-from tests.support.datasets import people
+from tests.support.datasets import Watched, people
 from tests.support.drafts import ACTIONS, CHANGES, DRAFTS, staff, tenant, with_drafts
 from tests.support.runs import discover, entry, only, streams, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_orgvue.simulator import Orgvue
 
@@ -258,6 +263,55 @@ def test_a_state_in_every_form(
     tap = TapOrgvue(config=dict(orgvue.config), state=form(state), setup_mapper=False)
     tap.close()
     assert tap.state == state
+
+
+def test_a_tap_in_a_notebook(orgvue: Orgvue) -> None:
+    """It takes the SDK's object for a catalog, and has its streams at once."""
+    catalog = Catalog.from_dict(only(discover(orgvue.config), "people"))
+    since = len(orgvue.requests)
+    tap = TapOrgvue(config=dict(orgvue.config), catalog=catalog)
+    tap.close()
+    assert [stream.name for stream in tap.selected_streams()] == ["people"]
+    assert tap.mapper.stream_maps.keys() == {"people"}
+    assert len(orgvue.requests) == since
+
+
+def test_expressions_of_stream_maps_log_no_values(orgvue: Orgvue) -> None:
+    """The SDK logs their results at DEBUG: values of cells."""
+    logger = logging.getLogger("singer_sdk.mapper")
+    logger.setLevel(logging.DEBUG)
+    TapOrgvue(config=dict(orgvue.config), setup_mapper=False).close()
+    assert not logger.isEnabledFor(logging.DEBUG)
+
+
+def test_a_recorded_run_is_reported_by_its_settings(
+    orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As they were read: folder and number of reports, and the tenant."""
+    monkeypatch.setattr(TapOrgvue, "recorder", recorder := RunRecorder())
+    config = {**orgvue.config, "run_report": str(tmp_path), "run_report_keep": 7}
+    TapOrgvue(config=config, setup_mapper=False).close()
+    found = recorder.settings
+    assert (found.folder, found.keep) == (str(tmp_path), 7)
+    assert found.tenant_id == orgvue.config["tenant_id"]
+
+
+def _meet(others: threading.Barrier) -> None:
+    others.wait(timeout=5)
+
+
+def test_exports_are_requested_before_their_turn(serve: Serve) -> None:
+    """Those of selected streams, in any number that `max_parallel_requests` allows."""
+    datasets = [Watched.people(3, name) for name in ("Alpha", "Beta")]
+    config = serve(*datasets).config
+    catalog = discover(config)
+    both = threading.Barrier(2)
+    for dataset in datasets:
+        dataset.happen = functools.partial(_meet, both)
+    assert {name: len(found) for name, found in sync(config, catalog).records.items()} == {
+        "alpha": 3,
+        "beta": 3,
+    }
 
 
 def test_a_closed_tap_requests_nothing(orgvue: Orgvue) -> None:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from tap_orgvue.simulator import Orgvue
 
 
+MEMORY = "fsspec.implementations.memory"
+"""The module of a store that is a part of the process."""
+
+
 def batch_config(root: str, *, size: int = 10_000, **storage: Any) -> dict[str, Any]:
     """A config's part that switches BATCH files on."""
     return {
@@ -236,14 +240,29 @@ def test_a_full_disk_is_an_error(tmp_path: Path, chunks: int, compress: bool) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_behind_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later chunk would leave a hole in the file; the first error is the one that is raised."""
+    tried: list[bytes] = []
+
+    def write(_: object, data: bytes) -> None:
+        tried.append(bytes(data))
+        raise OSError(f"Error {len(tried)}.")
+
+    monkeypatch.setattr(f"{MEMORY}.MemoryFile.write", write)
+    file = BatchFile(UPath(f"memory:///{uuid4()}"), "x.json", "x.json", compress=False)
+    file.open()
+    for chunk in (b"1\n", b"2\n"):
+        file.write(chunk)
+    with pytest.raises(OSError, match="Error 1"):
+        file.close()
+    assert tried == [b"1\n"]
+    file.discard()
+
+
 def test_a_file_that_was_never_opened_is_discarded(tmp_path: Path) -> None:
     """A signal may come between the two."""
     BatchFile(UPath(tmp_path), "x.json", "file:///x.json", compress=True).discard()
     assert list(tmp_path.iterdir()) == []
-
-
-MEMORY = "fsspec.implementations.memory"
-"""The module of a store that is a part of the process."""
 
 
 def raising(error: Exception) -> Callable[..., None]:

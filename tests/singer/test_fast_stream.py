@@ -372,7 +372,7 @@ def test_the_error_of_a_map_shows_no_value() -> None:
 
 
 def test_an_error_of_standard_output_is_no_error_of_a_map(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A pipe that is closed between two records ends the run."""
 
@@ -383,8 +383,10 @@ def test_an_error_of_standard_output_is_no_error_of_a_map(
     monkeypatch.setattr(output, "write_stdout", refuse)
     monkeypatch.setattr(output, "FLUSH_SECONDS", 0.0)
     tap = small_tap({"stream_maps": {"first": {"x": "letter"}}})
+    tap.second.selected = False
     with pytest.raises(OutputFailed):
         tap.run()
+    assert "The run ends. Not sent: first." in caplog.messages
 
 
 @pytest.mark.parametrize(
