@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -265,11 +266,16 @@ def test_a_state_in_every_form(
     assert tap.state == state
 
 
-def test_a_tap_in_a_notebook(orgvue: Orgvue) -> None:
-    """It takes the SDK's object for a catalog, and has its streams at once."""
-    catalog = Catalog.from_dict(only(discover(orgvue.config), "people"))
+@pytest.mark.filterwarnings("ignore:Passing a catalog file path")
+@pytest.mark.parametrize("by_path", [True, False])
+def test_a_tap_in_a_notebook(orgvue: Orgvue, tmp_path: Path, by_path: bool) -> None:  # noqa: FBT001
+    """It takes a path or the SDK's object for a catalog, and has its streams at once."""
+    catalog = only(discover(orgvue.config), "people")
     since = len(orgvue.requests)
-    tap = TapOrgvue(config=dict(orgvue.config), catalog=catalog)
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps(catalog))
+    given = path if by_path else Catalog.from_dict(catalog)
+    tap = TapOrgvue(config=dict(orgvue.config), catalog=given)
     tap.close()
     assert [stream.name for stream in tap.selected_streams()] == ["people"]
     assert tap.mapper.stream_maps.keys() == {"people"}

@@ -49,7 +49,7 @@ def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     tap = small_tap(state=STATE)
     tap.first.happen = lambda: (
-        tap.first.stream_state.update(own="new"),
+        tap.first.stream_state.update(own="new", more=1),
         raising(ValueError("No luck."))(),
     )
     tap.second.happen = lambda: tap.second.stream_state.update(own="new")
@@ -253,8 +253,9 @@ def test_the_last_state_is_repeated() -> None:
         assert before[-1]["type"] == "STATE"
 
 
-def test_schemas_are_written_without_a_record() -> None:
-    """For every stream, also a deselected one."""
+def test_schemas_are_written_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every stream, also a deselected one; none is prepared, which would take requests."""
+    monkeypatch.setattr(First, "prepare", lambda _: pytest.fail("It was prepared."))
     tap = small_tap()
     tap.first.selected = False
     with standard_output() as written:
