@@ -119,8 +119,7 @@ class Scrubber:
         """The text with `***` for each secret."""
         # A secret may contain another: the longest is replaced first.
         for secret in sorted(self.secrets, key=len, reverse=True):
-            if secret in text:
-                text = text.replace(secret, _REPLACEMENT)
+            text = text.replace(secret, _REPLACEMENT)
         for pattern, replacement in _CREDENTIALS:
             text = pattern.sub(replacement, text)
         return _WORD.sub(_without_query, text) if "?" in text else text

@@ -15,6 +15,7 @@ from tests.support.checks import planned
 from tests.support.datasets import people
 from tests.support.options import as_run, with_option
 from tests.support.runs import discover, select, streams, sync
+from tests.support.small_tap import standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +120,18 @@ def test_the_tap_is_closed(
 
 def _fail(_: object) -> NoReturn:
     raise ValueError("No luck.")
+
+
+@pytest.mark.parametrize("form", [None, "json", "markdown"])
+def test_the_settings_are_told_instead_of_a_run(form: str | None) -> None:
+    """`--about` needs no settings: in the form that is asked for, and nothing else is done."""
+    with standard_output() as written:
+        TapOrgvue.invoke(about=True, about_format=form, config=None)
+        text = written().stdout
+    assert "max_requests_per_run" in text
+    assert text.startswith("{") is (form == "json")
+    assert ("| Setting " in text) is (form == "markdown")
+    assert TapOrgvue.recorder is None
 
 
 def test_help_tells_what_the_check_takes() -> None:

@@ -197,8 +197,9 @@ def test_control_characters_are_escaped(scrubber: Scrubber, character: str, writ
     ):
         scrubber.clean_record(record)
         assert record.getMessage() == f"a{written}b: 3"
-    record = record_of("m", nested={"key": [foreign]})
+    record = record_of("m", nested={"key": [foreign]}, name=foreign)
     scrubber.clean_record(record)
+    assert record.name == f"a{written}b"
     assert record.__dict__["nested"] == {"key": [f"a{written}b"]}
 
 
@@ -255,12 +256,18 @@ def test_uncaught_exceptions_are_reported_clean(
     assert capsys.readouterr().err == "ValueError: ***\n"
 
 
-def test_installing_twice_cleans_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scrubber wraps the making of records once, however often it is installed."""
+@pytest.fixture
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scrubber replaces in Python is there again afterwards."""
     for name in ("excepthook", "unraisablehook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_installing_twice_cleans_once() -> None:
+    """A scrubber wraps the making of records once, however often it is installed."""
     scrubber = Scrubber()
     scrubber.install()
     wrapped = logging.Logger.makeRecord
@@ -268,12 +275,21 @@ def test_installing_twice_cleans_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert logging.Logger.makeRecord is wrapped
 
 
+@pytest.mark.parametrize("proxy", ["http://proxy:2", "http://somebody@proxy:2", "proxy:8080"])
+@pytest.mark.usefixtures("_as_before")
+def test_a_proxy_without_a_password_has_no_secret(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Its name, and that of its user, stay legible in every form."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    scrubber = Scrubber()
+    scrubber.install()
+    assert scrubber.secrets == set()
+
+
+@pytest.mark.usefixtures("_as_before")
 def test_the_passwords_of_proxies_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy's password is known plain, decoded, and in a `Proxy-Authorization` header."""
-    for name in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
     monkeypatch.setenv("HTTPS_PROXY", "http://me%40x:pa%3Ass@proxy:1")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:2")
     scrubber = Scrubber()

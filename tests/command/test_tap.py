@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -369,6 +370,32 @@ def test_drafts_are_requested_for_selected_streams(selected: tuple[str, ...]) ->
     assert ("drafts" in routes) is bool(selected)
     assert ("draft_actions" in routes) is (ACTIONS in selected)
     assert set(run.records) == {"staff", *selected}
+
+
+def test_drafts_are_requested_before_their_turn() -> None:
+    """While the datasets are fetched, whose streams come first."""
+    plain = staff()
+    base = Watched("Staff", properties=plain.properties, rows=plain.rows)
+    with tenant([base], Draft("Plan", CHANGES, base=base)) as orgvue:
+        config = with_drafts(orgvue)
+        catalog = discover(config)
+        since = len(orgvue.requests)
+
+        def requested() -> bool:
+            return "draft_actions" in {each.route for each in orgvue.requests[since:]}
+
+        seen: list[bool] = []
+
+        def wait() -> None:
+            deadline = time.monotonic() + 5
+            while not requested() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            seen.append(requested())
+
+        base.happen = wait
+        sync(config, catalog)
+    assert seen
+    assert all(seen)
 
 
 @pytest.mark.parametrize("drafts", [True, False])
