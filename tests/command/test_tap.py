@@ -20,6 +20,7 @@ from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import Watched, people
 from tests.support.drafts import ACTIONS, CHANGES, DRAFTS, staff, tenant, with_drafts
 from tests.support.runs import discover, entry, only, streams, sync
+from tests.support.small_tap import standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +230,21 @@ def test_a_state_of_two_tenants_is_warned_of(
     assert "staff" not in run.state["bookmarks"]
 
 
+def test_a_journal_knows_how_many_streams_there_are(serve: Serve) -> None:
+    """Those of the run, in their order, from its first request on."""
+    datasets = [Watched.people(3, name) for name in ("Alpha", "Beta", "Gamma")]
+    config = {**serve(*datasets).config, "max_parallel_requests": 1}
+    catalog = only(discover(config), "alpha", "beta", "orgvue_datasets")
+    tap = TapOrgvue(config=config, catalog=catalog)
+    seen: list[list[str]] = []
+    datasets[0].happen = lambda: seen.append([each.name for each in tap.source.journal.streams])
+    with standard_output():
+        tap.run()
+    tap.close()
+    assert seen
+    assert {tuple(names) for names in seen} == {("alpha", "beta", "orgvue_datasets")}
+
+
 @pytest.mark.parametrize("missing_streams", ["fail", "warn"])
 def test_a_stream_whose_dataset_is_gone(
     serve: Serve, caplog: pytest.LogCaptureFixture, missing_streams: str
@@ -373,9 +389,9 @@ def test_drafts_are_requested_for_selected_streams(selected: tuple[str, ...]) ->
 
 
 def test_drafts_are_requested_before_their_turn() -> None:
-    """While the datasets are fetched, whose streams come first."""
+    """While a dataset is fetched whose stream comes first."""
     plain = staff()
-    base = Watched("Staff", properties=plain.properties, rows=plain.rows)
+    base = Watched("Employees", properties=plain.properties, rows=plain.rows)
     with tenant([base], Draft("Plan", CHANGES, base=base)) as orgvue:
         config = with_drafts(orgvue)
         catalog = discover(config)

@@ -28,6 +28,8 @@ from tests.support.small_tap import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from singer_sdk import Stream
+
 
 def _write_every_state(self: StateWriter, state: dict[str, Any]) -> None:
     self._message_writer.write_message(StateMessage(value=state))
@@ -266,6 +268,35 @@ def test_what_is_buffered_is_sent_before_a_wait() -> None:
         tap.first.happen = wait
         tap.run()
     assert seen == [3]
+
+
+def test_a_stream_that_ended_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its records are out before anything is said of its end, also where no STATE follows them."""
+    monkeypatch.setattr(output, "FLUSH_SECONDS", 3600.0)
+    sent: list[tuple[str, int]] = []
+    with standard_output() as written:
+
+        def note(_: object, stream: Stream, __: object) -> None:
+            sent.append((stream.name, len(written().records[stream.name])))
+
+        monkeypatch.setattr(SmallTap, "stream_ended", note)
+        small_tap(state={"bookmarks": {"first": {"own": 1}, "second": {"own": 2}}}).run()
+    assert sent == [("first", 3), ("second", 3)]
+
+
+@pytest.mark.parametrize(
+    "config,calculates",
+    [
+        ({}, False),
+        ({"flattening_enabled": True, "flattening_max_depth": 1}, False),
+        ({"stream_maps": {"second": {"more": "letter"}}}, False),
+        ({"stream_maps": {"first": {"more": "letter"}}}, True),
+        ({"stream_maps": {"copy": {"__source__": "first", "number": None}}}, True),
+    ],
+)
+def test_maps_that_may_calculate(config: dict[str, Any], calculates: bool) -> None:  # noqa: FBT001
+    """Those of a stream, whether they do or not; flattening only names columns."""
+    assert small_tap(config).first.has_custom_map is calculates
 
 
 # --- hooks
