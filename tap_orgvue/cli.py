@@ -46,7 +46,6 @@ def run() -> None:
     except OutputFailed as error:
         _conclude(error)
         TapOrgvue.logger.error("%s", error)
-        sys.stderr.flush()
         # What Python still buffers cannot be delivered: at its own end it would try again.
         os._exit(exit_code_of(error))
     except Terminated as terminated:

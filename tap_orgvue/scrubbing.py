@@ -119,8 +119,7 @@ class Scrubber:
         """The text with `***` for each secret."""
         # A secret may contain another: the longest is replaced first.
         for secret in sorted(self.secrets, key=len, reverse=True):
-            if secret in text:
-                text = text.replace(secret, _REPLACEMENT)
+            text = text.replace(secret, _REPLACEMENT)
         for pattern, replacement in _CREDENTIALS:
             text = pattern.sub(replacement, text)
         return _WORD.sub(_without_query, text) if "?" in text else text
@@ -241,8 +240,7 @@ def _traceback_of(
     for each in _chain(error):
         with suppress(Exception):
             message = str(each)
-            if "\n" in message:
-                text = text.replace(message, escaped(message))
+            text = text.replace(message, escaped(message))
     return text
 
 

@@ -100,10 +100,12 @@ class TapOrgvue(TapCommand):
         logging.getLogger("singer_sdk.mapper").setLevel(logging.INFO)
         if self.recorder is not None:
             self.recorder.settings = ReportSettings.of(self.settings)
-        catalog = kwargs.get("catalog")
-        self._skipped = from_catalog(catalog) if isinstance(catalog, dict) else []
-        self._has_old_catalog = isinstance(catalog, dict) and CATALOG_KEY not in catalog
-        self._names_in_catalog = names_in(catalog) if isinstance(catalog, dict) else None
+        given = kwargs.get("catalog")
+        # In a notebook it may be a path.
+        catalog = given if isinstance(given, dict) else {CATALOG_KEY: None}
+        self._skipped = from_catalog(catalog)
+        self._has_old_catalog = CATALOG_KEY not in catalog
+        self._names_in_catalog = names_in(catalog)
         self.use_source()
         if setup_mapper:
             self.setup_mapper()

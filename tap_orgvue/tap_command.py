@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import contextmanager
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk.tap_base import CliTestOptionValue
@@ -25,17 +26,18 @@ from tap_orgvue.settings.loading import read_configs
 from tap_orgvue.settings.settings import SETTINGS_SCHEMA
 from tap_orgvue.singer.errors import error_message
 from tap_orgvue.singer.isolating_tap import IsolatingTap, Terminated
-from tap_orgvue.singer.output import BufferedWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from singer_sdk import Stream
+    from typing_extensions import Self
 
     from tap_orgvue.drafts.selection import Drafts
     from tap_orgvue.exports.headers import HeaderReader
     from tap_orgvue.orgvue.client import Client
     from tap_orgvue.settings import Settings
+    from tap_orgvue.singer.output import BufferedWriter
     from tap_orgvue.streams.source import Source
 
 _TEST_HELP = (
@@ -98,7 +100,7 @@ class TapCommand(IsolatingTap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: Any = None,
+        config: Any,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> None:
@@ -120,19 +122,9 @@ class TapCommand(IsolatingTap):
         cls.print_version(print_fn=cls.logger.info)
         cls.recorder = RunRecorder(after_report=after_run)
         cls.recorder.settings = ReportSettings.from_config(
-            config.config if config else None,
-            SETTINGS_SCHEMA,
-            parse_env=bool(config and config.parse_env),
+            config.config, SETTINGS_SCHEMA, parse_env=config.parse_env
         )
-        tap = cls(
-            config=config.config if config else None,
-            state=None if state is None else read_last_json_object("state", state),
-            catalog=None
-            if catalog is None
-            else checked_catalog(read_json_object("catalog", catalog)),
-            parse_env_config=bool(config and config.parse_env),
-            setup_mapper=False,
-        )
+        tap = cls._of_options(config, state, catalog)
         try:
             with tap.watched(sends_records=True):
                 tap.setup_mapper()
@@ -168,13 +160,7 @@ class TapCommand(IsolatingTap):
         """Take the option `--discover`: write the catalog, named as earlier runs named it."""
         if not value:
             return
-        config, state = ctx.params.get("config"), ctx.params.get("state")
-        tap = cls(
-            config=config.config if config else None,
-            parse_env_config=bool(config and config.parse_env),
-            state=None if state is None else read_last_json_object("state", state),
-            setup_mapper=False,
-        )
+        tap = cls._of_options(ctx.params["config"], ctx.params.get("state"))
         try:
             tap.source.headers.reads_metadata = True
             with tap.watched(sends_records=False):
@@ -236,34 +222,50 @@ class TapCommand(IsolatingTap):
         # Deferred: a run does not need it.
         from tap_orgvue.checking.command import run_check  # noqa: PLC0415
 
-        config, state, catalog = (given.get(name) for name in ("config", "state", "catalog"))
         return run_check(
-            lambda: cls(
-                config=config.config if config else None,
-                parse_env_config=bool(config and config.parse_env),
-                state=None if state is None else read_last_json_object("state", state),
-                catalog=None
-                if catalog is None
-                else checked_catalog(read_json_object("catalog", catalog)),
-                setup_mapper=False,
-            ),
+            lambda: cls._of_options(given["config"], given.get("state"), given.get("catalog")),
             cls.logger,
             as_json=as_json,
         )
 
+    @classmethod
+    def _of_options(
+        cls, config: Any, state: IO[str] | None, catalog: IO[str] | None = None
+    ) -> Self:
+        """The tap with the files that the command line names; it makes no streams yet.
+
+        Args:
+            config: The settings as `cb_config` read them.
+            state: The state of the last run.
+            catalog: The catalog.
+        """
+        return cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            state=None if state is None else read_last_json_object("state", state),
+            catalog=None
+            if catalog is None
+            else checked_catalog(read_json_object("catalog", catalog)),
+            setup_mapper=False,
+        )
+
     # -- provided by the tap itself
 
+    @abstractmethod
     def use_source(self, client: Client | None = None, headers: HeaderReader | None = None) -> None:
         """Read the tenant through these; by default by the settings."""
-        raise NotImplementedError
 
+    @abstractmethod
     def selected_streams(self) -> list[Stream]:
         """The streams of a run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_patterns(self) -> None:
         """Check that each property exists that a setting names for protection."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop all requests, and free the disk."""
 
     @contextmanager
     def watched(self, *, sends_records: bool) -> Iterator[None]:
@@ -275,16 +277,12 @@ class TapCommand(IsolatingTap):
         watcher = watch(
             self.source.journal,
             self.logger,
-            seconds_writing=self._seconds_writing,
+            seconds_writing=cast("BufferedWriter", self.message_writer).seconds_writing,
             sends_records=sends_records,
         )
         self._display = watcher if isinstance(watcher, LiveDisplay) else None
         with watcher:
             yield
-
-    def _seconds_writing(self) -> float:
-        writer = self.message_writer
-        return writer.seconds_writing() if isinstance(writer, BufferedWriter) else 0.0
 
     @override
     def abandon(self, terminated: Terminated) -> None:
@@ -310,7 +308,3 @@ class TapCommand(IsolatingTap):
     def _remove_display(self) -> None:
         if self._display is not None:
             self._display.abandon()
-
-    def close(self) -> None:
-        """Stop all requests, and free the disk."""
-        raise NotImplementedError

@@ -27,7 +27,8 @@ class BatchStream(FastStream):
     The SDK's own files hold records before stream maps, and are slow to compress.
     """
 
-    _batch_map: StreamMap | None = None
+    _batch_map: StreamMap
+    """The stream map that wrote the current file."""
     _writers: Sequence[BatchWriter] = ()
     """The writers of the current sync."""
 
@@ -54,13 +55,10 @@ class BatchStream(FastStream):
     def get_batches(
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Write the files, or let the SDK write encodings other than JSON lines."""
-        if batch_config.encoding.format != "jsonl":
-            yield from super().get_batches(batch_config, context)
-        else:
-            for stream_map, address in self._batch_files(batch_config, context):
-                self._batch_map = stream_map
-                yield batch_config.encoding, [address]
+        """Write the files, always as JSON lines: the settings refuse every other format."""
+        for stream_map, address in self._batch_files(batch_config, context):
+            self._batch_map = stream_map
+            yield batch_config.encoding, [address]
         if self._prepared:
             self._end()
 
@@ -167,9 +165,6 @@ class BatchStream(FastStream):
 
         Private: the SDK makes one for every stream map.
         """
-        if self._batch_map is None:
-            yield from super()._generate_batch_messages(encoding, manifest)
-            return
         yield SDKBatchMessage(
             stream=self._batch_map.stream_alias, encoding=encoding, manifest=manifest
         )

@@ -6,7 +6,6 @@ them, since one buffer holds both.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, StateMessage
 from typing_extensions import override
 
-from tap_orgvue.singer.errors import LoaderGone, OutputFailed
+from tap_orgvue.singer.errors import LoaderGone, OutputFailed, error_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -213,7 +212,7 @@ def _told_in_words() -> Iterator[None]:
     except BrokenPipeError:
         raise LoaderGone("The loader closed the pipe before everything was sent.") from None
     except OSError as error:
-        why = error.strerror or os.strerror(error.errno or 0)
+        why = error_message(error)
         raise OutputFailed(f"Standard output cannot be written: {why}.") from None
     except ValueError:
         raise OutputFailed("Standard output was closed during the run.") from None

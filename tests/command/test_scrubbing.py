@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import sys
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -119,6 +120,32 @@ def test_every_part_of_a_record_is_cleaned(scrubber: Scrubber) -> None:
     assert record.__dict__["plain"] == "***"
 
 
+def _nested(value: object, levels: int, *, in_lists: bool) -> object:
+    """A value within so many lists or dicts."""
+    for _ in range(levels):
+        value = [value] if in_lists else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("in_lists", [True, False])
+def test_deep_values_are_cleaned_as_text(scrubber: Scrubber, *, in_lists: bool) -> None:
+    """Five levels are cleaned member by member; what is in a deeper one is text without secrets."""
+    record = record_of(
+        "m",
+        five=_nested(SECRET, 5, in_lists=in_lists),
+        six=_nested(SECRET, 6, in_lists=in_lists),
+        harmless=_nested("x", 9, in_lists=in_lists),
+    )
+    scrubber.clean_record(record)
+    assert record.__dict__["five"] == _nested("***", 5, in_lists=in_lists)
+    deepest: Any = record.__dict__["six"]
+    for _ in range(5):
+        [deepest] = deepest if in_lists else deepest.values()
+    assert isinstance(deepest, str)
+    assert "***" in deepest
+    assert record.__dict__["harmless"] == _nested("x", 9, in_lists=in_lists)
+
+
 def test_a_cause_that_is_not_shown_counts(scrubber: Scrubber) -> None:
     """A formatter may show the cause that `from None` hides: the exception becomes text."""
     try:
@@ -170,8 +197,9 @@ def test_control_characters_are_escaped(scrubber: Scrubber, character: str, writ
     ):
         scrubber.clean_record(record)
         assert record.getMessage() == f"a{written}b: 3"
-    record = record_of("m", nested={"key": [foreign]})
+    record = record_of("m", nested={"key": [foreign]}, name=foreign)
     scrubber.clean_record(record)
+    assert record.name == f"a{written}b"
     assert record.__dict__["nested"] == {"key": [f"a{written}b"]}
 
 
@@ -228,12 +256,18 @@ def test_uncaught_exceptions_are_reported_clean(
     assert capsys.readouterr().err == "ValueError: ***\n"
 
 
-def test_installing_twice_cleans_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scrubber wraps the making of records once, however often it is installed."""
+@pytest.fixture
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scrubber replaces in Python is there again afterwards."""
     for name in ("excepthook", "unraisablehook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_installing_twice_cleans_once() -> None:
+    """A scrubber wraps the making of records once, however often it is installed."""
     scrubber = Scrubber()
     scrubber.install()
     wrapped = logging.Logger.makeRecord
@@ -241,12 +275,21 @@ def test_installing_twice_cleans_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert logging.Logger.makeRecord is wrapped
 
 
+@pytest.mark.parametrize("proxy", ["http://proxy:2", "http://somebody@proxy:2", "proxy:8080"])
+@pytest.mark.usefixtures("_as_before")
+def test_a_proxy_without_a_password_has_no_secret(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Its name, and that of its user, stay legible in every form."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    scrubber = Scrubber()
+    scrubber.install()
+    assert scrubber.secrets == set()
+
+
+@pytest.mark.usefixtures("_as_before")
 def test_the_passwords_of_proxies_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy's password is known plain, decoded, and in a `Proxy-Authorization` header."""
-    for name in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
     monkeypatch.setenv("HTTPS_PROXY", "http://me%40x:pa%3Ass@proxy:1")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:2")
     scrubber = Scrubber()

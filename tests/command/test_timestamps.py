@@ -93,9 +93,11 @@ def test_instants_are_written_in_utc(given: datetime, written: str) -> None:
     assert format_instant(given) == written
 
 
-def test_a_bound_is_rounded_down() -> None:
+@pytest.mark.parametrize("milliseconds", [0, 6, 999])
+def test_a_bound_is_rounded_down(milliseconds: int) -> None:
     """A filter's bound is in milliseconds and never later than the instant."""
-    assert format_bound(instant(2022, 1, 2, 3, 4, 5, 6999)) == "2022-01-02T03:04:05.006Z"
+    given = instant(2022, 1, 2, 3, 4, 5, milliseconds * 1000 + 999)
+    assert format_bound(given) == f"2022-01-02T03:04:05.{milliseconds:03}Z"
 
 
 @pytest.mark.parametrize("text", ["2022-01-31", "2022-04-30", "2022-02-28T00:00:00.000Z"])

@@ -8,6 +8,7 @@ import os
 import random
 import stat
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from tap_orgvue.orgvue.errors import OrgvueError
 from tap_orgvue.settings.checks import SettingsError
 from tap_orgvue.simulator import Dataset
 from tap_orgvue.singer.batch_files import BatchFile, BatchWriter
-from tap_orgvue.singer.errors import BatchFileVanished
+from tap_orgvue.singer.errors import BatchFileFailed, BatchFileVanished
 from tap_orgvue.tap import TapOrgvue
 from tests.support.datasets import people
 from tests.support.object_store import object_store
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_orgvue.simulator import Orgvue
+
+
+MEMORY = "fsspec.implementations.memory"
+"""The module of a store that is a part of the process."""
 
 
 def batch_config(root: str, *, size: int = 10_000, **storage: Any) -> dict[str, Any]:
@@ -201,13 +206,15 @@ def test_names_of_two_writers_differ(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written", [b"1\n", b"1" * 10**6])
 def test_a_file_that_is_discarded_is_gone(tmp_path: Path, written: bytes) -> None:
-    """Whether anything of it was written or not; twice is as good as once."""
+    """Whether anything was written or not; twice is as good as once, and no thread is left."""
+    threads = threading.active_count()
     writer = BatchWriter(Folder(tmp_path.as_uri()), "x", size=10, compress=False)
     writer.discard()
     writer.add(written, 1)
     writer.discard()
     writer.discard()
     assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == threads
 
 
 def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
@@ -236,10 +243,82 @@ def test_a_full_disk_is_an_error(tmp_path: Path, chunks: int, compress: bool) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_behind_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later chunk would leave a hole in the file; the first error is the one that is raised."""
+    tried: list[bytes] = []
+
+    def write(_: object, data: bytes) -> None:
+        tried.append(bytes(data))
+        raise OSError(f"Error {len(tried)}.")
+
+    monkeypatch.setattr(f"{MEMORY}.MemoryFile.write", write)
+    file = BatchFile(UPath(f"memory:///{uuid4()}"), "x.json", "x.json", compress=False)
+    file.open()
+    for chunk in (b"1\n", b"2\n"):
+        file.write(chunk)
+    with pytest.raises(OSError, match="Error 1"):
+        file.close()
+    assert tried == [b"1\n"]
+    file.discard()
+
+
 def test_a_file_that_was_never_opened_is_discarded(tmp_path: Path) -> None:
     """A signal may come between the two."""
     BatchFile(UPath(tmp_path), "x.json", "file:///x.json", compress=True).discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    """A function that fails, whatever it is called with."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_file_that_cannot_be_opened_is_discarded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    remote: bool,  # noqa: FBT001
+) -> None:
+    """Its error is not followed by another one."""
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(f"{MEMORY}.MemoryFileSystem.mkdir", raising(NotADirectoryError()))
+    folder = UPath("memory:///taken/x") if remote else UPath(tmp_path / "taken" / "x")
+    file = BatchFile(folder, "x.json", "x.json", compress=False)
+    with pytest.raises(NotADirectoryError):
+        file.open()
+    file.discard()
+
+
+def _written(file: BatchFile) -> None:
+    file.open()
+    file.close()
+
+
+@pytest.mark.parametrize("call", ["MemoryFileSystem._open", "MemoryFile.commit"])
+def test_errors_of_a_store_are_told_from_errors_of_the_tap(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A store's software has errors of its own, which end a stream as a full disk does."""
+    monkeypatch.setattr(f"{MEMORY}.{call}", raising(KeyError("bucket")))
+    file = BatchFile(UPath(f"memory:///{uuid4()}"), "x.json", "x.json", compress=False)
+    with pytest.raises(BatchFileFailed, match="KeyError: 'bucket'") as failed:
+        _written(file)
+    assert isinstance(failed.value.__cause__, KeyError)
+
+
+def test_a_remote_file_is_no_file_of_this_machine(tmp_path: Path) -> None:
+    """In a signal handler a remote file is left alone, and so is a local one of its path."""
+    local = tmp_path / "x.json"
+    local.write_text("1")
+    file = BatchFile(UPath(f"memory://{tmp_path}"), "x.json", "x.json", compress=False)
+    file.open()
+    file.unlink()
+    file.discard()
+    assert local.read_text() == "1"
 
 
 def test_lines_do_not_wait_for_the_end(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from tests.support.small_tap import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from singer_sdk import Stream
+
 
 def _write_every_state(self: StateWriter, state: dict[str, Any]) -> None:
     self._message_writer.write_message(StateMessage(value=state))
@@ -268,6 +270,35 @@ def test_what_is_buffered_is_sent_before_a_wait() -> None:
     assert seen == [3]
 
 
+def test_a_stream_that_ended_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its records are out before anything is said of its end, also where no STATE follows them."""
+    monkeypatch.setattr(output, "FLUSH_SECONDS", 3600.0)
+    sent: list[tuple[str, int]] = []
+    with standard_output() as written:
+
+        def note(_: object, stream: Stream, __: object) -> None:
+            sent.append((stream.name, len(written().records[stream.name])))
+
+        monkeypatch.setattr(SmallTap, "stream_ended", note)
+        small_tap(state={"bookmarks": {"first": {"own": 1}, "second": {"own": 2}}}).run()
+    assert sent == [("first", 3), ("second", 3)]
+
+
+@pytest.mark.parametrize(
+    "config,calculates",
+    [
+        ({}, False),
+        ({"flattening_enabled": True, "flattening_max_depth": 1}, False),
+        ({"stream_maps": {"second": {"more": "letter"}}}, False),
+        ({"stream_maps": {"first": {"more": "letter"}}}, True),
+        ({"stream_maps": {"copy": {"__source__": "first", "number": None}}}, True),
+    ],
+)
+def test_maps_that_may_calculate(config: dict[str, Any], calculates: bool) -> None:  # noqa: FBT001
+    """Those of a stream, whether they do or not; flattening only names columns."""
+    assert small_tap(config).first.has_custom_map is calculates
+
+
 # --- hooks
 
 
@@ -372,18 +403,21 @@ def test_the_error_of_a_map_shows_no_value() -> None:
 
 
 def test_an_error_of_standard_output_is_no_error_of_a_map(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A closed pipe ends the run."""
+    """A pipe that is closed between two records ends the run."""
 
-    def refuse(*_: Any) -> None:
-        raise OutputFailed
+    def refuse(data: bytes) -> None:
+        if b'"RECORD"' in data:
+            raise OutputFailed
 
     monkeypatch.setattr(output, "write_stdout", refuse)
     monkeypatch.setattr(output, "FLUSH_SECONDS", 0.0)
     tap = small_tap({"stream_maps": {"first": {"x": "letter"}}})
+    tap.second.selected = False
     with pytest.raises(OutputFailed):
         tap.run()
+    assert "The run ends. Not sent: first." in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
 from tap_orgvue.singer.output import BufferedWriter
 from tap_orgvue.singer.signals import ending_signals
+from tests.support.runs import select
 from tests.support.small_tap import First, SmallTap, run_of, signalled, small_tap, standard_output
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def test_the_other_streams_go_on(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     tap = small_tap(state=STATE)
     tap.first.happen = lambda: (
-        tap.first.stream_state.update(own="new"),
+        tap.first.stream_state.update(own="new", more=1),
         raising(ValueError("No luck."))(),
     )
     tap.second.happen = lambda: tap.second.stream_state.update(own="new")
@@ -252,13 +253,26 @@ def test_the_last_state_is_repeated() -> None:
         assert before[-1]["type"] == "STATE"
 
 
-def test_schemas_are_written_without_a_record() -> None:
-    """For every stream, also a deselected one."""
+def test_schemas_are_written_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every stream, also a deselected one; none is prepared, which would take requests."""
+    monkeypatch.setattr(First, "prepare", lambda _: pytest.fail("It was prepared."))
     tap = small_tap()
     tap.first.selected = False
     with standard_output() as written:
         tap.write_catalog_schemas()
     assert [message["type"] for message in written().messages] == ["SCHEMA", "SCHEMA"]
+    assert set(written().schemas) == {"first", "second"}
+
+
+def test_schemas_of_deselected_streams_are_mapped() -> None:
+    """The maps of a stream that the catalog deselects are made when its schema is written."""
+    catalog = json.loads(small_tap().catalog_json_text)
+    select(catalog, "first", selected=False)
+    maps = {"stream_maps": {"first": {"more": "str(letter)"}}}
+    tap = small_tap(maps, catalog=catalog)
+    with standard_output() as written:
+        tap.write_catalog_schemas()
+    assert "more" in written().schemas["first"]["schema"]["properties"]
     assert set(written().schemas) == {"first", "second"}
 
 

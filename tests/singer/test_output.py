@@ -198,6 +198,7 @@ class Refusing(io.BytesIO):
         (OSError(errno.ENOSPC, "No space left on device"), OutputFailed, "No space left on device"),
         (OSError(errno.EIO, "Input/output error"), OutputFailed, "Input/output error"),
         (OSError(errno.EBADF, "Bad file descriptor"), OutputFailed, "Bad file descriptor"),
+        (OSError("Odd."), OutputFailed, r"cannot be written: OSError: Odd\."),
         (ValueError("I/O operation on closed file."), OutputFailed, "was closed during the run"),
     ],
 )
@@ -337,10 +338,15 @@ def test_members_behind_records(more: bytes, members: Mapping[str, Any]) -> None
     assert told == [{**record, **members} for record in records]
 
 
+class Moment(datetime):
+    """An instant of another library, as some expressions return it."""
+
+
 @pytest.mark.parametrize(
     "value,text",
     [
         (Decimal("0.10"), "0.10"),
+        (Moment(2026, 1, 2, 3, tzinfo=timezone.utc), '"2026-01-02T03:00:00+00:00"'),
         (datetime(2026, 1, 2, 3, tzinfo=timezone.utc), '"2026-01-02T03:00:00Z"'),
         (date(2026, 1, 2), '"2026-01-02"'),
         (uuid.UUID(int=0), f'"{uuid.UUID(int=0)}"'),

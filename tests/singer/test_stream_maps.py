@@ -344,6 +344,17 @@ def test_the_table_of_a_deselected_stream() -> None:
     small_tap(maps, catalog=only(catalog, "second"))
 
 
+@pytest.mark.usefixtures("versions")
+def test_the_table_of_a_stream_that_is_gone() -> None:
+    """The catalog has it still: it removes no rows itself, and those of others are not removed."""
+    catalog = small_tap().catalog_dict
+    catalog["streams"][1].update(tap_stream_id="gone", stream="gone")
+    copies = {"gone": {"__alias__": "x"}, "x": {"__source__": "gone"}}
+    small_tap({"stream_maps": copies}, catalog=catalog)
+    with pytest.raises(StreamMapsInvalid, match="'first' and 'gone'"):
+        small_tap({"stream_maps": {"gone": {"__alias__": "first"}}}, catalog=catalog)
+
+
 # --- with the real command
 
 
