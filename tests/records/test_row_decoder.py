@@ -92,6 +92,7 @@ def test_a_plan_is_made_once() -> None:
     plans = [made.decode(block)[1] for block in (ROW, long, ROW, long)]
     assert plans[0] is plans[2]
     assert plans[1] is plans[3]
+    assert plans[0] is not plans[1]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +167,13 @@ def test_a_nul_character_makes_its_block_careful() -> None:
 def test_a_scanned_body_is_not_scanned_again() -> None:
     """Where a whole body was found harmless, its blocks are decoded by the quick plan."""
     made = decoder(may_be_lossy=False)
-    rows, plan = made.decode(rb'[["A","a\u0000b",12345678901234.5,true,null]]')
+    rows, plan = made.decode(rb'[["A","a\u0000b",0.12345678901234567890,true,null]]')
     assert (rows[0][1], plan.cellwise) == ("a\x00b", frozenset())
+    assert rows[0][2] == 0.12345678901234568, "the quick plan has floats only"
+    assert type(rows[0][2]) is float
     assert decoder(may_be_lossy=True).decode(ROW)[1].cellwise == frozenset()
+    by_default = RowDecoder(RowLayout(HEADERS, COLUMNS, ["_id"]))
+    assert by_default.decode(rb'[["A","a\u0000b",1,true,null]]')[1].cellwise == ALL
 
 
 def test_json_that_is_not_strict_is_decoded_cell_by_cell() -> None:
@@ -200,6 +205,8 @@ def test_a_row_of_another_length_is_an_error(block: bytes, row: int) -> None:
     """The error says which row it is, counted from the export's first, and its right length."""
     with pytest.raises(MalformedResponse, match=rf"Row {row} .*array of 5 cells"):
         decoder().decode(block, 7)
+    with pytest.raises(MalformedResponse, match=rf"Row {row - 7} .*array of 5 cells"):
+        decoder().decode(block)
 
 
 @pytest.mark.parametrize("block", [b"[NaN]", b'[["A","x",NaN,true,null],7]', b'[{"a":NaN}]'])
