@@ -61,7 +61,6 @@ class TapOrgvue(TapCommand):
 
     # `--about` shows the docstring to users, so that it has no section of attributes.
     name = "tap-orgvue"
-    dynamic_catalog = True
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS_SCHEMA
     message_writer_class = BufferedWriter
     run_ending = RUN_ENDING

@@ -216,6 +216,13 @@ def test_the_format_of_a_message_may_break_lines(scrubber: Scrubber) -> None:
     assert record.getMessage() == "1 failed:\n  people\\n2026-01-01 | INFO | all is well"
 
 
+def test_numbers_stay_numbers_beside_a_text_that_is_escaped(scrubber: Scrubber) -> None:
+    """Their format still takes them, and the lines of the format stay."""
+    record = record_of("%s\n%03d", "a\x1bb", 3)
+    scrubber.clean_record(record)
+    assert record.getMessage() == "a\\x1bb\n003"
+
+
 def test_a_warning_is_one_line(scrubber: Scrubber) -> None:
     """What Python writes of a warning ends in a line feed, which is dropped."""
     record = record_of("%s", "x.py:1: UserWarning: odd\n  call()\n")

@@ -266,3 +266,21 @@ def test_a_file_that_vanished_fails_its_stream(tmp_path: Path) -> None:
     assert "was removed before its message was written" in str(failed["first"])
     assert announced(run) == stored(tmp_path)
     assert {message["stream"] for message in run.of_type("BATCH")} == {"second"}
+
+
+def test_a_signal_while_a_message_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names its file, so that the file stays."""
+    tap, write = batching(tmp_path), output.write_stdout
+
+    def interrupted(data: bytes) -> None:
+        write(data)
+        if b'"BATCH"' in data:
+            signalled(tap)
+
+    monkeypatch.setattr(output, "write_stdout", interrupted)
+    with standard_output() as written, pytest.raises(Terminated):
+        tap.run()
+    assert len(announced(written())) == 1
+    assert announced(written()) == [path.name for path in tmp_path.iterdir()]
