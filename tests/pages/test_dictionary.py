@@ -76,6 +76,14 @@ def test_columns_are_those_of_a_run(settings: dict[str, Any]) -> None:
             assert declared.get("format", "") in words
 
 
+def test_an_entry_has_the_declared_type(orgvue: Orgvue) -> None:
+    """As Orgvue has it, beside the type of the column's values."""
+    [entry] = dictionary(orgvue.config).datasets
+    declared = {each.key: (each.declared, each.json_type) for each in entry.properties}
+    assert declared["salary"] == ("number", "number or null")
+    assert declared["startDate"] == ("date", "string (date) or null")
+
+
 def test_a_pattern_that_protects_is_named(orgvue: Orgvue) -> None:
     """Excluded and hashed properties tell by which patterns; excluded ones have no column."""
     found = dictionary({**orgvue.config, **PROTECTED})
