@@ -303,6 +303,10 @@ def test_an_owned_name_stays() -> None:
     made = discovery(found(PEOPLE, "pay"), earlier=earlier)
     assert [columns(each) for each in made.streams()] == [["wage"]]
     assert made.naming_of("people", B).owners.is_empty
+    state = owned(("pay", "pay"), dataset=A, naming="original")
+    earlier = EarlierRuns({"people": state})
+    made = discovery(found(PEOPLE, "pay"), earlier=earlier, column_names="original")
+    assert made.naming_of("people", A).owners is state.owners
 
 
 @pytest.mark.parametrize("settings,told", [({"column_names": "original"}, 1), ({}, 0)], ids=str)

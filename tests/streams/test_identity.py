@@ -224,6 +224,8 @@ def test_a_pinned_name_begins_anew(serve: Serve, caplog: pytest.LogCaptureFixtur
     run = sync(config, catalog, state)
     assert len(run.records["people"]) == 2
     assert warnings(caplog, "'people'", "begins anew", "still holds")
+    last = orgvue.dataset("Staff").rows[-1]["_modifiedAt"]
+    assert run.state["bookmarks"]["people"]["replication_key_value"] == last
 
 
 # --- gone, forbidden, retired
