@@ -147,10 +147,13 @@ def _table(entry: Mapping[str, Any], name: str, selected: Mapping[Any, bool]) ->
     root = root_metadata(entry)
     dataset_id = entry.get("table_name")
     known = isinstance(dataset_id, str) and is_dataset_id(dataset_id)
+    keys = tuple(entry.get("key_properties") or root.get("table-key-properties") or ())
+    # A run sends them even if the catalog deselects them.
+    always = {*keys, entry.get("replication_key") or root.get("replication-key")}
     raw = [
         column
         for column in columns_in(entry["schema"])
-        if selected.get(("properties", column.name), True)
+        if column.name in always or selected.get(("properties", column.name), True)
     ]
     names = clean_names(
         {column.name: _staged(column.key, column.name) for column in raw}, _ADDED_COLUMNS
@@ -166,7 +169,7 @@ def _table(entry: Mapping[str, Any], name: str, selected: Mapping[Any, bool]) ->
             )
             for column in raw
         ),
-        keys=tuple(entry.get("key_properties") or root.get("table-key-properties") or ()),
+        keys=keys,
         has_rescued=RESCUED in entry["schema"].get("properties", {}),
     )
 

@@ -132,7 +132,10 @@ SCENARIOS = {"people_to_be", "headcount_by_scenario"}
         ([{**PEOPLE, "table_name": "a_view"}, *drafts()], HEADCOUNT | CHANGES),
         ([{**PEOPLE, "table_name": None}, *drafts()], HEADCOUNT | CHANGES),
         (
-            [stream("people", "id", "PEOPLE", auto_id="id", deselected=("_id",)), *drafts()],
+            [
+                stream("people", "id", "PEOPLE", auto_id="id", keys=("id",), deselected=("_id",)),
+                *drafts(),
+            ],
             HEADCOUNT | CHANGES,
         ),
     ],

@@ -239,6 +239,16 @@ def test_what_is_not_selected_is_not_there() -> None:
     assert [column.raw for column in table.columns] == ["_id", "id", "name"]
 
 
+def test_keys_are_sent_whether_selected_or_not() -> None:
+    """So their columns are in the tables: the stream's key, and its replication key."""
+    entry = stream("people", "id changed pay", "PEOPLE", deselected=("_id", "changed", "pay"))
+    (table,) = tables_in(catalog({**entry, "replication_key": "changed"}))
+    assert [column.raw for column in table.columns] == ["_id", "id", "changed"]
+    entry["metadata"][-1]["metadata"]["replication-key"] = "pay"
+    (table,) = tables_in(catalog(entry))
+    assert [column.raw for column in table.columns] == ["_id", "id", "pay"]
+
+
 @pytest.mark.parametrize("missing", ["code", "boss"])
 def test_a_hierarchy_without_nodes_or_parents(missing: str) -> None:
     """It is none."""
