@@ -347,8 +347,8 @@ def test_properties_that_cannot_be_looked_up_are_no_change(orgvue: Orgvue, runs:
     select(runs.catalog, "people", "salary", selected=False)
     (people_entry,) = [e for e in runs.catalog["streams"] if e["tap_stream_id"] == "people"]
     del people_entry["schema"]["properties"]["on_leave"]
-    for route in ("headers", "metadata"):
-        orgvue.refuse(500, on=route, times=None)
+    for route, skip in (("headers", 0), ("metadata", 0), ("export", 1)):
+        orgvue.refuse(500, on=route, skip=skip, times=None)
     assert len(runs.run(max_retries=0).records["people"]) == 120
     assert runs.told == []
     orgvue.calm()
