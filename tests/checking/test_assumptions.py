@@ -127,6 +127,7 @@ def test_one_that_does_not_hold_is_told(
     assert report["exit_code"] == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_encoding", [True, False])
 def test_the_compression_of_results_is_told(orgvue: Orgvue, with_encoding: bool) -> None:  # noqa: FBT001
     """A result is read as a bare gzip file and with `Content-Encoding`; it is told which."""
@@ -144,6 +145,7 @@ def test_a_token_that_tells_no_date() -> None:
     assert told.result is Result.DID_NOT_HOLD
 
 
+@pytest.mark.slow
 def test_what_depends_on_settings(orgvue: Orgvue) -> None:
     """Links and stored values are looked at where the settings need them."""
     linked = {"linking_relationships": {"people": [orgvue.dataset("People").dataset_id]}}
@@ -156,6 +158,7 @@ def test_what_depends_on_settings(orgvue: Orgvue) -> None:
     assert stored["items"] == "did_not_hold"
 
 
+@pytest.mark.slow
 def test_nothing_of_the_tenant_is_in_that_part(serve: Callable[..., Orgvue]) -> None:
     """The part that users send names no dataset, property, id, host, port or value."""
     key = "Very private key"
@@ -214,6 +217,7 @@ def by_name(report: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in report["assumptions"] if each["name"] == name)
 
 
+@pytest.mark.slow
 def test_a_refusal_is_told_by_its_numbers(orgvue: Orgvue) -> None:
     """The note of a refused request has its HTTP status and Orgvue's code."""
     orgvue.unfilterable = ("_modifiedAt",)

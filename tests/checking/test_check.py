@@ -161,6 +161,7 @@ def own_alone(orgvue: Orgvue) -> dict[str, Any]:
     return only(discover(orgvue.config), "orgvue_datasets")
 
 
+@pytest.mark.slow
 def test_a_run_without_exports_is_checked_by_one(serve: Callable[..., Orgvue]) -> None:
     """The first dataset that can be read is exported without rows, and no other one."""
     orgvue = serve(people(), people(1, "Staff"), people(1, "More"))

@@ -41,6 +41,7 @@ def line_of(text: str, word: str) -> str:
 # -- for people
 
 
+@pytest.mark.slow
 def test_the_plan_is_a_table(orgvue: Orgvue) -> None:
     """Each stream is a line: dataset, id, readable, delivery, and how many columns of each sort."""
     settings = {"exclude_properties": ["salary"], "hash_properties": ["Full Name"]}
@@ -59,6 +60,7 @@ def test_the_plan_is_a_table(orgvue: Orgvue) -> None:
     assert line_of(text, "orgvue_properties").split()[-1] == "deselected"
 
 
+@pytest.mark.slow
 def test_deselected_streams_are_marked(orgvue: Orgvue) -> None:
     """With a catalog, a stream that it deselects has a line that says so, and is not requested."""
     catalog = select(discover(orgvue.config), "people", selected=False)
@@ -125,6 +127,7 @@ def test_a_console_without_the_signs(orgvue: Orgvue) -> None:
 # -- for programs
 
 
+@pytest.mark.slow
 def test_the_document_is_as_its_schema_says(orgvue: Orgvue) -> None:
     """The JSON document has its version, and fits the published schema, in success and failure."""
     good = check({**orgvue.config, "filters": {"nobody": {"id": 1}}})
@@ -143,6 +146,7 @@ def test_the_document_is_as_its_schema_says(orgvue: Orgvue) -> None:
     assert bad["errors"] == []
 
 
+@pytest.mark.slow
 def test_the_document_says_what_the_text_says(orgvue: Orgvue) -> None:
     """Stages, streams and assumptions are the same in both forms, and so is the exit code."""
     orgvue.post_export = False
@@ -178,6 +182,7 @@ def test_words_that_test_does_not_know_are_refused(orgvue: Orgvue, word: str) ->
     assert orgvue.requests == []
 
 
+@pytest.mark.slow
 def test_the_words_of_the_sdk_do_what_they_did(orgvue: Orgvue) -> None:
     """`all` is the check, `schema` writes SCHEMA messages, `disabled` leaves a run as it is."""
     assert command(orgvue.config, "--test=all").stdout.startswith("✓ settings: ")

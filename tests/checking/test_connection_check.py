@@ -56,6 +56,7 @@ def _jobs_are_done_at_once(orgvue: Orgvue) -> None:
     orgvue.job_polls = ("completed",)
 
 
+@pytest.mark.slow
 def test_a_good_set_up(orgvue: Orgvue) -> None:
     """Every stage is ticked, and no dataset is exported whole."""
     run = command(orgvue.config, "--test")
@@ -113,6 +114,7 @@ def test_a_server_that_fails(orgvue: Orgvue) -> None:
     assert len(orgvue.requests_to("list")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode,code", [("auto", 0), ("async", 5), ("paged", 0)])
 def test_a_host_of_files_out_of_reach(orgvue: Orgvue, mode: str, code: int) -> None:
     """It is told by name, with what to do; where slices will do instead, that is said."""
@@ -141,6 +143,7 @@ def test_wrong_settings(orgvue: Orgvue) -> None:
     assert orgvue.requests == []
 
 
+@pytest.mark.slow
 def test_datasets_that_are_matched_are_counted(serve: Callable[..., Orgvue]) -> None:
     """With `datasets`, the stage says how many of the listed ones it matches; without, nothing."""
     orgvue = serve(people(), people(1, "Staff"), people(1, "Old people"))
@@ -172,6 +175,7 @@ def test_a_stage_is_named_once(orgvue: Orgvue) -> None:
     assert failure(run).startswith("✗ datasets: none of the tenant's")
 
 
+@pytest.mark.slow
 def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:
     """Where Orgvue takes no export jobs, auto says that slices will be used; async fails."""
     orgvue.async_export = False
@@ -184,6 +188,7 @@ def test_no_jobs_in_auto_mode(orgvue: Orgvue) -> None:
     assert stage_lines(run)[-1].startswith("✗ finished exports: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "on,refusal,code",
     [("job", 500, 5), ("job", "40302", 3), ("job", "42902", 4), ("download", 500, 5)],
@@ -223,6 +228,7 @@ def test_a_wrong_tenant(orgvue: Orgvue) -> None:
     assert f"Check `tenant_id` at {orgvue.api_url}/tenants/tenants" in failure(run)
 
 
+@pytest.mark.slow
 def test_an_entry_of_the_list_that_is_bad(orgvue: Orgvue) -> None:
     """An entry that cannot be read is told; the check goes on, and fails as a run does."""
     entries = [{"datasetId": orgvue.dataset("People").dataset_id, "name": "People"}, {"name": "X"}]

@@ -251,6 +251,7 @@ def excluded(catalog: dict[str, Any], stream: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_the_plan_is_what_the_run_does(serve: Callable[..., Orgvue], case: Case) -> None:
     """Streams, columns, exclusion, hashing, errors, warnings and exit code are the run's."""
@@ -324,6 +325,7 @@ def test_no_stream_of_the_catalog_can_be_read(
     assert check(config, catalog)["exit_code"] == command(config, catalog=catalog).code == code
 
 
+@pytest.mark.slow
 def test_a_bookmark_that_no_longer_counts(orgvue: Orgvue) -> None:
     """Why rows would be read again, and what comes of a bookmark, is told as in the run."""
     orgvue.job_polls = ("completed",)
@@ -343,6 +345,7 @@ def test_a_bookmark_that_no_longer_counts(orgvue: Orgvue) -> None:
     assert planned(report, "people")["replication_method"] == "INCREMENTAL"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["as it is", "protected", "narrowed", "stored values"])
 def test_the_plan_is_what_discovery_finds(serve: Callable[..., Orgvue], name: str) -> None:
     """Streams, columns and exclusion of the plan are those of the catalog."""
@@ -359,6 +362,7 @@ def test_the_plan_is_what_discovery_finds(serve: Callable[..., Orgvue], name: st
             assert {*row["columns"], *row["excluded"]} == known - {"_rescued_data"}
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_no_columns_is_checked_all_the_same(orgvue: Orgvue) -> None:
     """With a catalog, an unchanged dataset is not exported; the check examines exports by it."""
     orgvue.job_polls = ("completed",)
@@ -379,6 +383,7 @@ def test_deselected_columns_are_listed(orgvue: Orgvue) -> None:
     assert "full_name" in found.columns
 
 
+@pytest.mark.slow
 def test_what_may_not_be_read_is_told(serve: Callable[..., Orgvue]) -> None:
     """A dataset that is refused has a row with the refusal; nothing else fails for it."""
     orgvue = serve(*tenant())
@@ -413,6 +418,7 @@ def test_deliveries(
     assert (found.source, list(found.deliveries)) == (source, deliveries)
 
 
+@pytest.mark.slow
 def test_an_unchanged_dataset(orgvue: Orgvue) -> None:
     """With `skip_unchanged`, a dataset that did not change has no delivery."""
     orgvue.job_polls = ("completed",)

@@ -29,6 +29,7 @@ def orgvue() -> Iterator[Orgvue]:
         yield served
 
 
+@pytest.mark.slow
 def test_which_drafts_are_sent_and_which_are_refused(orgvue: Orgvue) -> None:
     """The plan names each that `drafts` matches, and why it is refused; no change is requested."""
     config = with_drafts(orgvue, "Hiring*", "Budget", "Nothing", filters={"posts": {"grade": 1}})
@@ -50,6 +51,7 @@ def test_which_drafts_are_sent_and_which_are_refused(orgvue: Orgvue) -> None:
     assert report["exit_code"] == 0
 
 
+@pytest.mark.slow
 def test_the_list_is_an_assumption(orgvue: Orgvue) -> None:
     """With the setting its form is looked at; without it nothing of drafts is requested."""
     held = results(check(with_drafts(orgvue)))
@@ -61,6 +63,7 @@ def test_the_list_is_an_assumption(orgvue: Orgvue) -> None:
     assert not [each for each in orgvue.requests[asked:] if "draft" in each.route]
 
 
+@pytest.mark.slow
 def test_another_form_of_the_list_is_told(orgvue: Orgvue) -> None:
     """An entry without a dataset is told by its number, in words without names."""
     orgvue.amend(on="drafts", entry="Budget", remove=["datasetId"], times=None)
@@ -80,6 +83,7 @@ def test_a_list_within_an_object_is_told(orgvue: Orgvue, drafts: str) -> None:
     assert (told["result"], told["note"]) == ("did_not_hold", "it is an object")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason,code", [("403602", 3), ("500601", 5)])
 def test_a_list_that_is_refused_fails_as_in_a_run(orgvue: Orgvue, reason: Any, code: int) -> None:
     """Both streams fail in the check and in the run, with the same exit code."""
@@ -92,6 +96,7 @@ def test_a_list_that_is_refused_fails_as_in_a_run(orgvue: Orgvue, reason: Any, c
     assert report["drafts"] is None
 
 
+@pytest.mark.slow
 def test_a_list_with_a_fault_fails_as_in_a_run(orgvue: Orgvue) -> None:
     """An entry without an id may be a draft that should be sent."""
     orgvue.amend(on="drafts", entry="Budget", to={"name": "lost"}, times=None)
@@ -102,6 +107,7 @@ def test_a_list_with_a_fault_fails_as_in_a_run(orgvue: Orgvue) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_deselected_streams_request_no_draft(orgvue: Orgvue) -> None:
     """The plan does not list them for streams that a run leaves out; the probe alone does."""
     config = with_drafts(orgvue)
@@ -113,6 +119,7 @@ def test_deselected_streams_request_no_draft(orgvue: Orgvue) -> None:
     assert [each.route for each in orgvue.requests if "draft" in each.route] == ["drafts"]
 
 
+@pytest.mark.slow
 def test_the_list_of_drafts_counts_as_a_request(orgvue: Orgvue) -> None:
     """A limit that leaves none for the list is told, with how many the run takes."""
     without = check({**orgvue.config, "max_requests_per_run": 5})

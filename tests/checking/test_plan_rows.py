@@ -97,6 +97,7 @@ def test_a_new_property_is_a_column_unless_some_are_deselected(
     assert "bonus" not in row_of(checked(config, catalog), "people").columns
 
 
+@pytest.mark.slow
 def test_only_datasets_that_did_not_change_are_left_out(orgvue: Orgvue) -> None:
     """An unchanged one needs no columns; one that changed since has its delivery."""
     config = {**orgvue.config, **HASHING, "skip_unchanged": True}

@@ -73,6 +73,7 @@ def test_what_ends_a_run_is_an_error_once(serve: Serve, code: str) -> None:
     assert told(run, "WARNING") == []
 
 
+@pytest.mark.slow
 def test_a_dataset_that_fails_in_discovery_is_an_error_once(serve: Serve) -> None:
     """A discovery tells it so; a run warns of it first, and tells it at its end."""
     orgvue = serve(people(3, "Alpha"), people(3, "Beta"))

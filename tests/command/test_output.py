@@ -89,6 +89,7 @@ def test_every_option_tells_that_nothing_was_written(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_that_fills_up_ends_with_its_cut_line(
     serve: Callable[..., Orgvue], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def reporting(orgvue: Orgvue, folder: Path, **more: Any) -> dict[str, Any]:
 # --- runs that succeed
 
 
+@pytest.mark.slow
 def test_a_run(serve: Serve, folder: Path) -> None:
     """Tenant, versions, instants, rows, and each stream with its dataset."""
     orgvue = serve(people(5), people(3, "Staff"))
@@ -143,6 +144,7 @@ def test_an_unchanged_stream_is_told_once(orgvue: Orgvue) -> None:
     assert ", 1 unchanged, 0 failed" in run.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_rescued_values_by_column(serve: Serve, folder: Path) -> None:
     """Their numbers, in the report and in both lines."""
     dataset = people(3)
@@ -155,6 +157,7 @@ def test_rescued_values_by_column(serve: Serve, folder: Path) -> None:
     assert run.stderr.count("2 values rescued") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings,delivery",
     [({"export_mode": "async"}, "job"), ({"export_mode": "paged"}, "slices")],
@@ -170,6 +173,7 @@ def test_how_an_export_came(
     assert (stream["delivery"], stream["rows"]) == (delivery, 5)
 
 
+@pytest.mark.slow
 def test_replication_bounds(orgvue: Orgvue, folder: Path) -> None:
     """Since when rows were requested, and the bookmark that the run left."""
     config = reporting(orgvue, folder, start_date="2020-01-01")
@@ -199,6 +203,7 @@ def test_deletions(orgvue: Orgvue, folder: Path) -> None:
     assert "removal of rows withheld" in run.stderr
 
 
+@pytest.mark.slow
 def test_the_taps_own_streams(orgvue: Orgvue, folder: Path) -> None:
     """They have no dataset; their rows are counted."""
     catalog = discover(orgvue.config)
@@ -212,6 +217,7 @@ def test_the_taps_own_streams(orgvue: Orgvue, folder: Path) -> None:
     assert set(statuses(report_of(folder)).values()) == {"succeeded"}
 
 
+@pytest.mark.slow
 def test_the_requests_about_drafts(folder: Path) -> None:
     """The changes of drafts have the requests, retries and bytes of all their drafts."""
     base = staff()
@@ -272,6 +278,7 @@ def test_failed_missing_and_left_out_streams(serve: Serve, folder: Path) -> None
     }
 
 
+@pytest.mark.slow
 def test_why_a_dataset_may_no_longer_be_read(serve: Serve, folder: Path) -> None:
     """A missing stream has the code and the trace id of the refusal that discovery met."""
     orgvue = serve(people(3), people(1, "Staff"))
@@ -284,6 +291,7 @@ def test_why_a_dataset_may_no_longer_be_read(serve: Serve, folder: Path) -> None
     assert not staff["error"]["retryable"]
 
 
+@pytest.mark.slow
 def test_why_a_job_failed(orgvue: Orgvue, folder: Path) -> None:
     """The codes and the trace id of its ticket; the error is that of the job."""
     orgvue.plan_job("failed", errors="500601", times=None)
@@ -294,6 +302,7 @@ def test_why_a_job_failed(orgvue: Orgvue, folder: Path) -> None:
     assert error["trace_id"].startswith("Root=")
 
 
+@pytest.mark.slow
 def test_a_refused_tenant(orgvue: Orgvue, folder: Path) -> None:
     """A run that ends in discovery has no streams; its error is there."""
     orgvue.refuse("40302", times=None)
@@ -307,6 +316,7 @@ def test_a_refused_tenant(orgvue: Orgvue, folder: Path) -> None:
     assert "40302" in run.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_streams_that_were_not_reached(serve: Serve, folder: Path) -> None:
     """What ends the run is one stream's failure; those after it had no turn."""
     orgvue = serve(people(3, "Alpha"), people(3, "Beta"), people(3, "Gamma"))
@@ -320,6 +330,7 @@ def test_streams_that_were_not_reached(serve: Serve, folder: Path) -> None:
     assert report["rows"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong", [{"tenant_id": "no such"}, {"unknown_setting": 1}, {"max_retries": -1}], ids=str
 )
@@ -335,6 +346,7 @@ def test_refused_settings(orgvue: Orgvue, folder: Path, wrong: dict[str, Any]) -
     assert not totals(run)
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_home(orgvue: Orgvue, tmp_path: Path) -> None:
     """`~` is the user's home, also in settings that are refused; a URL is no folder."""
     config = {**orgvue.config, "run_report": "~/reports"}
@@ -346,6 +358,7 @@ def test_a_folder_in_the_home(orgvue: Orgvue, tmp_path: Path) -> None:
     assert (run.code, run.stderr.splitlines()[-1].endswith("not a URL.")) == (3, True)
 
 
+@pytest.mark.slow
 def test_refused_settings_of_the_environment(orgvue: Orgvue, folder: Path) -> None:
     """The folder may come from the environment."""
     env = {"TAP_ORGVUE_RUN_REPORT": str(folder)}
@@ -353,6 +366,7 @@ def test_refused_settings_of_the_environment(orgvue: Orgvue, folder: Path) -> No
     assert report_of(folder)["error"]["type"] == "SettingsError"
 
 
+@pytest.mark.slow
 def test_nothing_selected(orgvue: Orgvue, folder: Path) -> None:
     """A catalog that selects nothing is an error, and a report."""
     catalog = select(discover(orgvue.config), "people", selected=False)
@@ -372,6 +386,7 @@ def test_what_is_no_run(orgvue: Orgvue, folder: Path, words: list[str]) -> None:
 # --- the ends of the process
 
 
+@pytest.mark.slow
 def test_a_terminated_run(serve: Serve, folder: Path, tmp_path: Path) -> None:
     """Signals have a report, too: the stream whose turn it was failed, later ones were not reached.
 
@@ -399,6 +414,7 @@ def test_a_terminated_run(serve: Serve, folder: Path, tmp_path: Path) -> None:
     assert "SIGTERM" in cause
 
 
+@pytest.mark.slow
 def test_a_loader_that_is_gone(orgvue: Orgvue, folder: Path, tmp_path: Path) -> None:
     """A closed pipe ends the run, but not the report."""
     done = into_closed_pipe(reporting(orgvue, folder), tmp_path)
@@ -414,6 +430,7 @@ def test_a_loader_that_is_gone(orgvue: Orgvue, folder: Path, tmp_path: Path) -> 
 # --- a report that cannot be written
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_none(orgvue: Orgvue, tmp_path: Path) -> None:
     """One line of level ERROR; the run succeeds, and its last line has the totals."""
     (tmp_path / "file").write_text("")
@@ -456,6 +473,7 @@ def test_settings_that_are_refused_remove_no_report(orgvue: Orgvue, folder: Path
     assert len(reports(folder)) == 4
 
 
+@pytest.mark.slow
 def test_other_things_that_are_called_as_reports(orgvue: Orgvue, folder: Path) -> None:
     """A pipe, a folder and files of any content are left alone, and hold no run up."""
     folder.mkdir(exist_ok=True)
@@ -476,6 +494,7 @@ def test_other_things_that_are_called_as_reports(orgvue: Orgvue, folder: Path) -
 # --- what is in no report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async", "paged"])
 def test_nothing_secret(serve: Serve, folder: Path, mode: str) -> None:
     """No token, no presigned URL and no value of a cell, though Orgvue's errors repeat them."""
@@ -507,6 +526,7 @@ def test_nothing_secret(serve: Serve, folder: Path, mode: str) -> None:
     assert not [cell for cell in cells if cell in text]
 
 
+@pytest.mark.slow
 def test_no_id_of_a_row(serve: Serve, folder: Path) -> None:
     """The log may name a row by its `_id`; the report does not."""
     dataset = people(3)
@@ -520,6 +540,7 @@ def test_no_id_of_a_row(serve: Serve, folder: Path) -> None:
     assert "much" not in path.read_text()
 
 
+@pytest.mark.slow
 def test_hostile_names(serve: Serve, folder: Path) -> None:
     """Names of datasets and properties may hold anything; the report stays valid JSON."""
     odd = "../\x1b[2J\r\n\u202e\"'\\<script>"

@@ -309,6 +309,7 @@ def troubled(serve: Callable[..., Orgvue]) -> Orgvue:
     return orgvue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "structured"])
 def test_a_run_in_trouble_tells_no_secret(troubled: Orgvue, tmp_path: Path, form: str) -> None:
     """With everything logged, as text or as JSON, no token and no presigned URL is told."""

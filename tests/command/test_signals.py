@@ -193,6 +193,7 @@ def test_a_second_signal_does_not_wait_for_a_stuck_loader(
     assert report["rows"] > 0
 
 
+@pytest.mark.slow
 def test_a_signal_leaves_no_half_batch(
     serve: Callable[..., Orgvue], start: Start, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def assert_whole(opened: Terminal, *last: str) -> None:
     assert all(word in screen.text[-2] for word in last)
 
 
+@pytest.mark.slow
 def test_a_run_is_shown(serve: Serve) -> None:
     """Discovery, then the stages of each stream, and how far the run is; the log alone is left.
 
@@ -142,6 +143,7 @@ def test_a_terminal_that_cannot_move_its_cursor(orgvue: Orgvue, term: str | None
     assert "\x1b" not in run.stderr
 
 
+@pytest.mark.slow
 def test_no_color(orgvue: Orgvue) -> None:
     """With `NO_COLOR` it is live, and has no colour or other emphasis."""
     styles = re.compile(r"\x1b\[[\d;]*m")
@@ -245,6 +247,7 @@ def test_a_second_signal_removes_it(serve: Serve, start: Callable[..., WarmProce
     os.close(reading)
 
 
+@pytest.mark.slow
 def test_others_on_the_terminal_lose_no_line(orgvue: Orgvue) -> None:
     """What a loader writes to the same terminal stays there, whole."""
     catalog = discover(orgvue.config)
@@ -262,6 +265,7 @@ def test_others_on_the_terminal_lose_no_line(orgvue: Orgvue) -> None:
     assert said == [f"The loader says {i}." for i in range(30)]
 
 
+@pytest.mark.slow
 def test_hostile_names(serve: Serve) -> None:
     """Names of streams with commands, line feeds and markup do nothing to the terminal."""
     names = ["\x1b[2Jgone", "two\r\nlines", "[bold]loud[/bold]", "部门" * 30]
@@ -291,6 +295,7 @@ tap_orgvue.reporting.frame.FrameMaker = Broken
 """
 
 
+@pytest.mark.slow
 def test_a_broken_display_breaks_no_run(orgvue: Orgvue, tmp_path: Path) -> None:
     """Where the display fails it is switched off; the run goes on and says nothing of it."""
     with terminal() as opened:

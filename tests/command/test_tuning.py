@@ -113,6 +113,7 @@ print(sum(allocate() for _ in range(50)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other habits")
 def test_free_memory_is_kept() -> None:
     """A buffer takes the memory of the last one: the system does not have to clear it again."""

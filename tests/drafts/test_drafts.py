@@ -68,6 +68,7 @@ def draft_requests(orgvue: Orgvue) -> list[str]:
 # --- with and without the setting
 
 
+@pytest.mark.slow
 def test_without_the_setting_nothing_is_there(orgvue: Orgvue) -> None:
     """No stream is discovered, nothing is requested, not even by `--test`."""
     run = command(orgvue.config)
@@ -210,6 +211,7 @@ def test_one_stream_of_both(orgvue: Orgvue) -> None:
     assert draft_requests(orgvue) == ["drafts"]
 
 
+@pytest.mark.slow
 def test_a_list_in_pages(orgvue: Orgvue) -> None:
     """Next links are followed."""
     orgvue.page_rows = 1
@@ -250,6 +252,7 @@ def test_a_huge_draft() -> None:
         assert [row["position"] for row in run.records[ACTIONS]] == [*range(1, 20_001)]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_actions() -> None:
     """A few of the actions are held at a time."""
     action = b'{"_action":"update","_id":"x","team":"%b"}' % (b"y" * 200)
@@ -297,6 +300,7 @@ def test_unknown_words_and_shapes(orgvue: Orgvue, caplog: pytest.LogCaptureFixtu
     assert not any("salary" in str(value) for row in rows for value in row.values())
 
 
+@pytest.mark.slow
 def test_a_layer_without_any_action_fails_the_stream(orgvue: Orgvue) -> None:
     """An array of something else is sent as far as is safe, and removes no rows."""
     something: list[Any] = [{"layerKey": "default", "actions": CHANGES}]
@@ -309,6 +313,7 @@ def test_a_layer_without_any_action_fails_the_stream(orgvue: Orgvue) -> None:
     assert ACTIONS not in {message["stream"] for message in run.of_type("ACTIVATE_VERSION")}
 
 
+@pytest.mark.slow
 def test_an_action_that_is_no_object_fails_the_stream(orgvue: Orgvue) -> None:
     """All others are sent; then the stream fails, without the value in any word."""
     strange: list[Any] = [CHANGES[0], "hidden-value", None, 7, [CHANGES[0]], CHANGES[2]]
@@ -351,6 +356,7 @@ def test_nul_characters_and_halves_of_characters(
     assert "3 NUL characters" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_layer_key_that_no_database_stores(orgvue: Orgvue) -> None:
     """A NUL character in it is removed, as everywhere else in the list."""
     entry = {"draftId": orgvue.draft("Reorganisation").draft_id, "layers": ["def\0ault"]}
@@ -359,6 +365,7 @@ def test_a_layer_key_that_no_database_stores(orgvue: Orgvue) -> None:
     assert {row["layer_key"] for row in run.records[ACTIONS]} == {"default"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -398,6 +405,7 @@ def test_no_content_is_an_empty_draft(orgvue: Orgvue) -> None:
     assert run.records[ACTIONS] == []
 
 
+@pytest.mark.slow
 def test_the_list_tells_ids_only(orgvue: Orgvue) -> None:
     """A list of texts, or of objects with nothing but an id, will do."""
     moves = orgvue.draft("Moves")
@@ -409,6 +417,7 @@ def test_the_list_tells_ids_only(orgvue: Orgvue) -> None:
     assert len(run.records[ACTIONS]) == 3
 
 
+@pytest.mark.slow
 def test_entries_without_an_id_fail_both_streams_at_their_end(orgvue: Orgvue) -> None:
     """What can be read is sent, and no row is removed."""
     orgvue.amend(on="drafts", entry="Moves", to={"name": "lost"}, times=None)
@@ -463,6 +472,7 @@ def test_a_server_without_drafts(orgvue: Orgvue) -> None:
     assert "remove the setting `drafts`" in run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason,code", [("403602", 3), ("500601", 5), ("40303", 3)])
 def test_a_draft_that_cannot_be_read_fails_its_stream(
     orgvue: Orgvue, reason: str, code: int
@@ -480,6 +490,7 @@ def test_a_draft_that_cannot_be_read_fails_its_stream(
     assert activated == {DRAFTS, "staff", "posts", "staff_to_posts"}
 
 
+@pytest.mark.slow
 def test_a_draft_that_was_deleted_after_it_was_listed(orgvue: Orgvue, tmp_path: Path) -> None:
     """The others are sent, the error says what may be, and the report has the requests."""
     orgvue.refuse(404, on="draft_actions", draft="Moves", times=None)
@@ -508,6 +519,7 @@ def test_drafts_that_fail_alike_are_not_all_requested(reason: str, code: int, mo
         assert draft_requests(orgvue).count("draft_actions") < most
 
 
+@pytest.mark.slow
 def test_a_draft_behind_many_that_may_not_be_read() -> None:
     """Drafts of other users, which the token's user may not read, hide none."""
     base = staff()
@@ -518,6 +530,7 @@ def test_a_draft_behind_many_that_may_not_be_read() -> None:
         assert len(run.records[ACTIONS]) == 3
 
 
+@pytest.mark.slow
 def test_jobs_are_retried_as_those_of_exports(orgvue: Orgvue) -> None:
     """A job that fails, an expired result and a broken download are requested again."""
     orgvue.plan_job("failed", draft="Hiring plan")
@@ -566,6 +579,7 @@ def test_a_cleared_draft_disappears(orgvue: Orgvue) -> None:
     assert len(numbers) == 1
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_empties_no_table(orgvue: Orgvue) -> None:
     """Without any draft to send, no row is removed, whatever the state knows."""
     config = with_drafts(orgvue, "Hirign*", emit_activate_version_messages=True)
@@ -581,6 +595,7 @@ def test_a_misspelt_name_empties_no_table(orgvue: Orgvue) -> None:
     assert {DRAFTS, ACTIONS} <= activated
 
 
+@pytest.mark.slow
 def test_a_run_of_some_datasets_removes_nothing(orgvue: Orgvue) -> None:
     """`datasets` narrows the run: another run may send the drafts of other datasets."""
     config = with_drafts(orgvue, emit_activate_version_messages=True, datasets=["Staff"])
@@ -589,6 +604,7 @@ def test_a_run_of_some_datasets_removes_nothing(orgvue: Orgvue) -> None:
     assert len(run.records[ACTIONS]) == 5
 
 
+@pytest.mark.slow
 def test_a_stream_map_that_filters_removes_nothing(orgvue: Orgvue) -> None:
     """Rows that a map drops are still in Orgvue."""
     maps = {ACTIONS: {"__filter__": "action == 'create'", "changes": None}}
@@ -602,6 +618,7 @@ def test_a_stream_map_that_filters_removes_nothing(orgvue: Orgvue) -> None:
 # --- the SDK's capabilities
 
 
+@pytest.mark.slow
 def test_batches_hold_the_same_records(orgvue: Orgvue, tmp_path: Path) -> None:
     """BATCH files hold the records, with the version that the message activates."""
     config = with_drafts(orgvue, emit_activate_version_messages=True)
@@ -639,6 +656,7 @@ def test_columns_can_be_deselected(orgvue: Orgvue) -> None:
     }
 
 
+@pytest.mark.slow
 def test_flattening_changes_nothing(orgvue: Orgvue) -> None:
     """No column is an object."""
     settings = {"flattening_enabled": True, "flattening_max_depth": 3}
@@ -682,6 +700,7 @@ def test_incremental_replication_is_refused(orgvue: Orgvue) -> None:
     assert run.stdout == ""
 
 
+@pytest.mark.slow
 def test_skip_unchanged_is_refused_in_words(orgvue: Orgvue) -> None:
     """Datasets follow it, drafts are read again, and the log says so."""
     config = with_drafts(orgvue, skip_unchanged=True)
@@ -696,6 +715,7 @@ def test_skip_unchanged_is_refused_in_words(orgvue: Orgvue) -> None:
 # --- catalogs and names
 
 
+@pytest.mark.slow
 def test_a_catalog_without_the_setting(orgvue: Orgvue) -> None:
     """Streams of drafts in a catalog send nothing once the setting is gone, and the log says so."""
     config = with_drafts(orgvue, emit_activate_version_messages=True)

@@ -179,6 +179,7 @@ def test_ends_of_links_are_hashed_and_excluded() -> None:
 # --- what earlier runs protected
 
 
+@pytest.mark.slow
 def test_a_rename_in_orgvue_unprotects_nothing() -> None:
     """A property that an earlier run protected by its display name stays protected."""
     base = staff()
@@ -191,6 +192,7 @@ def test_a_rename_in_orgvue_unprotects_nothing() -> None:
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.slow
 def test_a_rename_is_remembered_where_the_dataset_is_not_sent() -> None:
     """A draft that is named by its id has a memory of its own."""
     base = staff()
@@ -208,6 +210,7 @@ def test_a_rename_is_remembered_where_the_dataset_is_not_sent() -> None:
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [DRAFTS, ACTIONS])
 def test_a_rename_is_remembered_by_each_stream_also_if_it_fails(fails: str) -> None:
     """One is deselected, the other one fails in every run after it has sent rows."""
@@ -257,6 +260,7 @@ def test_a_deselected_property_is_left_out() -> None:
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.slow
 def test_a_property_that_came_after_the_catalog() -> None:
     """It is sent where the run would add it as a column, and only there."""
     base = staff()
@@ -271,6 +275,7 @@ def test_a_property_that_came_after_the_catalog() -> None:
         assert changes(sync(config, catalog)) == [{"team": "A"}]
 
 
+@pytest.mark.slow
 def test_a_deselected_dataset_refuses_its_drafts() -> None:
     """A draft of a dataset that is not sent is not sent either, unless it is named by its id."""
     with one(None, CHANGES, posts()) as orgvue:
@@ -289,6 +294,7 @@ def test_a_deselected_dataset_refuses_its_drafts() -> None:
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_left_out_refuses_its_drafts() -> None:
     """`datasets` narrows drafts too, unless a draft is named by its id."""
     with one(None, CHANGES, posts()) as orgvue:
@@ -323,6 +329,7 @@ def test_a_dataset_that_the_catalog_lacks() -> None:
 # --- stream maps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "maps",
     [
@@ -343,6 +350,7 @@ def test_what_a_stream_map_removes_is_left_out(maps: dict[str, Any]) -> None:
         assert changes(run)[0] == {"team": "Sales"}
 
 
+@pytest.mark.slow
 def test_an_id_that_a_stream_map_calculates_is_left_out() -> None:
     """`item_id` would tell what the map of the dataset's stream hides."""
     with one() as orgvue:
@@ -367,6 +375,7 @@ def test_a_deselected_id_is_left_out() -> None:
         assert ITEM.encode() not in everything(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "maps",
     [
@@ -390,6 +399,7 @@ def test_a_stream_that_a_map_removes_or_filters_refuses_its_drafts(maps: dict[st
 # --- filters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_id", [False, True])
 def test_a_filter_refuses_the_drafts_of_its_dataset(by_id: bool) -> None:  # noqa: FBT001
     """Filters do not narrow drafts: only a draft that is named by its id is sent."""
@@ -544,6 +554,7 @@ def test_metadata_that_breaks_fails_the_draft() -> None:
         assert "'Plan'" in run.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_dataset_that_discovery_skipped_fails_both_streams() -> None:
     """It may be read again tomorrow: nothing is sent in its place, and no row is removed."""
     base = staff()
@@ -569,6 +580,7 @@ def test_a_dataset_that_discovery_skipped_fails_both_streams() -> None:
 # --- the list
 
 
+@pytest.mark.slow
 def test_details_hold_nothing_that_is_protected() -> None:
     """Members of the list that are called as a protected property is are left out, at any depth."""
     details = {"preview": [{"salary": PAY, "team": "A"}], "salary": PAY, "owner": {"Base Pay": PAY}}
@@ -602,6 +614,7 @@ def test_details_hold_a_protected_property_under_none_of_its_names(
         assert (found["preview"], found["owner"]) == ([{"team": "A"}], {})
 
 
+@pytest.mark.slow
 def test_details_of_a_draft_whose_dataset_is_not_told() -> None:
     """What is protected in any dataset is removed."""
     details = {"preview": [{"salary": PAY, "grade": 7}]}
@@ -610,6 +623,7 @@ def test_details_of_a_draft_whose_dataset_is_not_told() -> None:
         assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == [{"grade": 7}]
 
 
+@pytest.mark.slow
 def test_details_after_a_rename() -> None:
     """A property that an earlier run protected by its display name stays out of the details."""
     base = staff()
@@ -622,6 +636,7 @@ def test_details_after_a_rename() -> None:
         assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [True, False])
 def test_details_where_display_names_are_not_known(told: bool) -> None:  # noqa: FBT001
     """A member may be called as the key of a property that a display name protects."""
@@ -718,6 +733,7 @@ def test_a_key_twice_and_a_key_in_escapes() -> None:
         assert changes(run) == [{"team": "A"}, {"team": r"\ud800"}]
 
 
+@pytest.mark.slow
 def test_very_many_unknown_keys() -> None:
     """They are counted, and the log stays small."""
     actions = [{"_action": "update", "_id": ITEM, f"key {i}": f"hidden-{i}"} for i in range(3000)]
@@ -752,6 +768,7 @@ def test_the_token_stays_with_the_api() -> None:
         assert "X-Amz" not in run.stderr
 
 
+@pytest.mark.slow
 def test_a_protection_outlives_its_draft() -> None:
     """What a draft's property was protected by is kept while no draft has it."""
     base = staff()
@@ -771,6 +788,7 @@ def test_a_protection_outlives_its_draft() -> None:
     assert protected[1] == protected[0]
 
 
+@pytest.mark.slow
 def test_a_protection_that_was_taken_back_is_forgotten() -> None:
     """A pattern that is no setting any more is not kept."""
     with one() as orgvue:

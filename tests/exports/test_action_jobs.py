@@ -95,6 +95,7 @@ def test_no_content() -> None:
     assert fetched(answering({"status_code": 204})) == []
 
 
+@pytest.mark.slow
 def test_a_large_array_as_the_answer() -> None:
     """However large, it is on disk before it is read, and a break in it is found."""
     many = [{"_action": "update", "_id": str(number), "t": "x,{}]" * 9} for number in range(9000)]

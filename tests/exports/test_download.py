@@ -111,6 +111,7 @@ def test_a_body_that_is_cut_behind_a_bracket_is_an_error(
     assert caught.value.retryable
 
 
+@pytest.mark.slow
 def test_a_large_body_is_written_and_checked_in_chunks() -> None:
     """A body of many chunks is on disk byte by byte, and its last bracket is found."""
     rows = [[str(i), str(i) * 30] for i in range(20_000)]

@@ -513,6 +513,7 @@ def test_a_break_of_a_synchronous_export_costs_no_row(
     assert requests_about(orgvue, name, "export") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_each_stream_s_records_are_its_own(
     broken_jobs: tuple[Orgvue, Run], broken_answers: tuple[Orgvue, Run], mode: str

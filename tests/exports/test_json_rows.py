@@ -72,6 +72,7 @@ def written(rows: list[Any], **more: Any) -> bytes:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+@pytest.mark.slow
 @given(tables, styles, st.integers(1, 400))
 def test_rows_survive_whatever_the_chunks_are(
     rows: list[Any], style: dict[str, Any], size: int
@@ -268,6 +269,7 @@ def test_headers_need_only_the_beginning() -> None:
     assert taken < 100_000
 
 
+@pytest.mark.slow
 def test_a_row_may_be_larger_than_a_block() -> None:
     """Cells of a megabyte, full of what looks like the end of a row, are read whole."""
     large = ["],[" * 300_000, 1]

@@ -146,6 +146,7 @@ def test_both_hosts_are_asked_through_the_proxy(network: Network, variable: str)
     assert {"list", "job", "ticket", "result"} <= {request.route for request in orgvue.requests}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"])
 def test_a_proxy_that_looks_inside(network: Network, variable: str) -> None:
     """With the company's CA, a proxy that ends TLS sees the token go to the API alone."""
@@ -452,6 +453,7 @@ def test_a_password_is_hidden_where_it_could_be_told(orgvue: Orgvue) -> None:
 # --- the connection check
 
 
+@pytest.mark.slow
 def test_the_check_through_a_proxy(network: Network) -> None:
     """`--test` goes the way a run would, to both hosts."""
     orgvue, proxy = network.orgvue(named=True), network.proxy()

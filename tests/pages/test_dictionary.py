@@ -47,6 +47,7 @@ def told(found: Dictionary, stream: str) -> dict[str, tuple[str, list[str]]]:
     return {each.key: (each.treatment.value, list(each.patterns)) for each in entry.properties}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -289,6 +290,7 @@ def test_no_row_is_requested(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_that_of_what_is_signed(orgvue: Orgvue) -> None:
     """It changes with a property or a setting of the page, and not with the time."""
 

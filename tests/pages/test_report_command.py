@@ -73,6 +73,7 @@ def test_a_folder_of_reports_gets_a_page_for_each_tenant(tmp_path: Path) -> None
         assert "Streams of the last run" in text
 
 
+@pytest.mark.slow
 def test_the_real_command_works(tmp_path: Path) -> None:
     """As a user starts it, in a process of its own."""
     save(tmp_path, report([stream()]))

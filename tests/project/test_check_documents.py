@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tap_orgvue.checking.assumptions import ASSUMPTIONS
 from tests.project.documents import DOCS, transcript
 
@@ -21,6 +23,7 @@ def masked(text: str) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_transcript_is_a_real_one() -> None:
     """The documented check is what the command writes for the simulator's tenant."""
     part = transcript()

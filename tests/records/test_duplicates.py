@@ -38,6 +38,7 @@ def test_each_further_row_with_an_id_is_counted(blocks: list[list[object]], coun
     assert duplicates.count == count
 
 
+@pytest.mark.slow
 def test_every_duplicate_of_many_ids_is_found() -> None:
     """Among many ids, each single duplicate counts, wherever it stands."""
     many = ids(20_000)

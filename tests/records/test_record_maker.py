@@ -438,6 +438,7 @@ def test_many_different_dates_are_fitted() -> None:
     assert [record["d"] for record in records] == texts
 
 
+@pytest.mark.slow
 def test_long_texts_where_dates_should_be_do_not_fill_the_memory() -> None:
     """Texts that no date is as long as are rescued, and not kept for rows to come."""
     made = RecordMaker(HEADERS[4:], COLUMNS[4:])

@@ -148,6 +148,7 @@ def test_every_stream_has_the_column(serve: Serve) -> None:
         assert [rescued(record) for record in records] == [None] * len(records)
 
 
+@pytest.mark.slow
 def test_misfits_do_not_depend_on_their_neighbours(serve: Serve) -> None:
     """A misfit far into the rows changes no value before or after it."""
     rows: list[object] = [i / 4 for i in range(5000)]
@@ -225,6 +226,7 @@ def test_the_type_that_a_warning_advises_is_taken(
     assert not warnings(caplog)
 
 
+@pytest.mark.slow
 def test_the_command_shows_no_value_either(serve: Serve) -> None:
     """Neither warnings nor the error of a strict run hold a cell's value, even when debugging."""
     orgvue = serve(cells("number", SECRET))

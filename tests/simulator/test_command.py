@@ -64,6 +64,7 @@ def test_serving(number: signal.Signals) -> None:
     assert "config.json" in hints
 
 
+@pytest.mark.slow
 def test_serving_something_else() -> None:
     """Size, seed, latency and trouble are those of the options."""
     options = ["--people", "10", "--seed", "7", "--latency", "0.2", "--trouble", "forbidden=People"]
@@ -84,6 +85,7 @@ def test_serving_something_else() -> None:
     assert [row[3] for row in positions.json()["rows"]] == titles[:3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--port", "--files-port"])
 def test_serving_on_given_ports(option: str) -> None:
     """Ports can be chosen; one that is taken is one clear line that names it, and exit code 1."""
@@ -99,6 +101,7 @@ def test_serving_on_given_ports(option: str) -> None:
     assert f"port {port}" in line
 
 
+@pytest.mark.slow
 def test_help() -> None:
     """`--help` lists every kind of trouble with its default."""
     text = ended("--help").stdout

@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tap_orgvue.simulator import demo_tenant
 from tap_orgvue.simulator.instants import moment_of
 
@@ -37,6 +39,7 @@ def column(dataset: Dataset, key: str) -> list[object]:
     return [row.get(key) for row in dataset.snapshot().rows]
 
 
+@pytest.mark.slow
 def test_it_is_the_same_every_time() -> None:
     """Two makings hold the same cells and ids."""
     first, second = (
@@ -46,6 +49,7 @@ def test_it_is_the_same_every_time() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_every_cell_fits_its_type() -> None:
     """A loader that trusts the declared types is not surprised."""
     for dataset in demo_tenant().datasets:
@@ -54,6 +58,7 @@ def test_every_cell_fits_its_type() -> None:
             assert all(fits(row.get(each.key), each.type) for row in snapshot.rows), each
 
 
+@pytest.mark.slow
 def test_people_are_joined_to_positions() -> None:
     """Links lead from existing people to existing positions, and carry both in their id."""
     tenant = demo_tenant()
@@ -69,6 +74,7 @@ def test_people_are_joined_to_positions() -> None:
     assert sum(holders) == len(links.rows)
 
 
+@pytest.mark.slow
 def test_positions_are_a_tree() -> None:
     """There are six layers under one root, and one orphan, which has positions below it."""
     positions = demo_tenant().dataset("Positions")
@@ -83,6 +89,7 @@ def test_positions_are_a_tree() -> None:
     assert {*column(positions, "_is_leaf")} == {True, False}
 
 
+@pytest.mark.slow
 def test_positions_are_held_as_in_organisations() -> None:
     """Some are vacant, shared or held twice; all who have not left hold one, but for two."""
     tenant = demo_tenant()
@@ -106,6 +113,7 @@ def test_positions_are_held_as_in_organisations() -> None:
     assert parents & {row["id"] for row in positions.rows if row["id"] not in held}
 
 
+@pytest.mark.slow
 def test_there_are_an_empty_and_an_awkward_dataset() -> None:
     """Names and cells that trip careless loaders are there to be met."""
     tenant = demo_tenant()
@@ -122,6 +130,7 @@ def test_there_are_an_empty_and_an_awkward_dataset() -> None:
     assert {"k": {"deep": ["ü"]}} in column(awkward, "custom list")
 
 
+@pytest.mark.slow
 def test_its_datasets_stay_what_they_are() -> None:
     """The cells of each dataset are the same in every version: documents show their figures."""
     digests = {
@@ -171,6 +180,7 @@ def layer(draft: Draft, key: str = "default") -> list[Mapping[str, object]]:
     return [*(actions() if callable(actions) else actions)]
 
 
+@pytest.mark.slow
 def test_drafts_fit_the_people() -> None:
     """Actions name stored properties with values of their types, and nobody who is not there."""
     tenant = demo_tenant()
@@ -188,6 +198,7 @@ def test_drafts_fit_the_people() -> None:
         assert all(applied(people, layer(draft, key)) for key in ("default", *draft.layers))
 
 
+@pytest.mark.slow
 def test_the_reorganisation_moves_one_department() -> None:
     """Technology loses people to a new department with a head and to another; some roles end."""
     people = demo_tenant().dataset("People")
@@ -206,6 +217,7 @@ def test_the_reorganisation_moves_one_department() -> None:
     assert (head["department"], head["salary"]) == ("Data & AI", 138_000)
 
 
+@pytest.mark.slow
 def test_the_hiring_plan_hires() -> None:
     """Two departments grow, in two steps; some hires have an id already, most do not."""
     people = demo_tenant().dataset("People")

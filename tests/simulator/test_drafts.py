@@ -243,6 +243,7 @@ def test_a_huge_draft(drafts: Client) -> None:
     assert len(exported(drafts, ("Plan", "default")).json()) == 30_000
 
 
+@pytest.mark.slow
 def test_a_huge_draft_takes_no_memory(serve: Callable[[Tenant], Client]) -> None:
     """However many actions a layer has, the simulator holds a few of them at a time."""
 

@@ -112,6 +112,7 @@ def both_ways(
     return short, told(run_with(SingerWriter(), config, catalog))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_messages_are_the_sdks_own(
     tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -123,6 +124,7 @@ def test_messages_are_the_sdks_own(
     assert any(message["type"] == "SCHEMA" for message in short)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_deselected_columns_and_incremental_streams_too(
     tenant: Orgvue, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -146,6 +148,7 @@ def test_stream_maps_are_given_dates_as_texts(tenant: Orgvue) -> None:
     assert records[0]["month"] == "2022-01"
 
 
+@pytest.mark.slow
 def test_a_stream_by_any_name_too(tenant: Orgvue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for a stream that a user's catalog calls by signs that JSON is made of."""
     catalog = discover(tenant.config)
@@ -155,6 +158,7 @@ def test_a_stream_by_any_name_too(tenant: Orgvue, monkeypatch: pytest.MonkeyPatc
     assert short == own
 
 
+@pytest.mark.slow
 def test_a_long_stream_too(serve: Callable[..., Orgvue], monkeypatch: pytest.MonkeyPatch) -> None:
     """STATE comes after as many records as the SDK's own path has it, between blocks and within."""
     dataset = people(7, "Few")
@@ -192,6 +196,7 @@ def test_odd_values_too(serve: Callable[..., Orgvue], monkeypatch: pytest.Monkey
         assert sum(message["type"] == "RECORD" for message in short) == len(odd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_batch_files_hold_what_records_would(
     tenant: Orgvue, settings: dict[str, Any], tmp_path: Path

@@ -70,6 +70,7 @@ def test_files_in_an_object_store(serve: Callable[..., Orgvue], count: int) -> N
     assert "secret" not in json.dumps(run.messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maps", [{}, {"stream_maps": {"broken": {"n": "md5(_id)"}}}])
 def test_a_file_that_is_not_whole_is_dropped(
     serve: Callable[..., Orgvue],

@@ -386,6 +386,7 @@ def test_nothing_is_sent_or_requested(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_a_column_is_removed_from_every_stream(tenant: Orgvue) -> None:
     """`*` names all streams, also those that lack the column, and those that are deselected."""
     maps = {"stream_maps": {"*": {"salary": None}, "orgvue_datasets": {"tags": None}}}
@@ -405,6 +406,7 @@ def test_streams_that_a_run_leaves_out(tenant: Orgvue) -> None:
     assert "stream_maps: there is no stream 'people'." in run.stderr
 
 
+@pytest.mark.slow
 def test_two_datasets_in_one_table(tenant: Orgvue) -> None:
     """Refused where rows would be removed."""
     maps = {"posts": {"__alias__": "people"}}

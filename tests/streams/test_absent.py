@@ -205,6 +205,7 @@ def test_a_pattern_that_protects_nothing_ends_the_run(orgvue: Orgvue, setting: s
         sync(config, catalog)
 
 
+@pytest.mark.slow
 def test_what_may_be_elsewhere_is_a_warning(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A wildcard, a narrowed run, a catalog of an older version, and a property that is gone."""
     orgvue = serve(people(3), people(2, "Staff"))
@@ -264,6 +265,7 @@ def test_a_stream_that_the_catalog_lost_is_told_of(serve: Serve, *, narrowed: bo
     assert ("'staff' of earlier runs is not in the catalog" in run.stderr) is not narrowed
 
 
+@pytest.mark.slow
 def test_the_report_has_the_id_of_a_dataset_that_is_gone(serve: Serve, tmp_path: Path) -> None:
     """A missing stream is reported with the dataset that it had."""
     gone = people(2, "Staff")

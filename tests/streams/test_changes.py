@@ -368,6 +368,7 @@ def test_an_excluded_property(orgvue: Orgvue, runs: Runs) -> None:
     assert runs.told == []
 
 
+@pytest.mark.slow
 def test_stored_values_only(runs: Runs) -> None:
     """What `include_calculations` leaves out is not gone, and not new afterwards."""
     for calculations in (False, False, True, True):
@@ -446,6 +447,7 @@ def test_another_dataset_begins_anew(serve: Serve, caplog: pytest.LogCaptureFixt
     assert runs.told == []
 
 
+@pytest.mark.slow
 def test_a_property_that_is_gone_is_reported_with_its_name(
     orgvue: Orgvue, runs: Runs, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def test_it_comes_after_the_records_and_before_the_last_state(orgvue: Orgvue) ->
     assert {record["version"] for record in run.of_type("RECORD")} == {activated["version"]}
 
 
+@pytest.mark.slow
 def test_versions_strictly_increase(orgvue: Orgvue) -> None:
     """Runs within a second, or after a clock was set back, have rising versions."""
     first = sync(mirrored(orgvue))
@@ -256,6 +257,7 @@ def test_descriptions_that_are_not_all_there_delete_nothing(
     assert not run.of_type("ACTIVATE_VERSION")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [True, False])
 def test_the_report_tells_whether_missing_rows_are_removed(
     orgvue: Orgvue, tmp_path: Path, *, setting: bool

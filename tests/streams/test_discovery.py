@@ -119,6 +119,7 @@ def test_metadata_that_fails_for_another_reason_is_told_once(
     assert "500601" in line
 
 
+@pytest.mark.slow
 def test_a_run_takes_a_catalog_with_and_without_what_is_told(serve: Serve) -> None:
     """Records are the same with a catalog of before, which told nothing of datasets."""
     orgvue = serve(*small_tenant())
@@ -363,6 +364,7 @@ def test_filtering_datasets_renames_no_stream(serve: Serve) -> None:
 # --- what it costs
 
 
+@pytest.mark.slow
 def test_discovery_makes_two_requests_for_each_dataset_and_one_more(serve: Serve) -> None:
     """Each dataset costs two cheap requests, for columns and keys, besides the list.
 

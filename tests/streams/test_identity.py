@@ -243,6 +243,7 @@ def test_a_dataset_that_is_gone_fails_the_run(serve: Serve) -> None:
     assert "retired_streams" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_forbidden_now_fails_the_run(serve: Serve) -> None:
     """With Orgvue's words, also in a run with the catalog of a discovery that skipped it."""
     orgvue = serve(people(3), people(2, "Staff"))
@@ -279,6 +280,7 @@ def test_missing_streams_can_be_a_warning(serve: Serve, caplog: pytest.LogCaptur
     assert warnings(caplog, "'staff'", "gone")
 
 
+@pytest.mark.slow
 def test_what_is_narrowed_out_is_not_missing(serve: Serve) -> None:
     """Nor what the user deselects, nor what a catalog leaves out although Orgvue lists it."""
     orgvue = serve(people(3), people(2, "Staff"))
@@ -411,6 +413,7 @@ def test_linking_and_calculations_are_part_of_the_question(serve: Serve) -> None
     assert len(sync({**orgvue.config, **linking}, catalog, run.state).records["people"]) == 1
 
 
+@pytest.mark.slow
 def test_a_column_that_was_not_read_reads_everything_once(orgvue: Orgvue) -> None:
     """A column that is selected later, or is new in Orgvue, has its values in every row."""
     state = sync(orgvue.config, incremental(orgvue, "salary")).state

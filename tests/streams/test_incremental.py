@@ -250,6 +250,7 @@ def test_a_row_that_changes_between_two_slices_is_not_missed(
     assert {r["id"] for r in again.records["people"] if r["salary"] == 7} == changed_rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", BOTH)
 def test_a_failed_stream_keeps_its_bookmark(serve: Serve, tmp_path: Path, *, batches: bool) -> None:
     """A stream that fails after some of its records asks for the same rows again."""
@@ -458,6 +459,7 @@ def test_a_stream_without_a_key_has_no_margin(serve: Serve) -> None:
     assert "'people' has no key" in run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maps", [{}, {"people": {"x": "id"}}])
 def test_rows_without_a_value_of_the_key(orgvue: Orgvue, maps: dict[str, Any]) -> None:
     """No later run would request them: they are counted, once, when they are read."""

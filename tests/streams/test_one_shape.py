@@ -151,6 +151,7 @@ def test_metadata_that_is_none_makes_no_column_null(orgvue: Orgvue, answer: dict
         sync(config, catalog)
 
 
+@pytest.mark.slow
 def test_a_row_that_comes_twice_withholds_deletions_in_the_report(
     serve: Serve, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_another_question_is_exported(
     assert not skipped(sync({**orgvue.config, **SKIPPING, **other}, catalog, state))
 
 
+@pytest.mark.slow
 def test_other_columns_are_exported(
     orgvue: Orgvue, before: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_skipped_stream_activates_nothing(orgvue: Orgvue) -> None:
     assert skipped(sync(config, catalog, first.state))
 
 
+@pytest.mark.slow
 def test_an_incremental_stream_keeps_its_bookmark_when_skipped(orgvue: Orgvue) -> None:
     """The bookmark of a stream that is skipped is as it was."""
     config = {**orgvue.config, **SKIPPING}
