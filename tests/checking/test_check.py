@@ -235,6 +235,7 @@ def refuse(error: Exception) -> Callable[[object], None]:
     return fail
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_counts_where_exports_are_kept(
     orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

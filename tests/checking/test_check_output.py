@@ -276,6 +276,7 @@ def test_a_signal_ends_the_check(orgvue: Orgvue, tmp_path: Path) -> None:
     assert out.decode().splitlines()[-1].startswith("✓ datasets: ")
 
 
+@pytest.mark.slow
 def test_nothing_else_is_on_standard_output(orgvue: Orgvue) -> None:
     """The document is all there is, also where the log has something to say."""
     orgvue.refuse(503, on="list")

@@ -314,6 +314,7 @@ def of_a_sync(line: str) -> bool:
     return " is fetched by " in line or "changed since the last run" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusal,code", [(500, 5), ("40302", 3), ("42902", 4)], ids=str)
 def test_no_stream_of_the_catalog_can_be_read(
     orgvue: Orgvue, refusal: int | str, code: int

@@ -73,6 +73,7 @@ def test_another_form_of_the_list_is_told(orgvue: Orgvue) -> None:
     assert results(report)["draft-list"] == "held"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drafts", ["[]", '[{"draftId": "A", "datasetId": "B"}]'])
 def test_a_list_within_an_object_is_told(orgvue: Orgvue, drafts: str) -> None:
     """It can be read, and is not what was assumed, with and without drafts."""

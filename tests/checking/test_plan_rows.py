@@ -85,6 +85,7 @@ def test_exclusion_is_told_by_the_names_of_today(orgvue: Orgvue) -> None:
     assert not {"salary", "on_leave", "bonus"} & {*found.columns, *found.deselected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"exclude_properties": ["salary"]}])
 def test_a_new_property_is_a_column_unless_some_are_deselected(
     orgvue: Orgvue, settings: dict[str, Any]

@@ -184,6 +184,7 @@ GZIP = {"Content-Encoding": "gzip"}
         (gzip.compress(EMPTY), {}, "gzip, without Content-Encoding"),
         (gzip.compress(EMPTY), GZIP, "gzip, with Content-Encoding"),
     ],
+    ids=["plain", "gzip without a header", "gzip"],
 )
 def test_the_compression_of_an_export(body: bytes, headers: dict[str, str], encoding: str) -> None:
     """It is told by the first bytes, and by the header beside them."""

@@ -162,6 +162,7 @@ WAYS: dict[str, Way] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_no_value_is_told(tmp_path: Path, way: str) -> None:
     """Misfits, refusals, broken answers, maps: with everything logged, no cell's value is told."""
@@ -185,6 +186,7 @@ def assert_discreet(told: str) -> None:
         assert mark not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["all is well", "misfits are errors", "a map raises"])
 def test_nor_as_json(tmp_path: Path, way: str) -> None:
     """The same where the log is structured, which shows exceptions that text does not."""

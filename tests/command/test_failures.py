@@ -147,6 +147,7 @@ def test_a_failed_stream_activates_nothing_after_some_of_its_records(
     assert failed.state["bookmarks"] == state["bookmarks"]
 
 
+@pytest.mark.slow
 def test_a_stream_that_fails_behind_its_last_record(two: Orgvue) -> None:
     """Where it cannot be known whether rows are gone, none is removed, and the state stays."""
     config = {**two.config, "emit_activate_version_messages": True, "max_retries": 0}

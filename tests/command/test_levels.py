@@ -26,6 +26,7 @@ def told(run: Run, level: str) -> list[str]:
     return [text for found, _, text in LINE.findall(run.stderr) if found == level]
 
 
+@pytest.mark.slow
 def test_what_works_as_designed_warns_of_nothing(serve: Serve) -> None:
     """A large dataset, a throttle, retries, a job that failed once: no line above INFO."""
     orgvue = serve(people(200, "Large"), people(5, "Small"))

@@ -67,6 +67,7 @@ def test_a_log_level_in_any_case(orgvue: Orgvue, level: str) -> None:
     assert ("INFO" in run.stderr) is (level == "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_the_check_works_on_every_console(orgvue: Orgvue, encoding: str) -> None:
     """`--test` is legible where the console has no tick."""

@@ -191,6 +191,7 @@ def test_rich_is_for_terminals(orgvue: Orgvue, tmp_path: Path, words: list[str])
     assert done.stdout.splitlines()[-1] == "rich is left"
 
 
+@pytest.mark.slow
 def test_rich_is_imported_for_a_terminal(orgvue: Orgvue, tmp_path: Path) -> None:
     """What the test above looks for is there where there is something to show."""
     with terminal() as opened:

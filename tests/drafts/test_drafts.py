@@ -102,6 +102,7 @@ def test_discovery_requests_no_draft(orgvue: Orgvue) -> None:
 # --- what is sent
 
 
+@pytest.mark.slow
 def test_a_row_per_draft(orgvue: Orgvue) -> None:
     """Id, name, base dataset, and everything else that the list says."""
     run = sync(with_drafts(orgvue))
@@ -429,6 +430,7 @@ def test_entries_without_an_id_fail_both_streams_at_their_end(orgvue: Orgvue) ->
     assert not activated & {DRAFTS, ACTIONS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [3, {"default": {}}, [{"layerKey": "default"}, 7], [{"n": "x"}]])
 def test_layers_in_an_unknown_form(orgvue: Orgvue, layers: object) -> None:
     """The layer that every draft has is sent; the stream fails, since others may exist."""
@@ -464,6 +466,7 @@ def test_a_list_that_cannot_be_read_fails_both_streams_alone(
     assert "orgvue" not in run.state["bookmarks"].get(ACTIONS, {})
 
 
+@pytest.mark.slow
 def test_a_server_without_drafts(orgvue: Orgvue) -> None:
     """The words say that the setting can be removed."""
     orgvue.drafts = False

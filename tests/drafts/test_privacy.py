@@ -164,6 +164,7 @@ def test_hashed_ids_are_hashed_in_drafts() -> None:
         assert ITEM.encode() not in everything(run)
 
 
+@pytest.mark.slow
 def test_ends_of_links_are_hashed_and_excluded() -> None:
     """`from_id` and `to_id` are properties of their dataset, by key and by display name."""
     actions = [{"_action": "create", "from_id": SECRET, "to_id": "secret-post", "share": 1}]
@@ -360,6 +361,7 @@ def test_an_id_that_a_stream_map_calculates_is_left_out() -> None:
         assert "'_id' (2)" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_deselected_id_is_left_out() -> None:
     """Where the catalog has another key, `_id` can be deselected."""
     with one() as orgvue:
@@ -449,6 +451,7 @@ def test_where_the_dataset_is_not_told_only_what_is_safe_everywhere_passes() -> 
         assert "WARNING" in next(each for each in run.stderr.splitlines() if "'salary' (2)" in each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["hashed", "deselected", "left out", "display name", "forbidden"])
 def test_where_the_dataset_is_not_told_any_doubt_leaves_out(how: str) -> None:
     """Hashed in one, not read in one, or unknown of one: the value does not leave."""
@@ -489,6 +492,7 @@ def test_a_dataset_that_is_told_in_an_unknown_form_is_not_told(tells: dict[str, 
         assert str(PAY).encode() not in everything(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", ["baseDatasetId", "datasets", "layers"])
 def test_two_datasets_are_none(member: str) -> None:
     """An entry that names two datasets does not tell which one counts."""
@@ -595,6 +599,7 @@ def test_details_hold_nothing_that_is_protected() -> None:
         assert plain["preview"] == details["preview"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [{"exclude_properties": []}, {"hash_properties": [], "hash_key": HASH_KEY}]
 )
@@ -663,6 +668,7 @@ def test_details_with_a_key_that_holds_a_full_stop() -> None:
         assert json.loads(run.records[DRAFTS][0]["details"])["preview"] == {}
 
 
+@pytest.mark.slow
 def test_no_details_where_it_is_not_known_what_is_protected() -> None:
     """A server's error for the dataset's metadata: the draft is told, and nothing of it is sent."""
     base = staff()
@@ -756,6 +762,7 @@ def test_errors_show_no_values() -> None:
         assert b"secret-key" not in everything(run)
 
 
+@pytest.mark.slow
 def test_the_token_stays_with_the_api() -> None:
     """Neither tickets nor results are requested with it, nor is it shown."""
     with one() as orgvue:

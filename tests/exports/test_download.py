@@ -214,6 +214,7 @@ def unnamed_files(pid: int, folder: Path) -> list[os.stat_result]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_after_a_signal(
@@ -250,6 +251,7 @@ def test_nothing_is_left_after_success(orgvue: Orgvue, tmp_path: Path, mode: str
     assert unnamed_files(os.getpid(), tmp_path) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_an_error(serve: Callable[..., Orgvue], tmp_path: Path) -> None:
     """A broken export, a refused one and one that was fetched ahead leave nothing."""
     broken = Dataset("Broken", body=b'{"headers":[{"key":"_id"}],"rows":[["a"],["b"]]]}')

@@ -282,6 +282,7 @@ def test_the_page_has_no_cell_token_or_filter_value(
         assert value not in text
 
 
+@pytest.mark.slow
 def test_names_of_a_tenant_do_not_become_markup(
     serve: Callable[..., Orgvue], tmp_path: Path
 ) -> None:

@@ -391,6 +391,7 @@ def test_column_names(found: list[str], dice: random.Random) -> None:
     assert column_names(found) == names
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"[a-z][a-z0-9]{0,10}(_[a-z0-9]{1,10}){0,3}", fullmatch=True), keys)
 def test_a_key_in_form_is_its_own_name(key: str, others: list[str]) -> None:
     """A key that already is in the form keeps its name, whatever other keys there are."""

@@ -177,6 +177,7 @@ def test_hashes_join_datasets(two: Orgvue) -> None:
     assert run.records["people"][1]["number"] == hashed("8")
 
 
+@pytest.mark.slow
 def test_another_key_makes_other_hashes(two: Orgvue) -> None:
     """Without the key, hashes tell nothing of each other."""
     config = {**two.config, "hash_properties": ["full name"]}

@@ -341,6 +341,7 @@ def test_a_catalog_that_somebody_cut_is_no_change(orgvue: Orgvue, runs: Runs) ->
     assert "headers" in [request.kind for request in orgvue.requests[since:]]
 
 
+@pytest.mark.slow
 def test_properties_that_cannot_be_looked_up_are_no_change(orgvue: Orgvue, runs: Runs) -> None:
     """The rows were read all the same."""
     assert runs.catalog is not None

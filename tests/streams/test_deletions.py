@@ -120,6 +120,7 @@ def errors(log: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in log.records if r.levelno == logging.ERROR]
 
 
+@pytest.mark.slow
 def test_the_guard(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """An export with too few rows deletes nothing, says so each time, until the user allows it."""
     state = sync(mirrored(orgvue)).state
@@ -160,6 +161,7 @@ def test_the_count_is_kept_before_anything_is_activated(orgvue: Orgvue) -> None:
 # --- permissioned views
 
 
+@pytest.mark.slow
 def test_a_view_that_became_permissioned(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """A user who sees only a part of a dataset now deletes nothing of the rest, until allowed."""
     state = sync(mirrored(orgvue)).state

@@ -390,6 +390,7 @@ def test_the_keys_of_a_dataset_are_read_while_the_columns_of_others_are(serve: S
     assert [request.kind for request in orgvue.requests] == ["list", *["headers", "metadata"] * 3]
 
 
+@pytest.mark.slow
 def test_metadata_is_requested_once_where_columns_need_it(serve: Serve) -> None:
     """Without an `_id`, and without calculations, a stream needs the metadata itself."""
     orgvue = serve(*small_tenant())

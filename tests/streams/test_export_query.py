@@ -199,6 +199,7 @@ def test_a_range_of_ids_is_an_error_in_the_mode_paged(orgvue: Orgvue, condition:
     assert len(orgvue.requests) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", ID_CONDITIONS, ids=str)
 def test_a_range_of_ids_is_an_error_where_slices_turn_out_to_be_needed(
     serve: Serve, condition: object
@@ -329,6 +330,7 @@ def test_what_are_no_links_is_told_before_any_request(
     assert orgvue.requests == []
 
 
+@pytest.mark.slow
 def test_a_misconfigured_stream_does_not_stop_the_others(serve: Serve) -> None:
     """A filter that cannot be fails its own stream; the others are delivered."""
     orgvue = serve(people(), people(3, "Leavers"))

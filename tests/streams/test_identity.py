@@ -48,6 +48,7 @@ def warnings(caplog: pytest.LogCaptureFixture, *words: str) -> list[str]:
 # --- columns
 
 
+@pytest.mark.slow
 def test_a_column_keeps_its_property(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A new property that would have the column's name gets a suffix, and one warning."""
     dataset = money("Bonus %")
@@ -65,6 +66,7 @@ def test_a_column_keeps_its_property(serve: Serve, caplog: pytest.LogCaptureFixt
     assert third.records["money"][0].keys() == second.records["money"][0].keys()
 
 
+@pytest.mark.slow
 def test_a_column_keeps_its_property_when_that_is_gone(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_column_keeps_its_property_when_that_is_gone(
     assert [row["cost_centre"] for row in third.records["money"]] == [7, 8]
 
 
+@pytest.mark.slow
 def test_a_catalog_without_the_state_gives_no_column_away(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -154,6 +157,7 @@ def test_the_dictionary_has_the_names_in_use(serve: Serve) -> None:
     assert named["Bonus %"] == "bonus_pct"
 
 
+@pytest.mark.slow
 def test_a_state_is_small(serve: Serve) -> None:
     """300 streams of 150 columns would take less than a megabyte."""
     orgvue = serve(money(*(f"A property with a rather long name {i}" for i in range(150))))
@@ -231,6 +235,7 @@ def test_a_pinned_name_begins_anew(serve: Serve, caplog: pytest.LogCaptureFixtur
 # --- gone, forbidden, retired
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_gone_fails_the_run(serve: Serve) -> None:
     """The others are sent; then the run fails and names the stream, its dataset and the way out."""
     orgvue = serve(people(3), people(2, "Staff"))
@@ -515,6 +520,7 @@ LEFT: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", LEFT)
 def test_clear_values_in_the_table_are_told_of(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture, how: str

@@ -194,6 +194,7 @@ def test_a_dataset_without_ids_cannot_be_sliced(serve: Serve) -> None:
 # --- in pages
 
 
+@pytest.mark.slow
 def test_next_links_are_followed(serve: Serve) -> None:
     """Where list and exports come in pages, all pages are read, and each row is sent once."""
     orgvue = serve(people(25), people(0, "Nobody"), people(4, "Some"))
