@@ -115,7 +115,7 @@ FAILING: dict[str, tuple[Callable[[Orgvue], object], set[str], int]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble,names,code", FAILING.values(), ids=FAILING.keys())
-def test_one_that_does_not_hold_is_told(
+def test_one_that_does_not_hold_is_reported(
     orgvue: Orgvue, trouble: Callable[[Orgvue], object], names: set[str], code: int
 ) -> None:
     """It is named, with what the tap does instead; a check fails where a large export would."""
@@ -129,7 +129,7 @@ def test_one_that_does_not_hold_is_told(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_encoding", [True, False])
-def test_the_compression_of_results_is_told(orgvue: Orgvue, with_encoding: bool) -> None:  # noqa: FBT001
+def test_the_compression_of_results_is_reported(orgvue: Orgvue, with_encoding: bool) -> None:  # noqa: FBT001
     """A result is read as a bare gzip file and with `Content-Encoding`; it is told which."""
     orgvue.result_content_encoding = with_encoding
     [told] = [each for each in check(orgvue.config)["assumptions"] if each["name"] == "job-result"]
@@ -204,7 +204,7 @@ def test_a_body_without_an_end_is_left(orgvue: Orgvue, on: str) -> None:
     assert (found["empty-filter"], found["job-filter"]) == ("held", "held")
 
 
-def test_facts_before_a_failure_are_told(orgvue: Orgvue) -> None:
+def test_facts_before_a_failure_are_reported(orgvue: Orgvue) -> None:
     """Where nothing can be read, what was not reached is not checked."""
     orgvue.refuse("40302", times=None)
     report = check(orgvue.config)
@@ -218,7 +218,7 @@ def by_name(report: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_refusal_is_told_by_its_numbers(orgvue: Orgvue) -> None:
+def test_a_refusal_is_reported_by_its_numbers(orgvue: Orgvue) -> None:
     """The note of a refused request has its HTTP status and Orgvue's code."""
     orgvue.unfilterable = ("_modifiedAt",)
     assert by_name(check(orgvue.config), "modified-at-filter")["note"] == "HTTP 400, code 400606"

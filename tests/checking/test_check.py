@@ -303,7 +303,7 @@ def test_nothing_goes_on_after_a_check(orgvue: Orgvue) -> None:
         tap.close()
 
 
-def test_what_was_not_reached_is_told(
+def test_what_was_not_reached_is_reported(
     serve: Callable[..., Orgvue],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

@@ -204,7 +204,7 @@ def test_help_says_what_test_is(orgvue: Orgvue) -> None:
     assert "single record" not in text
 
 
-def test_files_that_are_wrong_are_told(orgvue: Orgvue) -> None:
+def test_files_that_are_wrong_are_reported(orgvue: Orgvue) -> None:
     """A catalog and a state that describe no run fail the stage `settings`."""
     run = command(orgvue.config, "--test", catalog={"no": "streams"})
     assert run.code == 3

@@ -385,7 +385,7 @@ def test_deselected_columns_are_listed(orgvue: Orgvue) -> None:
 
 
 @pytest.mark.slow
-def test_what_may_not_be_read_is_told(serve: Callable[..., Orgvue]) -> None:
+def test_what_may_not_be_read_is_reported(serve: Callable[..., Orgvue]) -> None:
     """A dataset that is refused has a row with the refusal; nothing else fails for it."""
     orgvue = serve(*tenant())
     report = check({**orgvue.config, "export_mode": "paged"})

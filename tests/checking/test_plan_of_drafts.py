@@ -64,7 +64,7 @@ def test_the_list_is_an_assumption(orgvue: Orgvue) -> None:
 
 
 @pytest.mark.slow
-def test_another_form_of_the_list_is_told(orgvue: Orgvue) -> None:
+def test_another_form_of_the_list_is_reported(orgvue: Orgvue) -> None:
     """An entry without a dataset is told by its number, in words without names."""
     orgvue.amend(on="drafts", entry="Budget", remove=["datasetId"], times=None)
     report = check(with_drafts(orgvue))
@@ -75,7 +75,7 @@ def test_another_form_of_the_list_is_told(orgvue: Orgvue) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drafts", ["[]", '[{"draftId": "A", "datasetId": "B"}]'])
-def test_a_list_within_an_object_is_told(orgvue: Orgvue, drafts: str) -> None:
+def test_a_list_within_an_object_is_reported(orgvue: Orgvue, drafts: str) -> None:
     """It can be read, and is not what was assumed, with and without drafts."""
     body = f'{{"drafts": {drafts}}}'.encode()
     orgvue.answer(on="drafts", body=body, headers={"Content-Type": "application/json"}, times=None)

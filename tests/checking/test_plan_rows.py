@@ -74,7 +74,7 @@ def test_a_deselected_stream_has_its_row_by_the_catalog(orgvue: Orgvue) -> None:
     assert not {"_id", "salary"} & set(found.deselected)
 
 
-def test_exclusion_is_told_by_the_names_of_today(orgvue: Orgvue) -> None:
+def test_exclusion_is_reported_by_the_names_of_today(orgvue: Orgvue) -> None:
     """A property that was renamed since the catalog, and one that the catalog lacks, by its key."""
     catalog, dataset = discover(orgvue.config), orgvue.dataset("People")
     dataset.change_property("salary", name="Pay")

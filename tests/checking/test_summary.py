@@ -184,7 +184,7 @@ def test_a_later_finding_counts_if_it_says_more() -> None:
     assert finding(evidence, "items") == ("did_not_hold", "f1", True)
 
 
-def test_without_a_finding_it_is_told_why() -> None:
+def test_without_a_finding_it_is_reported_why() -> None:
     """Some facts are looked at with a setting only, some never; the others were not reached."""
     notes = {each.name: each.note for each in Evidence().report()}
     assert list(notes) == [each.name for each in ASSUMPTIONS]

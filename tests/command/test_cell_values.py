@@ -164,7 +164,7 @@ WAYS: dict[str, Way] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_no_value_is_told(tmp_path: Path, way: str) -> None:
+def test_no_value_is_reported(tmp_path: Path, way: str) -> None:
     """Misfits, refusals, broken answers, maps: with everything logged, no cell's value is told."""
     gone = WAYS[way]
     with Orgvue([marked()]) as orgvue:

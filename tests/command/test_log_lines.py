@@ -120,7 +120,9 @@ def test_no_rows_id_is_logged(
     assert not [row_id for row_id in ids if row_id in run.stderr]
 
 
-def test_a_catalog_without_keys_is_told(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_catalog_without_keys_is_reported(
+    orgvue: Orgvue, caplog: pytest.LogCaptureFixture
+) -> None:
     """Where metadata cannot be read, discovery goes on, and one warning says what it lacks."""
     orgvue.refuse(500, on="metadata", times=None)
     catalog = discover({**orgvue.config, "max_retries": 0})

@@ -123,7 +123,7 @@ def _fail(_: object) -> NoReturn:
 
 
 @pytest.mark.parametrize("form", [None, "json", "markdown"])
-def test_the_settings_are_told_instead_of_a_run(form: str | None) -> None:
+def test_the_settings_are_reported_instead_of_a_run(form: str | None) -> None:
     """`--about` needs no settings: in the form that is asked for, and nothing else is done."""
     with standard_output() as written:
         TapOrgvue.invoke(about=True, about_format=form, config=None)

@@ -137,7 +137,7 @@ def test_the_second_run(orgvue: Orgvue, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_unchanged_stream_is_told_once(orgvue: Orgvue) -> None:
+def test_an_unchanged_stream_is_reported_once(orgvue: Orgvue) -> None:
     """One line, and a number in the totals."""
     config = {**orgvue.config, "skip_unchanged": True}
     run = command(config, state=command(config).state)

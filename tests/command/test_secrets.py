@@ -366,7 +366,7 @@ def from_environment(orgvue: Orgvue, tmp_path: Path) -> dict[str, str]:
         *(("--about", "--format", "json"), ("--discover",), ("--test",), ("--test=schema",), ()),
     ],
 )
-def test_settings_of_the_environment_are_not_told(
+def test_settings_of_the_environment_are_not_reported(
     orgvue: Orgvue, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """Whatever the command is asked for, the secrets among its settings are not in the answer."""
@@ -395,7 +395,7 @@ MISTAKES: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_settings_that_are_wrong_are_told_without_their_values(
+def test_settings_that_are_wrong_are_reported_without_their_values(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """A token in the wrong place or form is in no message that says so."""

@@ -98,7 +98,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ((stream("rest", "x", "OTHER"),), {}),
     ],
 )
-def test_roles_are_told(
+def test_roles_are_reported(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     streams: tuple[dict[str, Any], ...],

@@ -201,7 +201,7 @@ TWINS = [stream(name, "x", "OTHER", title="Twins") for name in ("one", "other")]
         ({"cost": "price"}, "people has no column 'price'"),
     ],
 )
-def test_a_wrong_word_is_told(chosen: dict[str, str], said: str) -> None:
+def test_a_wrong_word_is_reported(chosen: dict[str, str], said: str) -> None:
     """A role, a stream or a column that is not there is an error that names what is."""
     with pytest.raises(SettingsError, match=said):
         roles_of(PEOPLE, POSITIONS, LINKS, *TWINS, joins=None, **chosen)

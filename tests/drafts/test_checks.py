@@ -57,7 +57,7 @@ def test_settings_that_do_not_apply_to_drafts(
     assert told == [f"{setting}: is not possible for '{stream}': {why}."]
 
 
-def test_every_mistake_is_told() -> None:
+def test_every_mistake_is_reported() -> None:
     """Not only the first of a setting."""
     given = settings(filters={DRAFTS: {"a": 1}, ACTIONS: {"a": 1}}, property_names={DRAFTS: {}})
     assert [text.split("'")[1] for text in mistakes_about_drafts(given, [])] == [

@@ -433,7 +433,7 @@ def test_a_filter_of_any_dataset_refuses_drafts_of_an_unknown_one() -> None:
 # --- the dataset is not told
 
 
-def test_where_the_dataset_is_not_told_only_what_is_safe_everywhere_passes() -> None:
+def test_where_the_dataset_is_not_named_only_what_is_safe_everywhere_passes() -> None:
     """A key that one dataset protects, or that none has, is left out and counted."""
     actions = [{**CHANGES[0], "grade": 3, "odd": "x-odd-value"}, CREATE]
     with one(None, actions, posts(), tells=UNTOLD) as orgvue:
@@ -453,7 +453,7 @@ def test_where_the_dataset_is_not_told_only_what_is_safe_everywhere_passes() -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["hashed", "deselected", "left out", "display name", "forbidden"])
-def test_where_the_dataset_is_not_told_any_doubt_leaves_out(how: str) -> None:
+def test_where_the_dataset_is_not_named_any_doubt_leaves_out(how: str) -> None:
     """Hashed in one, not read in one, or unknown of one: the value does not leave."""
     other = posts()
     with one(None, CHANGES, other, tells=UNTOLD) as orgvue:
@@ -485,7 +485,7 @@ def test_ids_of_an_unknown_dataset_are_left_out_where_one_hashes_them() -> None:
 
 
 @pytest.mark.parametrize("tells", [{"datasetId": 7}, {"datasetId": None, "dataset": []}])
-def test_a_dataset_that_is_told_in_an_unknown_form_is_not_told(tells: dict[str, Any]) -> None:
+def test_a_dataset_id_of_an_unknown_form_counts_as_none(tells: dict[str, Any]) -> None:
     """What cannot be read as an id of one dataset is no answer."""
     with one(None, CHANGES, posts(), tells=UNTOLD, details=tells) as orgvue:
         run = only_actions(with_drafts(orgvue, exclude_properties=["posts.salary"]))
@@ -620,7 +620,7 @@ def test_details_hold_a_protected_property_under_none_of_its_names(
 
 
 @pytest.mark.slow
-def test_details_of_a_draft_whose_dataset_is_not_told() -> None:
+def test_details_of_a_draft_whose_dataset_is_not_named() -> None:
     """What is protected in any dataset is removed."""
     details = {"preview": [{"salary": PAY, "grade": 7}]}
     with one(None, CHANGES, posts(), details=details, tells=UNTOLD) as orgvue:

@@ -321,7 +321,7 @@ def test_a_list_that_failed_is_not_requested_again(
 
 
 @pytest.mark.parametrize("starts", [True, False])
-def test_the_limit_of_requests_is_told_as_it_is(starts: bool) -> None:  # noqa: FBT001
+def test_the_limit_of_requests_is_reported_as_it_is(starts: bool) -> None:  # noqa: FBT001
     """The list may be readable: nothing is said of it."""
     orgvue = mocked(max_requests_per_run=1)
     drafts = listed(orgvue)
@@ -334,7 +334,7 @@ def test_the_limit_of_requests_is_told_as_it_is(starts: bool) -> None:  # noqa: 
     orgvue.client.close()
 
 
-def test_the_end_of_the_run_is_told_as_it_is(orgvue: MockedOrgvue) -> None:
+def test_the_end_of_the_run_is_reported_as_it_is(orgvue: MockedOrgvue) -> None:
     """A list that was not requested is not one that cannot be read."""
     drafts = listed(orgvue)
     orgvue.client.close()

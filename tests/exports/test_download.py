@@ -263,7 +263,7 @@ def test_nothing_is_left_after_an_error(serve: Callable[..., Orgvue], tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_fails_is_told(orgvue: Orgvue, tmp_path: Path) -> None:
+def test_a_folder_that_fails_is_reported(orgvue: Orgvue, tmp_path: Path) -> None:
     """A folder that vanishes is an error that names the setting."""
     gone = tmp_path / "gone"
     run = command({**orgvue.config, "temp_dir": str(gone)})
@@ -290,7 +290,7 @@ def test_exports_lie_in_files_without_a_name(
     assert answer.raw.closed
 
 
-def test_a_folder_that_is_not_there_is_told(serve: Serve, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(serve: Serve, tmp_path: Path) -> None:
     """A `temp_dir` that does not exist is an error that names the setting."""
     with pytest.raises(OrgvueError, match="temp_dir"):
         fetched(serve(people()), ExportMode.SYNC, temp_dir=tmp_path / "nowhere")

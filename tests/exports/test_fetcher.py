@@ -528,7 +528,7 @@ def test_each_stream_s_records_are_its_own(
 # --- at once
 
 
-def test_a_synchronous_export_that_is_too_large_is_told(serve: Serve) -> None:
+def test_a_synchronous_export_that_is_too_large_is_reported(serve: Serve) -> None:
     """In the mode sync a too large answer is an error that names the setting to change."""
     orgvue = serve(people(50))
     catalog = discover(orgvue.config)

@@ -305,7 +305,7 @@ def test_metadata_does_not_hide_the_end_of_a_run() -> None:
 
 
 @pytest.mark.parametrize("post", [document([]), refusal(403)])
-def test_each_dataset_that_is_done_is_told(post: dict[str, Any]) -> None:
+def test_each_dataset_that_is_done_is_reported(post: dict[str, Any]) -> None:
     """A bar moves once for each dataset, whether it can be read or not."""
     done: list[str] = []
     orgvue = tenant(post=post, get=refusal(403))

@@ -332,7 +332,7 @@ def test_all_the_others_went_well(all_of_them: Run) -> None:
     assert all_of_them.code == 5
 
 
-def test_nothing_of_a_cell_is_told(all_of_them: Run) -> None:
+def test_nothing_of_a_cell_is_reported(all_of_them: Run) -> None:
     """With everything logged, and tracebacks shown, no cell's value is on stderr."""
     assert MARK in all_of_them.stdout
     for value in (MARK, "90125.25", "1987-06-05", "undefined", "xd800"):

@@ -521,7 +521,7 @@ def test_a_result_is_read_however_it_is_compressed(serve: Serve, *, encoding: bo
     assert_complete(orgvue, sync(by_mode(orgvue, "async")))
 
 
-def test_presigned_urls_are_not_told(serve: Serve) -> None:
+def test_presigned_urls_are_not_reported(serve: Serve) -> None:
     """Neither a presigned URL nor a part of one is in what the command says when it fails."""
     orgvue = serve(people())
     orgvue.job_polls = ("completed",)
@@ -543,7 +543,7 @@ def test_a_job_that_fails_once_is_asked_for_again(serve: Serve) -> None:
     assert len(orgvue.requests_to("job")) == 2
 
 
-def test_a_job_that_keeps_failing_is_told_in_orgvue_s_words(serve: Serve) -> None:
+def test_a_job_that_keeps_failing_is_reported_in_orgvue_s_words(serve: Serve) -> None:
     """A job that fails for good ends with Orgvue's own errors and the trace id."""
     orgvue = serve(people())
     orgvue.job_polls = ("completed",)
@@ -553,7 +553,7 @@ def test_a_job_that_keeps_failing_is_told_in_orgvue_s_words(serve: Serve) -> Non
     assert "500601" in str(caught.value)
 
 
-def test_a_job_that_takes_too_long_is_told(serve: Serve) -> None:
+def test_a_job_that_takes_too_long_is_reported(serve: Serve) -> None:
     """A job that is not done in `job_timeout` seconds is an error that names the setting."""
     orgvue = serve(people())
     orgvue.job_seconds = 600
@@ -590,7 +590,7 @@ def test_a_ticket_that_has_expired_is_asked_for_again(serve: Serve) -> None:
     assert len(orgvue.requests_to("job")) > 1
 
 
-def test_a_file_host_out_of_reach_is_told(serve: Serve) -> None:
+def test_a_file_host_out_of_reach_is_reported(serve: Serve) -> None:
     """Where the file host cannot be reached, the error names it and the way around."""
     orgvue = serve(people())
     orgvue.files_url = "http://127.0.0.1:9"
@@ -598,7 +598,7 @@ def test_a_file_host_out_of_reach_is_told(serve: Serve) -> None:
         fetched(orgvue, ExportMode.ASYNC)
 
 
-def test_jobs_that_are_not_offered_are_told(serve: Serve) -> None:
+def test_jobs_that_are_not_offered_are_reported(serve: Serve) -> None:
     """In the mode async, a tenant without asynchronous exports is an error."""
     orgvue = serve(people())
     orgvue.async_export = False

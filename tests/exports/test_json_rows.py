@@ -146,7 +146,7 @@ def test_the_error_says_how_far_it_went() -> None:
         b"\xff\xfe{\x00",
     ],
 )
-def test_a_document_of_another_shape_is_told(document: bytes) -> None:
+def test_a_document_of_another_shape_is_reported(document: bytes) -> None:
     """What is not headers and rows is one clear error."""
     with pytest.raises(MalformedResponse):
         list(JsonRows(iter([document])).blocks(READ))
@@ -202,7 +202,7 @@ def test_no_link_is_the_end(links: object) -> None:
 
 
 @pytest.mark.parametrize("link", [{"href": "/next"}, {"url": {"a": 1}}, ["/next"], True])
-def test_a_next_page_that_cannot_be_found_is_told(link: object) -> None:
+def test_a_next_page_that_cannot_be_found_is_reported(link: object) -> None:
     """A next page in a form that nobody knows is an error: these rows are not all."""
     found = JsonRows(iter([written([["a", 1]], _links={"next": link})]))
     with pytest.raises(MalformedResponse, match="has a next link"):
@@ -290,7 +290,7 @@ def test_many_columns_are_read() -> None:
     assert [len(row) for block in found.blocks(READ) for row in block] == [5000] * 3
 
 
-def test_a_row_that_is_no_json_is_told() -> None:
+def test_a_row_that_is_no_json_is_reported() -> None:
     """Bytes that are not UTF-8, and words that JSON does not know, are told with their place."""
     for cell in (b'"\xff"', b"NaN", b"undefined"):
         document = written([["a", 1], ["b", 2]]).replace(b'"b"', cell)
@@ -324,7 +324,7 @@ def test_an_error_says_what_is_wrong(document: bytes, told: str) -> None:
 
 
 @pytest.mark.parametrize("cell", [b"nope", b'"\xff"'])
-def test_a_bad_row_among_many_is_told_by_its_place(cell: bytes) -> None:
+def test_a_bad_row_among_many_is_reported_by_its_place(cell: bytes) -> None:
     """The rows before its block are read, and the error says how many those are."""
     rows = [[f"row {i}", i] for i in range(2000)]
     document = written([*rows, ["bad", "@"], *rows]).replace(b'"@"', cell)

@@ -149,7 +149,7 @@ def test_discovery_asks_for_each_shard_that_has_datasets(example: Example) -> No
     assert example.engine.requests("shards_after_discovery") == []
 
 
-def test_each_table_is_told_with_its_figures(night: Night) -> None:
+def test_each_table_is_reported_with_its_figures(night: Night) -> None:
     """As an asset of its own, with the table's name, rows, rescued values and requests."""
     assert all(each["succeeded"] for each in night.others)
     table, whole = night.others[0]["told"]

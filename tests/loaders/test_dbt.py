@@ -253,7 +253,7 @@ def test_rows_that_were_deleted_do_not_count(story: Story) -> None:
         assert (marked, raw - live) == (removed, removed)
 
 
-def test_links_to_what_is_gone_are_told(story: Story) -> None:
+def test_links_to_what_is_gone_are_reported(story: Story) -> None:
     """The relationships of parents and ends warn; a link of a removed person leads nowhere."""
     found = {name: n for name, n in story.after.dbt.found.items() if "relationships" in name}
     names = " ".join(found)

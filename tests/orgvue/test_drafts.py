@@ -62,7 +62,7 @@ def test_an_entry_as_documented_elsewhere() -> None:
         ({"layers": [{"layerKey": "default", "dataset": OTHER}], "datasetId": BASE}, None),
     ],
 )
-def test_the_dataset_where_it_is_told(members: dict[str, Any], told: str | None) -> None:
+def test_the_dataset_where_it_is_named(members: dict[str, Any], told: str | None) -> None:
     """Only one id of one dataset is an answer."""
     draft = read({"draftId": ID, **members})
     assert draft.dataset_id == told
@@ -108,7 +108,7 @@ def test_a_draft_that_is_listed_twice() -> None:
 
 
 @pytest.mark.parametrize("entry", [7, None, "", " ", {}, {"id": 7}, {"name": "x"}, [ID]])
-def test_an_entry_without_an_id_is_told(entry: Any) -> None:
+def test_an_entry_without_an_id_is_reported(entry: Any) -> None:
     """Its place is told, not what it holds; with no other entry the list cannot be read."""
     listing = DraftList.from_json([ID, entry])
     assert len(listing.drafts) == 1

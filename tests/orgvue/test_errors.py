@@ -303,7 +303,7 @@ def test_only_support_can_help(orgvue: Orgvue, code: str) -> None:
     assert "support@orgvue.com" in told(orgvue.config)
 
 
-def test_several_errors_are_all_told() -> None:
+def test_several_errors_are_all_reported() -> None:
     """Every entry of an error body is told, with the advice to each that is known."""
     sentence = worded(
         {"errors": [problem("40301", "A", "one"), problem("499999", "B", "two")]}, 403
@@ -312,7 +312,7 @@ def test_several_errors_are_all_told() -> None:
     assert "the token is not active yet" in sentence
 
 
-def test_very_many_errors_are_all_told_once_each() -> None:
+def test_very_many_errors_are_all_reported_once_each() -> None:
     """However many an error body lists, each is told; advice to one code comes once."""
     many = [problem("40301", "A", f"no. {i}") for i in range(300)]
     sentence = worded({"errors": many}, 403)
@@ -355,7 +355,7 @@ def test_an_entry_of_another_shape_hides_no_other() -> None:
     assert "40302 X" in worded({"errors": [3, problem("40302", "X")]}, 403)
 
 
-def test_no_query_string_is_told() -> None:
+def test_no_query_string_is_reported() -> None:
     """A refusal tells method and path, never the query."""
     assert "secret" not in worded({"errors": []})
 

@@ -178,7 +178,7 @@ def test_bytes_are_those_of_the_wire(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("known", ["stream", "dataset"])
-def test_a_throttle_is_told_by_name(
+def test_a_throttle_is_reported_by_name(
     serve: Serve, caplog: pytest.LogCaptureFixture, known: str
 ) -> None:
     """A stream is told by its own name; in discovery a dataset has only Orgvue's."""

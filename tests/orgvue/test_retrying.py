@@ -221,7 +221,7 @@ def test_retry_after_is_the_shortest_wait(caplog: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.parametrize("header,told", [("123.4", "123.4"), ("2", "2"), ("999", "999")])
-def test_a_throttle_is_told_briefly(
+def test_a_throttle_is_reported_briefly(
     caplog: pytest.LogCaptureFixture, header: str, told: str
 ) -> None:
     """It says whose request waits and how long; Orgvue's own words are for DEBUG."""

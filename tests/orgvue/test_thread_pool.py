@@ -47,7 +47,7 @@ def test_results_come_in_the_order_of_the_arguments(pool: DaemonThreadPool) -> N
     assert list(pool.map(work, [0, 1, 2, 3])) == [0, 10, 20, 30]
 
 
-def test_no_more_threads_than_told() -> None:
+def test_no_more_threads_than_set() -> None:
     """Tasks share the threads; all are daemons, and exit once the pool is closed."""
     before = threads()
     pool = DaemonThreadPool(2)

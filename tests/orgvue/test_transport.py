@@ -440,7 +440,7 @@ def test_a_proxys_password_is_in_no_log(network: Network, kind: str) -> None:
     assert orgvue.token not in run.stderr
 
 
-def test_a_password_is_hidden_where_it_could_be_told(orgvue: Orgvue) -> None:
+def test_a_password_is_hidden_where_it_could_be_shown(orgvue: Orgvue) -> None:
     """A database's or a proxy's address that some library logs is told without its password."""
     env = {"HTTPS_PROXY": f"http://me:{PASSWORD}@localhost:1", "LOGLEVEL": "DEBUG"}
     # The token's own address is refused without its value.

@@ -190,7 +190,7 @@ def test_a_property_that_the_catalog_lacks(
     assert told(dictionary(config, catalog), "people")["bonus"] == treatment
 
 
-def test_a_new_property_that_fails_a_run_is_told(orgvue: Orgvue) -> None:
+def test_a_new_property_that_fails_a_run_is_reported(orgvue: Orgvue) -> None:
     """With `new_properties` fail the dataset is not read, and the page says why."""
     catalog = discover(orgvue.config)
     dataset = orgvue.dataset("People")
@@ -199,7 +199,7 @@ def test_a_new_property_that_fails_a_run_is_told(orgvue: Orgvue) -> None:
     assert "new properties" in entry.reason
 
 
-def test_a_property_that_is_gone_is_told(orgvue: Orgvue) -> None:
+def test_a_property_that_is_gone_is_reported(orgvue: Orgvue) -> None:
     """It keeps its column, which a run leaves null, and has no declared type."""
     catalog = discover(orgvue.config)
     dataset = orgvue.dataset("People")
@@ -231,7 +231,7 @@ def test_datasets_that_are_not_read_say_why(serve: Callable[..., Orgvue]) -> Non
     assert "`datasets` leaves it out" in reasons["Other"]
 
 
-def test_an_entry_of_the_list_that_names_no_dataset_is_told(
+def test_an_entry_of_the_list_that_names_no_dataset_is_reported(
     serve: Callable[..., Orgvue],
 ) -> None:
     """The page has it too: something of the tenant cannot be read."""

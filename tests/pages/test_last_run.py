@@ -156,7 +156,7 @@ def said(advice: str) -> tuple[str, str, str]:
     return PASSING.message, advice, PASSING.trace_id
 
 
-def test_an_error_that_sums_up_is_not_told_twice() -> None:
+def test_an_error_that_sums_up_is_not_reported_twice() -> None:
     """The run's error repeats its streams' errors: each is told once, at its stream."""
     one = failed("people")
     assert one.error is not None
@@ -168,7 +168,7 @@ def test_an_error_that_sums_up_is_not_told_twice() -> None:
     assert run.headline == "1 of 1 stream failed"
 
 
-def test_an_error_beside_streams_without_one_is_told() -> None:
+def test_an_error_beside_streams_without_one_is_reported() -> None:
     """Failed streams of which nothing is known do not hide the error of the run."""
     streams = [unsuccessful("people", Status.FAILED), failed("roles")]
     subjects = [
@@ -178,7 +178,7 @@ def test_an_error_beside_streams_without_one_is_told() -> None:
     assert subjects == [["The run", "people"], ["The run", "people", "roles"]]
 
 
-def test_an_error_that_ends_the_run_is_told_first() -> None:
+def test_an_error_that_ends_the_run_is_reported_first() -> None:
     """Whatever failed before it."""
     error = ErrorReport(type="TenantRefusal", message="The token has expired.")
     missed = stream("roles", 0, status=Status.NOT_REACHED)
@@ -188,7 +188,7 @@ def test_an_error_that_ends_the_run_is_told_first() -> None:
     assert [todo.subject for todo in run.todos] == ["The run", "people", "1 stream"]
 
 
-def test_many_streams_of_which_nothing_is_known_are_told_at_once() -> None:
+def test_many_streams_of_which_nothing_is_known_are_reported_at_once() -> None:
     """Without an error, a dataset's id or its name, too; other statuses are entries of their own.
 
     The entry stands for all of them: it has no trace id itself.
@@ -243,7 +243,7 @@ def test_each_kind_of_change_has_words(kind: str) -> None:
     assert "`" in told.advice or "catalog" in told.advice
 
 
-def test_a_change_of_an_unknown_kind_is_told() -> None:
+def test_a_change_of_an_unknown_kind_is_reported() -> None:
     """A later version may know more kinds: the page shows the kind as the run report has it."""
     run = report([stream(changes=[Change(kind="moved", name="salary", now="below")]), stream("b")])
     assert last_run(run).changes == {"people": [ChangeInWords("moved", "salary", "", "below", "")]}

@@ -88,7 +88,7 @@ def test_the_real_command_works(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(tmp_path / "report-ACME.html")
 
 
-def test_what_cannot_be_read_is_told_and_skipped(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported_and_skipped(tmp_path: Path) -> None:
     """One line on standard error for each such file; the page is made of the others."""
     save(tmp_path, report([stream()]))
     (tmp_path / "run-20270101T000000Z-ACME-000000.json").write_text('{"version": 9}')
@@ -201,7 +201,7 @@ def test_settings_come_from_files_and_the_environment(orgvue: Orgvue, tmp_path: 
     ],
     ids=["plain", "maps", "flattening"],
 )
-def test_maps_and_flattening_are_told(
+def test_maps_and_flattening_are_reported(
     tenant: Callable[..., Result],
     tmp_path: Path,
     settings: dict[str, Any],

@@ -223,7 +223,7 @@ def test_a_failed_stream_says_what_to_do(tmp_path: Path) -> None:
     assert "Root=1-67891233" in text
 
 
-def test_many_streams_with_one_error_are_told_at_once(tmp_path: Path) -> None:
+def test_many_streams_with_one_error_are_reported_at_once(tmp_path: Path) -> None:
     """An operator sees one cause, not a card for each stream; every stream is named there."""
     streams = [
         failed_with(f"s{i}", f"Stream 's{i}': HTTP 503. Trace id: Root=1-{i}") for i in range(9)
@@ -322,7 +322,7 @@ def test_extreme_numbers_have_a_page(tmp_path: Path) -> None:
 # -- after a run
 
 
-def test_after_a_run_the_page_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_run_the_page_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One INFO line says where the page is."""
     caplog.set_level(logging.INFO)
     save(tmp_path, report([stream()]))

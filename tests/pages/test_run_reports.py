@@ -30,7 +30,7 @@ def test_tenants_are_kept_apart(tmp_path: Path) -> None:
     assert read_reports(tmp_path).tenants.keys() == {TENANT, staging}
 
 
-def test_reports_of_a_newer_version_are_told_and_skipped(tmp_path: Path) -> None:
+def test_reports_of_a_newer_version_are_reported_and_skipped(tmp_path: Path) -> None:
     """A report that a newer tap wrote is named, with what to do; the others are read."""
     save(tmp_path, report([stream()]))
     newer = {"version": 2, "tenant": TENANT, "unheard_of": []}
@@ -61,7 +61,9 @@ def test_reports_of_a_newer_version_are_told_and_skipped(tmp_path: Path) -> None
     ],
     ids=["empty", "cut", "list", "bare", "text", "binary", "latin", "deep", "wrong"],
 )
-def test_what_is_no_report_is_told_and_skipped(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_no_report_is_reported_and_skipped(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     """A file that is named as a report and is none does not hide the others."""
     save(tmp_path, report([stream()]))
     (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").write_bytes(content)
@@ -72,7 +74,7 @@ def test_what_is_no_report_is_told_and_skipped(tmp_path: Path, content: bytes, r
     assert skipped.reason.startswith(f"is no run report: {reason}")
 
 
-def test_a_file_that_is_too_large_is_told_and_skipped(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_reported_and_skipped(tmp_path: Path) -> None:
     """It is not read into memory."""
     save(tmp_path, report([stream()]))
     with (tmp_path / "run-20260101T020000Z-ACME-ffffff.json").open("wb") as file:
@@ -83,7 +85,7 @@ def test_a_file_that_is_too_large_is_told_and_skipped(tmp_path: Path) -> None:
     assert skipped.reason == "cannot be read: larger than 64 MB"
 
 
-def test_a_file_that_the_system_cannot_read_is_told_and_skipped(
+def test_a_file_that_the_system_cannot_read_is_reported_and_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the words of the system."""

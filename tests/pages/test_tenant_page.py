@@ -154,7 +154,7 @@ def test_a_box_in_the_drawing() -> None:
 # -- the settings
 
 
-def test_what_decides_beside_the_settings_is_told() -> None:
+def test_what_decides_beside_the_settings_is_reported() -> None:
     """A catalog, and maps that change what is sent: each is said only where there is one."""
     sentences = ("The catalog's selection is taken into account", "Stream maps or flattening")
     told = {

@@ -101,7 +101,7 @@ def test_a_table_of_every_run_does_not_outgrow_the_page(
     assert trends_of([report(names)] + [report([])] * (runs - 1)).shown_runs == shown
 
 
-def test_a_stream_whose_rows_are_unknown_is_told() -> None:
+def test_a_stream_whose_rows_are_unknown_is_reported() -> None:
     """It has neither rows nor a line, though its failures are counted."""
     [told] = trends_of([report([failed("a")]), report([failed("a")])]).streams
     assert (told.rows, told.line.path, told.failed, told.runs) == ([None, None], "", 2, 2)

@@ -157,7 +157,7 @@ def test_numbers_keep_every_digit(serve: Serve, literal: str) -> None:
         ("2022-07-02", "2022-07-02T00:00:00.000Z"),
     ],
 )
-def test_instants_are_told_in_utc(serve: Serve, given: str, expected: str) -> None:
+def test_instants_are_reported_in_utc(serve: Serve, given: str, expected: str) -> None:
     """Generated instants are RFC 3339 in UTC with `Z`, whatever their offset was."""
     dataset = Dataset("Values", properties=[Property("id")], rows=[{"_modifiedAt": given}])
     run = sync(serve(dataset).config)

@@ -194,7 +194,7 @@ def test_a_cell_that_no_column_shows_is_left_out() -> None:
     "block",
     [b'[["A"]]', b'[["A",null,null,null,null,null,1]]', b"[[]]", b'[{"_id":"A"}]', b"[5]"],
 )
-def test_a_row_of_another_length_is_told(block: bytes) -> None:
+def test_a_row_of_another_length_is_reported(block: bytes) -> None:
     """A row without a cell for each header is an error that says which row it is."""
     made = maker()
     made.records(b'[["A",null,null,null,null,null],["B",null,null,null,null,null]]')
@@ -203,7 +203,7 @@ def test_a_row_of_another_length_is_told(block: bytes) -> None:
 
 
 @pytest.mark.parametrize("after", [b"", MISFITS])
-def test_a_key_without_a_value_is_told(after: bytes) -> None:
+def test_a_key_without_a_value_is_reported(after: bytes) -> None:
     """A null key is an error: no table can hold it."""
     made = maker()
     if after:
@@ -351,7 +351,7 @@ def test_without_rescue_a_misfit_is_an_error_without_its_value() -> None:
     assert "private" not in str(caught.value)
 
 
-def test_a_value_that_is_not_utf8_is_told() -> None:
+def test_a_value_that_is_not_utf8_is_reported() -> None:
     """Bytes that are no text are an error that names the column."""
     made = maker()
     made.records(MISFITS)
@@ -404,7 +404,7 @@ def test_a_blank_is_null_in_every_column_but_text(blank: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["n", "b", "d", "_m"])
-def test_a_blank_key_is_told(key: str) -> None:
+def test_a_blank_key_is_reported(key: str) -> None:
     """A blank in a key's column is a key without a value."""
     with pytest.raises(MalformedResponse, match=f"no value for its key '{key}'"):
         RecordMaker(HEADERS, COLUMNS, [key]).rows(b'[["A",null," "," "," "," "]]')

@@ -28,7 +28,7 @@ def test_nothing_is_said_of_values_that_fit() -> None:
     assert told(Counts(rows=5)) == []
 
 
-def test_misfits_are_told_in_one_line() -> None:
+def test_misfits_are_reported_in_one_line() -> None:
     """Columns with most misfits come first, each with its property's key and its share."""
     counts = counted(23_312, {"c1": 7, "c2": 23_312}, {"c1": 20_000, "c2": 23_312})
     (line,) = told(counts)
@@ -61,7 +61,7 @@ def test_many_columns_are_not_all_named() -> None:
     assert "; and 30 more columns." in line
 
 
-def test_nul_characters_are_told() -> None:
+def test_nul_characters_are_reported() -> None:
     """The number of removed NUL characters is told, beside the misfits."""
     counts = counted(1, {"c1": 1}, {"c1": 1})
     counts.nul_characters = 1234

@@ -53,7 +53,7 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Watched]:
         yield Watched(caplog)
 
 
-def test_a_stage_is_told_after_30_seconds_and_every_60(run: Watched) -> None:
+def test_a_stage_is_reported_after_30_seconds_and_every_60(run: Watched) -> None:
     """Nothing of a shorter stage; then a line, and the next one 60 seconds later."""
     run.journal.stream("people").enter(Stage.JOB)
     assert run.after(29.9) == []
@@ -101,7 +101,7 @@ def test_a_new_stage_begins_anew(run: Watched) -> None:
     assert run.after(1) == ["people: downloading, 30 s, 0.0 MB so far"]
 
 
-def test_discovery_is_told(run: Watched) -> None:
+def test_discovery_is_reported(run: Watched) -> None:
     """First the list is waited for, then the datasets are counted."""
     with run.journal.discovery():
         assert run.after(30) == ["discovery: list of datasets, 30 s"]
@@ -112,7 +112,7 @@ def test_discovery_is_told(run: Watched) -> None:
     assert run.after(30) == []
 
 
-def test_a_slow_loader_is_told(run: Watched) -> None:
+def test_a_slow_loader_is_reported(run: Watched) -> None:
     """Rows that cannot be sent because the loader does not take them are told apart."""
     run.journal.stream("people").enter(Stage.SENDING)
     run.written_for += 20

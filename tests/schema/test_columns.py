@@ -19,7 +19,7 @@ from tap_orgvue.schema.ownership import ColumnNaming
 COLUMN = Column("base_pay", "Base Pay", ColumnType.NUMBER, "Pay")
 
 
-def test_a_column_is_told_by_its_schema() -> None:
+def test_a_column_is_reported_by_its_schema() -> None:
     """Type, display name and key stand in the column's schema; without a display name, the key."""
     assert COLUMN.json_schema() == {
         "type": ["number", "null"],

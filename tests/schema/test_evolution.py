@@ -325,7 +325,7 @@ def test_an_emitted_type_stays() -> None:
     assert "is number" in line
 
 
-def test_a_declared_type_that_changed_is_told() -> None:
+def test_a_declared_type_that_changed_is_reported() -> None:
     """The catalog's type stays where Orgvue declares another one now."""
     made = resolved(HEADERS[0], OrgvueProperty("Pay", "Pay", "text"))
     assert made.columns == [NAME, PAY]

@@ -127,7 +127,7 @@ def test_only_digests_of_very_long_keys() -> None:
     assert read.others(keys[3:]) == ([], 3)
 
 
-def test_others_are_told_by_their_keys() -> None:
+def test_others_are_reported_by_their_keys() -> None:
     """The known properties beside some keys."""
     read = again(known({"a": "A", "b": "B", "c": "C"}))
     assert read.others(["b", "x"]) == (["a", "c"], 2)

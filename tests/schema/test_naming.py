@@ -531,7 +531,7 @@ def test_a_name_of_its_own_can_be_worked_out() -> None:
     assert streams_[plan.dataset_id] != own_stream_name(plan)
 
 
-def test_keys_that_share_a_name_are_told() -> None:
+def test_keys_that_share_a_name_are_reported() -> None:
     """Newcomers that fold together are told, and so is a newcomer with the owner that it met."""
     found = ["A b", "a-B", "full_name", "Full Name", "alone", "???", "!!!"]
     names = column_names(found)

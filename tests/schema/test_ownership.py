@@ -136,7 +136,7 @@ def test_a_name_of_another_property() -> None:
     assert found.name_of("SALARY!") is None
 
 
-def test_a_name_that_is_told_belongs_to_its_property() -> None:
+def test_a_name_that_is_reported_belongs_to_its_property() -> None:
     """It does so where the column's own record names nobody, or where there is none yet."""
     found = ColumnOwners.from_types({"number": ["pay"]})
     found.names = {"Salary": "pay", "Grade": "level"}

@@ -88,7 +88,7 @@ def test_patterns_meet_keys_in_any_case(serve: Serve) -> None:
     assert rescued(run.records["leavers"][0]) == {"salary": 1000, "full_name": "Person 0"}
 
 
-def test_a_pin_of_nothing_is_told(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pin_of_nothing_is_reported(orgvue: Orgvue, caplog: pytest.LogCaptureFixture) -> None:
     """A pattern that meets no property is told at discovery: it may be misspelt."""
     discover({**orgvue.config, "property_types": {"salery": "text"}})
     assert warnings(caplog, "salery")
@@ -148,7 +148,7 @@ def test_a_pin_accepts_the_new_type(orgvue: Orgvue, caplog: pytest.LogCaptureFix
     assert typed(after.schemas["people"], "salary") == SCHEMAS["text"]
 
 
-def test_a_type_that_is_back_is_not_told_of(
+def test_a_type_that_is_back_is_not_reported(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where nothing changed, nothing is said."""
@@ -157,7 +157,7 @@ def test_a_type_that_is_back_is_not_told_of(
     assert not warnings(caplog)
 
 
-def test_a_catalog_that_is_behind_is_told_of(
+def test_a_catalog_that_is_behind_is_reported(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A type that changed after discovery: the catalog's stays, and the log has the command."""
@@ -236,7 +236,7 @@ def test_an_odd_state_is_as_if_there_were_none(orgvue: Orgvue, odd: object) -> N
 @pytest.mark.parametrize(
     "state", ['{"bookmarks": {"people": 5}}', '{"bookmarks": []}', "[]", "null", "", "{"]
 )
-def test_what_is_no_state_is_told(orgvue: Orgvue, tmp_path: Path, state: str) -> None:
+def test_what_is_no_state_is_reported(orgvue: Orgvue, tmp_path: Path, state: str) -> None:
     """A file that holds no state ends the run before any request, in one line."""
     path = tmp_path / "state.json"
     path.write_text(state)

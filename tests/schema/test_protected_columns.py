@@ -298,7 +298,7 @@ def test_values_are_in_no_log(two: Orgvue, mode: str) -> None:
     assert "much-too-much" not in run.stdout
 
 
-def test_a_misfit_is_told_without_its_value(two: Orgvue) -> None:
+def test_a_misfit_is_reported_without_its_value(two: Orgvue) -> None:
     """Where misfits are errors, the error names column and row, and not the value."""
     run = command({**two.config, "rescue_data": False}, env={"LOGLEVEL": "DEBUG"})
     assert run.code == 3

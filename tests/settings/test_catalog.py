@@ -192,6 +192,6 @@ def test_streams_that_are_selected_are_looked_at(metadata: list[dict[str, Any]])
     assert len(mistakes(entry(replication_method="LOG_BASED", metadata=metadata))) == 1
 
 
-def test_every_mistake_is_told() -> None:
+def test_every_mistake_is_reported() -> None:
     """Several mistakes are several lines."""
     assert len(mistakes(entry(key_properties=["id"]), entry("a", replication_method="x"))) == 2

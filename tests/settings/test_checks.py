@@ -39,7 +39,7 @@ def test_a_form_that_is_right() -> None:
     assert mistakes_of_form(GOOD, SETTINGS_SCHEMA) == []
 
 
-def test_an_unknown_rule_of_the_schema_is_told_without_the_value() -> None:
+def test_an_unknown_rule_of_the_schema_is_reported_without_the_value() -> None:
     """Whichever rule of a schema is broken: the line names the rule, never the value."""
     schema = {"properties": {"token": {"maxLength": 3}}}
     assert mistakes_of_form({"token": "secret"}, schema) == [

@@ -58,7 +58,7 @@ def test_the_words_of_the_sdk_are_booleans(word: str, read: bool) -> None:  # no
         ("dataset", "datasets"),
     ],
 )
-def test_an_unknown_setting_is_told_with_the_nearest(name: str, nearest: str) -> None:
+def test_an_unknown_setting_is_reported_with_the_nearest(name: str, nearest: str) -> None:
     """A key that is no setting is told with the setting that was probably meant."""
     (line,) = unknown_settings(["region", name], KNOWN)
     assert line == f"{name!r} is no setting; did you mean `{nearest}`?"

@@ -46,7 +46,7 @@ def test_settings_come_from_the_environment(orgvue: Orgvue) -> None:
     assert agents == {"from-the-environment"}
 
 
-def test_mistakes_in_the_environment_are_told_too(orgvue: Orgvue) -> None:
+def test_mistakes_in_the_environment_are_reported_too(orgvue: Orgvue) -> None:
     """A variable that is no number, or no JSON, is one line that names setting and variable."""
     env = {"TAP_ORGVUE_REQUEST_TIMEOUT": "soon", "TAP_ORGVUE_FILTERS": "{people: x}"}
     env["TAP_ORGVUE_API_TOKEN"] = orgvue.token

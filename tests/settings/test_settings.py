@@ -228,7 +228,7 @@ def test_the_tap_s_own_streams_cannot_be_pinned_over() -> None:
     assert lines[0].startswith("stream_names")
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_every_mistake_is_reported_at_once() -> None:
     """Several mistakes are several lines, so that nobody has to mend one after another."""
     lines = mistakes(api_token=None, tenant_id="acme", region="mars", request_timeout=0)
     assert [line.partition(":")[0] for line in lines] == [

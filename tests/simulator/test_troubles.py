@@ -344,7 +344,7 @@ def test_clients_may_go_away(client: Client, capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err == ""
 
 
-def test_mistakes_of_the_simulator_are_told(
+def test_mistakes_of_the_simulator_are_reported(
     client: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A cell that cannot be written breaks the connection and is told on stderr."""

@@ -112,7 +112,7 @@ def test_an_upload_of_a_stream_that_fails_is_aborted(serve: Callable[..., Orgvue
         assert store.uploads == {"aborted": 1}
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     serve: Callable[..., Orgvue], tmp_path: Path
 ) -> None:
     """Where files cannot be written, the run ends with one line, before any request."""

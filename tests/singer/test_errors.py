@@ -21,6 +21,6 @@ from tap_orgvue.singer.errors import StreamMapFailed, error_message
         (OSError("odd"), "OSError: odd"),
     ],
 )
-def test_an_error_is_told_in_words(error: Exception, message: str) -> None:
+def test_an_error_is_reported_in_words(error: Exception, message: str) -> None:
     """The words of the error; its type leads where they say too little alone."""
     assert error_message(error) == message

@@ -208,7 +208,7 @@ def test_a_bookmark_is_not_after_the_start() -> None:
 
 
 @pytest.mark.parametrize("maps", [{}, {"first": {"number": "number"}}])
-def test_rows_without_a_value_are_told(
+def test_rows_without_a_value_are_reported(
     caplog: pytest.LogCaptureFixture, maps: dict[str, Any]
 ) -> None:
     """Once a stream, with their number; none is, where there are none, or for a full table."""

@@ -93,7 +93,7 @@ def test_an_error_holds_on_to_nothing() -> None:
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
-def test_each_end_of_a_stream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_end_of_a_stream_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A complete stream, a failed one with its causes, and one that a signal or the run ends."""
     ended: list[tuple[str, str | None, bool]] = []
 
@@ -134,7 +134,7 @@ def test_some_errors_end_the_run(error: Exception, caplog: pytest.LogCaptureFixt
     assert "The run ends. Not sent: first, second." in caplog.messages
 
 
-def test_an_earlier_failure_is_told_when_the_run_ends(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_earlier_failure_is_reported_when_the_run_ends(caplog: pytest.LogCaptureFixture) -> None:
     """Once, as an error: nobody else will tell it."""
     tap = small_tap()
     tap.first.happen = raising(ValueError("No luck."))

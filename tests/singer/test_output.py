@@ -202,7 +202,7 @@ class Refusing(io.BytesIO):
         (ValueError("I/O operation on closed file."), OutputFailed, "was closed during the run"),
     ],
 )
-def test_a_failure_is_told_in_words(
+def test_a_failure_is_reported_in_words(
     patient: BufferedWriter,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
@@ -250,7 +250,7 @@ def test_a_descriptor_that_was_closed_from_the_start(
         call()
 
 
-def test_a_flush_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flush_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text that Python still buffers is lost at its end, in silence."""
 
     class Full(io.StringIO):

@@ -163,12 +163,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("maps,mistake", WRONG.values(), ids=WRONG.keys())
-def test_a_mistake_is_told_in_words(maps: dict[str, Any], mistake: str) -> None:
+def test_a_mistake_is_reported_in_words(maps: dict[str, Any], mistake: str) -> None:
     """With the stream, the column, and the name that was probably meant."""
     assert find_mistakes(maps, STREAMS, all_known=True) == ([f"stream_maps: {mistake}"], [])
 
 
-def test_every_mistake_is_told() -> None:
+def test_every_mistake_is_reported() -> None:
     """Not only the first; a pattern's, for each of its streams."""
     maps = {"peple": {}, "people": {"x": None, "y": None}, "*": {"__else__": None}}
     mistakes, _ = find_mistakes(maps, STREAMS, all_known=True)

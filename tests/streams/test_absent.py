@@ -228,7 +228,7 @@ def test_what_may_be_elsewhere_is_a_warning(serve: Serve, caplog: pytest.LogCapt
     sync(config, discover(config, state), state)
 
 
-def test_settings_that_name_nothing_are_told(
+def test_settings_that_name_nothing_are_reported(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`stream_names`, `property_names`, `property_types` and `linking_relationships` that miss."""
@@ -245,7 +245,7 @@ def test_settings_that_name_nothing_are_told(
         assert warnings(caplog, setting), setting
 
 
-def test_a_failed_dataset_is_told_once(serve: Serve) -> None:
+def test_a_failed_dataset_is_reported_once(serve: Serve) -> None:
     """The error that ends the run names each failure, and nothing twice."""
     orgvue = serve(people(3), people(2, "Staff"))
     broken(orgvue, "Staff")
@@ -254,7 +254,7 @@ def test_a_failed_dataset_is_told_once(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("narrowed", [False, True])
-def test_a_stream_that_the_catalog_lost_is_told_of(serve: Serve, *, narrowed: bool) -> None:
+def test_a_stream_that_the_catalog_lost_is_reported(serve: Serve, *, narrowed: bool) -> None:
     """Its dataset is still there; where `datasets` narrows the run nobody expects it."""
     orgvue = serve(people(3), people(2, "Staff"))
     catalog = discover(orgvue.config)

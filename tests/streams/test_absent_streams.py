@@ -131,7 +131,7 @@ def test_only_ids_rule_a_dataset_out(
     ],
     ids=str,
 )
-def test_a_stream_that_only_the_catalog_lacks_is_told_of(
+def test_a_stream_that_only_the_catalog_lacks_is_reported(
     caplog: pytest.LogCaptureFixture,
     how: dict[str, Any],
     told: bool,  # noqa: FBT001 - what is expected
@@ -162,7 +162,7 @@ def test_a_forbidden_dataset_is_not_requested_again() -> None:
     assert source.read == []
 
 
-def test_a_dataset_that_fails_again_is_told_with_the_new_reason() -> None:
+def test_a_dataset_that_fails_again_is_reported_with_the_new_reason() -> None:
     """The error keeps its kind: it says whether another run may succeed."""
     source = tenant(error=MalformedResponse("Another fault."))
     ((each, error),) = skipped_datasets(source, [BROKEN])
@@ -186,7 +186,7 @@ def test_what_ends_the_run_is_no_dataset_s_fault() -> None:
         list(skipped_datasets(tenant(error=Stopped("The run is ending.")), [BROKEN]))
 
 
-def test_an_entry_without_an_id_is_told_as_it_is() -> None:
+def test_an_entry_without_an_id_is_reported_as_it_is() -> None:
     """There is nothing to request; the datasets after it are requested."""
     entry = SkippedInCatalog("", "Entry 3", "Entry 3 has no `datasetId`.", forbidden=False)
     source = tenant()

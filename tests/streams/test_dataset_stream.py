@@ -238,7 +238,7 @@ def test_a_full_table_has_no_bookmark() -> None:
     "start_date,told",
     [("2026-03-04T05:06:06Z", False), (BOOKMARK, False), ("2026-03-04T05:06:08Z", True)],
 )
-def test_a_start_date_after_the_bookmark_is_told(
+def test_a_start_date_after_the_bookmark_is_reported(
     start_date: str,
     told: bool,  # noqa: FBT001 - what is expected
 ) -> None:
@@ -253,7 +253,7 @@ def test_a_start_date_after_the_bookmark_is_told(
     assert warnings(stream(own=seen(), start_date=start_date)) == []
 
 
-def test_an_incremental_stream_without_a_key_is_told() -> None:
+def test_an_incremental_stream_without_a_key_is_reported() -> None:
     """Rows that are read again would be doubled; a full table has none of them."""
     (line,) = warnings(stream(entry(key=(), **INCREMENTAL)))
     assert line.startswith("Stream 'people' has no key, so rows that are read again")

@@ -115,7 +115,7 @@ def test_the_setting_datasets_keeps_the_order_of_the_list(
     assert not caplog.records
 
 
-def test_a_pattern_without_a_match_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pattern_without_a_match_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """An error if no other matches, or if it is an id."""
     assert discovery(found(PEOPLE), datasets=["x*", "People"]).datasets == [PEOPLE]
     assert caplog.messages == ["datasets: no dataset's name matches 'x*'."]
@@ -198,7 +198,7 @@ def test_a_tenant_without_a_readable_dataset_is_an_error(errors: tuple[int, int]
 # --- names
 
 
-def test_datasets_that_share_a_name_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_datasets_that_share_a_name_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     """Once, with the stream of each."""
     twin = Dataset(C, "PEOPLE")
     assert names(discovery(found(PEOPLE, "x"), found(twin, "x"), found(STAFF, "x"))) == [
@@ -223,7 +223,7 @@ def test_datasets_that_share_a_name_are_told(caplog: pytest.LogCaptureFixture) -
     ],
     ids=["pinned", "owned"],
 )
-def test_names_that_are_settled_are_not_told(
+def test_names_that_are_settled_are_not_reported(
     caplog: pytest.LogCaptureFixture, how: dict[str, Any]
 ) -> None:
     """By a pin, or by an earlier run."""
@@ -231,7 +231,9 @@ def test_names_that_are_settled_are_not_told(
     assert not caplog.records
 
 
-def test_a_newcomer_is_told_of_a_name_that_another_had(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_newcomer_is_warned_of_a_name_that_another_had(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Also if that dataset is gone; one that is gone and shares no name is not told."""
     earlier = EarlierRuns(
         {"people": StreamState(dataset=C), "posts": StreamState(dataset=C[:-1] + "1")}
@@ -244,7 +246,7 @@ def test_a_newcomer_is_told_of_a_name_that_another_had(caplog: pytest.LogCapture
     )
 
 
-def test_properties_that_share_a_name_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_properties_that_share_a_name_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     """Once, with the column of each; a pin settles it, as original names do."""
     read = found(PEOPLE, "Full Name", "full_name", "FULL-NAME", "pay")
     (definition,) = discovery(read).streams()
@@ -264,7 +266,7 @@ def test_properties_that_share_a_name_are_told(caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
-def test_a_newcomer_is_told_of_a_column_that_another_property_has(
+def test_a_newcomer_is_warned_of_a_column_that_another_property_has(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Also if that property is gone; those that earlier runs named are no newcomers."""
@@ -310,7 +312,7 @@ def test_an_owned_name_stays() -> None:
 
 
 @pytest.mark.parametrize("settings,told", [({"column_names": "original"}, 1), ({}, 0)], ids=str)
-def test_original_names_that_loaders_change_are_told(
+def test_original_names_that_loaders_change_are_reported(
     caplog: pytest.LogCaptureFixture, settings: dict[str, Any], told: int
 ) -> None:
     """Those that every loader keeps are not."""

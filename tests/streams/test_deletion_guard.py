@@ -93,7 +93,7 @@ def test_an_activated_version_is_remembered() -> None:
     assert state.permissioned is True
 
 
-def test_a_withheld_version_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_withheld_version_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """As an error, with the setting that allows it; the next run compares with the same rows."""
     made, state = stream(), StreamState(rows=10, version=17, permissioned=False)
     why = guarded(made, state, 10, permissioned=True)

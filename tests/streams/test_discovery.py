@@ -106,7 +106,7 @@ def test_a_catalog_without_a_datasets_keys_is_a_catalog(serve: Serve, error: Any
     assert known(catalog, "people") == {"orgvue-dataset": "People", "orgvue-type": "PEOPLE"}
 
 
-def test_metadata_that_fails_for_another_reason_is_told_once(
+def test_metadata_that_fails_for_another_reason_is_reported_once(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a failure that a retry does not help, no further metadata is asked for."""
@@ -120,7 +120,7 @@ def test_metadata_that_fails_for_another_reason_is_told_once(
 
 
 @pytest.mark.slow
-def test_a_run_takes_a_catalog_with_and_without_what_is_told(serve: Serve) -> None:
+def test_a_run_takes_a_catalog_with_and_without_facts(serve: Serve) -> None:
     """Records are the same with a catalog of before, which told nothing of datasets."""
     orgvue = serve(*small_tenant())
     catalog = discover(orgvue.config)
@@ -451,7 +451,7 @@ def test_a_tenant_wide_refusal_stops_at_once(serve: Serve, code: str) -> None:
     assert len(orgvue.requests) < 10
 
 
-def test_a_refused_list_is_told(orgvue: Orgvue) -> None:
+def test_a_refused_list_is_reported(orgvue: Orgvue) -> None:
     """A list that is refused ends the run with Orgvue's words and the advice, on the last line."""
     orgvue.refuse("40302", on="list", times=None)
     run = command(orgvue.config, "--discover")
@@ -471,7 +471,7 @@ def test_a_tenant_without_datasets(serve: Serve) -> None:
 @pytest.mark.parametrize(
     "body", [b'{"a": 1}', b'"text"', b'[{"name": "no id"}]', b"[1]", b'{"a": [], "b": []}']
 )
-def test_a_list_that_is_none_is_told(orgvue: Orgvue, body: bytes) -> None:
+def test_a_list_that_is_none_is_reported(orgvue: Orgvue, body: bytes) -> None:
     """A list of another shape than documented is one clear error."""
     orgvue.answer(on="list", body=body, headers={"Content-Type": "application/json"}, times=None)
     with pytest.raises(Exception, match="list of datasets"):

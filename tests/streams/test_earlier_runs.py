@@ -119,7 +119,7 @@ def test_single_streams_of_another_tenant_are_ignored() -> None:
     assert state["bookmarks"].keys() == {"people"}
 
 
-def test_streams_without_owners_are_told_of() -> None:
+def test_streams_without_owners_are_reported() -> None:
     """An older version kept columns and no datasets; a stream that never ran has neither."""
     state = written(people=loaded(), staff=loaded(dataset="B2"), new=StreamState())
     earlier = read_earlier_runs(state, "DEMO")

@@ -111,7 +111,7 @@ def test_a_filter_is_for_a_stream_or_a_dataset(serve: Serve, by: str) -> None:
         ([], "object"),
     ],
 )
-def test_what_is_no_filter_is_told_before_any_request(
+def test_what_is_no_filter_is_reported_before_any_request(
     orgvue: Orgvue, filters: object, told: str
 ) -> None:
     """An unknown operator, or another form, is one line that names the setting."""
@@ -133,7 +133,7 @@ def test_the_command_takes_filters_from_its_file(orgvue: Orgvue) -> None:
 
 @pytest.mark.parametrize("setting", ["filters", "linking_relationships"])
 @pytest.mark.parametrize("with_catalog", [False, True])
-def test_a_setting_for_no_stream_is_told(
+def test_a_setting_for_no_stream_is_reported(
     orgvue: Orgvue,
     setting: str,
     with_catalog: bool,  # noqa: FBT001 - one of the cases
@@ -149,7 +149,7 @@ def test_a_setting_for_no_stream_is_told(
     assert len(warned(caplog, setting, LINKS)) == 1
 
 
-def test_a_setting_for_a_stream_is_not_told(
+def test_a_setting_for_a_stream_is_not_reported(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A filter that is in force is nothing to warn of, nor is one over what is not selected."""
@@ -171,7 +171,7 @@ def test_a_stream_that_is_named_twice_is_a_mistake(orgvue: Orgvue) -> None:
     "key,advice",
     [("salery", "misspelt"), ("full_name", "'Full Name'")],
 )
-def test_a_filter_over_no_property_is_told(
+def test_a_filter_over_no_property_is_reported(
     orgvue: Orgvue, key: str, advice: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Such a filter finds nothing in Orgvue: the log says why, with the key of a column."""
@@ -318,7 +318,7 @@ def test_links_without_jobs_are_an_error(linked: Orgvue) -> None:
         ),
     ],
 )
-def test_what_are_no_links_is_told_before_any_request(
+def test_what_are_no_links_is_reported_before_any_request(
     orgvue: Orgvue, settings: dict[str, Any], told: str
 ) -> None:
     """Links are ids of datasets, and of no use without calculations."""

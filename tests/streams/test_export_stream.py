@@ -184,7 +184,9 @@ def test_new_properties_of_a_page_do_not_matter_where_they_are_ignored(serve: Se
     assert len(sync(config, catalog).records["people"]) == 6
 
 
-def test_a_page_in_another_order_is_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_page_in_another_order_is_reported(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is read exactly, so that a line at INFO is enough; pages that are alike are not told."""
     caplog.set_level(logging.INFO)
     orgvue = serve(people(6))

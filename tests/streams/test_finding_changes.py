@@ -168,7 +168,7 @@ def test_rows(before: int | None, now: int, percent: int, told: bool) -> None:  
 # --- the log
 
 
-def test_every_kind_of_change_can_be_told() -> None:
+def test_every_kind_of_change_can_be_reported() -> None:
     """The kinds of the run report are those of the log."""
     found = [Change(kind=kind, name="a", before="1", now="2") for kind in CHANGES]
     line = describe("people", found, new_properties="add", rows_percent=25)
@@ -207,7 +207,7 @@ def test_every_kind_of_change_can_be_told() -> None:
     ],
     ids=["gone", "gone unnamed", "renamed", "renamed from a name", "rows"],
 )
-def test_a_change_is_told_in_a_sentence(change: Change, told: str) -> None:
+def test_a_change_is_reported_in_a_sentence(change: Change, told: str) -> None:
     """With what is known of it, and the setting that handles it."""
     line = describe("people", [change], new_properties="add", rows_percent=25)
     assert line == f"Stream 'people': its dataset changed since the last run. {told}"

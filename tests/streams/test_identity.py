@@ -331,7 +331,7 @@ def test_a_state_without_a_tenant_is_adopted(serve: Serve) -> None:
     assert run.state["bookmarks"]["people"]["orgvue"]["tenant"] == "DEMO"
 
 
-def test_streams_of_another_tenant_are_told_of(
+def test_streams_of_another_tenant_are_reported(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A state that a full refresh merged from two tenants keeps this one's streams alone."""
@@ -342,7 +342,7 @@ def test_streams_of_another_tenant_are_told_of(
     assert warnings(caplog, OTHER_TENANT, "staff")
 
 
-def test_a_state_of_version_0_0_is_told_of_once(
+def test_a_state_of_version_0_0_is_reported_once(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the run that sends records, not by the discovery before it; the next state has owners."""
@@ -522,7 +522,7 @@ LEFT: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", LEFT)
-def test_clear_values_in_the_table_are_told_of(
+def test_clear_values_in_the_table_are_reported(
     orgvue: Orgvue, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     """Once a run, with the SQL that removes them, until a run without state."""
@@ -549,7 +549,7 @@ def test_a_state_tells_how_its_columns_are_named(orgvue: Orgvue, names: str) -> 
     assert state["bookmarks"]["people"]["orgvue"]["naming"] == names
 
 
-def test_a_newcomer_with_the_name_of_a_dataset_that_is_gone_is_told_of(
+def test_a_newcomer_with_the_name_of_a_dataset_that_is_gone_is_reported(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The stream of the dataset that is gone keeps the name."""

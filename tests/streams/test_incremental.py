@@ -324,7 +324,7 @@ def test_an_odd_bookmark_is_as_if_there_were_none(
         ("_modifiedAt", "'_modifiedAt' is not a column"),
     ],
 )
-def test_a_key_that_cannot_be_asked_by_is_told_before_any_request(
+def test_a_key_that_cannot_be_asked_by_is_reported_before_any_request(
     orgvue: Orgvue, key: str, told: str
 ) -> None:
     """A replication key that is no date of the dataset's is one line, before Orgvue is asked."""
@@ -348,7 +348,7 @@ def test_a_key_that_cannot_be_asked_by_is_told_before_any_request(
         ({"exclude_properties": ["_modifiedAt"]}, "is not a column"),
     ],
 )
-def test_a_setting_that_takes_the_key_away_is_told(
+def test_a_setting_that_takes_the_key_away_is_reported(
     orgvue: Orgvue, settings: dict[str, Any], told: str
 ) -> None:
     """What hides, hashes or retypes the replication key, with a catalog of before, is an error."""
@@ -357,7 +357,7 @@ def test_a_setting_that_takes_the_key_away_is_told(
 
 
 @pytest.mark.parametrize("found", ["nothing", "refuse"])
-def test_a_key_that_is_gone_is_told(orgvue: Orgvue, found: str) -> None:
+def test_a_key_that_is_gone_is_reported(orgvue: Orgvue, found: str) -> None:
     """A key that the dataset no longer has does not look like "nothing new" for ever."""
     catalog = incremental(orgvue, "start_date")
     state = sync(orgvue.config, catalog).state
@@ -367,7 +367,7 @@ def test_a_key_that_is_gone_is_told(orgvue: Orgvue, found: str) -> None:
         sync(orgvue.config, catalog, state)
 
 
-def test_a_key_that_orgvue_does_not_filter_by_is_told(orgvue: Orgvue) -> None:
+def test_a_key_that_orgvue_does_not_filter_by_is_reported(orgvue: Orgvue) -> None:
     """Orgvue's refusal of the filter is told in its own words."""
     catalog = incremental(orgvue)
     state = sync(orgvue.config, catalog).state

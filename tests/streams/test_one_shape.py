@@ -76,7 +76,7 @@ def test_what_no_record_has_may_differ(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("maps", [{}, {"stream_maps": {"people": {"twice": "salary * 2"}}}])
-def test_a_row_that_comes_twice_is_told(
+def test_a_row_that_comes_twice_is_reported(
     serve: Serve, caplog: pytest.LogCaptureFixture, maps: dict[str, Any]
 ) -> None:
     """It is counted, and no row is removed: the export may lack another one."""

@@ -170,7 +170,7 @@ def test_a_slice_that_breaks_is_asked_for_again(serve: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_a_row_too_large_for_any_answer_is_told(serve: Serve) -> None:
+def test_a_row_too_large_for_any_answer_is_reported(serve: Serve) -> None:
     """Where even one row is too large, the run ends with an error instead of splitting forever."""
     orgvue = serve(people(3))
     catalog = discover(orgvue.config)

@@ -185,7 +185,7 @@ def test_a_condition_on_the_replication_key_rules_the_bookmark_out(condition: ob
     assert queries.query().filter == {"_modifiedAt": {"$lt": "2030-01-01", "$gte": BOOKMARK}}
 
 
-def test_a_filter_on_no_property_is_told() -> None:
+def test_a_filter_on_no_property_is_reported() -> None:
     """With the key of a column, if it is a column's name."""
     mine = {"full_name": 1, "slary": 1, "pay": 1, "_depth": 1, "secret": 1}
     rules = ColumnRules(excluded=("secret",))

@@ -139,7 +139,7 @@ def test_a_stream_completes_its_outcome(kind: type, error: OrgvueError | None) -
     stream.complete_outcome.assert_called_once_with()
 
 
-def test_a_stream_that_succeeded_is_told_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stream_that_succeeded_is_reported_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
     """With fields for programs; its stage is the last one."""
     caplog.set_level(logging.INFO)
     source = tenant()

@@ -69,7 +69,7 @@ def test_every_column_is_a_reason() -> None:
     assert column_changes(owners, []) == []
 
 
-def test_clear_values_that_stay_are_told_with_the_statement_that_removes_them() -> None:
+def test_clear_values_that_stay_are_reported_with_the_statement_that_removes_them() -> None:
     """Of a hashed column the hashes stay, which have 64 characters."""
     pay, grade, name = column("pay"), column("grade"), column("name")
     owners = after([pay, grade, name, column("secret", hashed=True)])

@@ -98,7 +98,7 @@ def test_a_name_that_moved_must_be_selected_twice(
     assert found.catalog.selected == selected
 
 
-def test_a_name_of_the_table_that_the_catalog_lacks_is_told() -> None:
+def test_a_name_of_the_table_that_the_catalog_lacks_is_reported() -> None:
     """With the property, both names, and what it takes to be sent."""
     (line,) = columns(entry(wage="pay", other="other"), loaded=entry(pay="pay")).warnings()
     assert line == (
@@ -107,7 +107,7 @@ def test_a_name_of_the_table_that_the_catalog_lacks_is_told() -> None:
     )
 
 
-def test_a_pin_that_moves_a_column_is_told() -> None:
+def test_a_pin_that_moves_a_column_is_reported() -> None:
     """The old column stays as it is; a pin that moves nothing is no news."""
     loaded = entry(pay="pay", grade="grade")
     pins = {"pay": "salary", "grade": "grade", "new": "bonus"}

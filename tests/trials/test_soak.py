@@ -63,7 +63,7 @@ def test_the_report(outcome: Outcome) -> None:
     assert "0 otherwise, 0 missing" in told
 
 
-def test_what_is_missing_is_told(outcome: Outcome) -> None:
+def test_what_is_missing_is_reported(outcome: Outcome) -> None:
     """A row that did not come, or came otherwise, makes a soak fail."""
     assert not dataclasses.replace(outcome, missing=1).is_complete
     assert not dataclasses.replace(outcome, wrong=1).is_complete
