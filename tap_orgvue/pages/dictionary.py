@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_orgvue.streams.source import Source
 
 
-class Treatment(str, Enum):
+class PropertyTreatment(str, Enum):
     """What a run does with a property; the value of a member is its name for people."""
 
     READ = "read"
@@ -56,7 +56,7 @@ class PropertyEntry(msgspec.Struct, frozen=True):
     declared: str
     column: str
     json_type: str
-    treatment: Treatment
+    treatment: PropertyTreatment
     patterns: Sequence[str] = ()
     roles: Sequence[str] = ()
 
@@ -78,7 +78,7 @@ class DatasetEntry(msgspec.Struct, frozen=True):
     metadata: Metadata | None = None
     properties: Sequence[PropertyEntry] = ()
 
-    def count(self, treatment: Treatment) -> int:
+    def count(self, treatment: PropertyTreatment) -> int:
         """The number of properties with a treatment."""
         return sum(each.treatment is treatment for each in self.properties)
 
@@ -96,7 +96,7 @@ class Dictionary(msgspec.Struct, frozen=True):
     unmatched: Sequence[tuple[str, str]] = ()
     bad_entries: Sequence[str] = ()
 
-    def count(self, treatment: Treatment) -> int:
+    def count(self, treatment: PropertyTreatment) -> int:
         """The number of properties with a treatment."""
         return sum(each.count(treatment) for each in self.datasets)
 
@@ -225,17 +225,19 @@ def _property(  # noqa: PLR0913 - all that decides about a property
     protections = source.rules.protections(stream, *descriptions)
     column = next((each for each in resolved.columns if each.key == shown.key), None)
     if source.rules.is_excluded(stream, *descriptions):
-        treatment = Treatment.EXCLUDED
+        treatment = PropertyTreatment.EXCLUDED
     elif column is not None:
-        treatment = Treatment.HASHED if column.hashed else Treatment.READ
+        treatment = PropertyTreatment.HASHED if column.hashed else PropertyTreatment.READ
     elif shown.key in resolved.rescued_keys:
         hashed = shown.key in resolved.hashed_keys
-        treatment = Treatment.HASHED if hashed else Treatment.RESCUED
+        treatment = PropertyTreatment.HASHED if hashed else PropertyTreatment.RESCUED
     else:
-        treatment = Treatment.IGNORED if catalogued is None else Treatment.NOT_SELECTED
+        treatment = (
+            PropertyTreatment.IGNORED if catalogued is None else PropertyTreatment.NOT_SELECTED
+        )
     patterns = {
-        Treatment.EXCLUDED: source.rules.excluded,
-        Treatment.HASHED: source.rules.hashed,
+        PropertyTreatment.EXCLUDED: source.rules.excluded,
+        PropertyTreatment.HASHED: source.rules.hashed,
     }.get(treatment, ())
     return PropertyEntry(
         key=shown.key,

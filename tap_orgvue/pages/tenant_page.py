@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_orgvue.pages.dictionary import Treatment, read_dictionary
+from tap_orgvue.pages.dictionary import PropertyTreatment, read_dictionary
 from tap_orgvue.pages.files import file_name_part, write_page
 from tap_orgvue.pages.links import LINKS, link_ends
 from tap_orgvue.pages.picture import BOX_WIDTH, LINE_HEIGHT, Edge, Node, draw
@@ -160,7 +160,7 @@ def page_of(  # noqa: PLR0913 - all that the page shows
         picture=_picture(dictionary.datasets),
         fingerprint=_fingerprint(dictionary, decisions),
         patterns=_patterns(settings, dictionary),
-        treatments=list(Treatment),
+        treatments=list(PropertyTreatment),
         now=now,
         has_maps=has_maps,
         has_catalog=has_catalog,

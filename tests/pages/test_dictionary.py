@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.pages.dictionary import Dictionary, Treatment, read_dictionary
+from tap_orgvue.pages.dictionary import Dictionary, PropertyTreatment, read_dictionary
 from tap_orgvue.pages.tenant_page import page_of
 from tap_orgvue.simulator import Dataset, Orgvue, Property, demo_tenant
 from tap_orgvue.tap import TapOrgvue
@@ -161,7 +161,7 @@ def test_keys_are_read_though_the_catalog_deselects_them(
     catalog = discover(orgvue.config)
     change(catalog)
     [entry] = dictionary(orgvue.config, copy.deepcopy(catalog)).datasets
-    columns = {each.column for each in entry.properties if each.treatment is Treatment.READ}
+    columns = {each.column for each in entry.properties if each.treatment is PropertyTreatment.READ}
     schema = sync(orgvue.config, catalog).schemas["people"]["schema"]["properties"]
     assert columns == schema.keys() - {"_rescued_data"}
     assert "salary" not in columns
@@ -206,7 +206,7 @@ def test_a_property_that_is_gone_is_reported(orgvue: Orgvue) -> None:
     dataset.remove_property("salary")
     [entry] = dictionary(orgvue.config, catalog).datasets
     [gone] = [each for each in entry.properties if each.key == "salary"]
-    assert (gone.declared, gone.column, gone.treatment) == ("", "salary", Treatment.READ)
+    assert (gone.declared, gone.column, gone.treatment) == ("", "salary", PropertyTreatment.READ)
 
 
 def test_a_pattern_protects_after_a_rename(orgvue: Orgvue) -> None:
@@ -268,7 +268,7 @@ def test_a_dataset_whose_metadata_is_refused_is_read(orgvue: Orgvue) -> None:
     orgvue.refuse("403602", on="metadata", times=None)
     [entry] = dictionary(orgvue.config).datasets
     assert (entry.reason, entry.metadata) == ("", None)
-    assert entry.count(Treatment.READ) == len(entry.properties) > 1
+    assert entry.count(PropertyTreatment.READ) == len(entry.properties) > 1
     assert not any(each.roles for each in entry.properties)
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tap_orgvue.orgvue.models import Dataset, Metadata
 from tap_orgvue.orgvue.models import Property as Declared
 from tap_orgvue.pages import tenant_page
-from tap_orgvue.pages.dictionary import DatasetEntry, Dictionary, PropertyEntry, Treatment
+from tap_orgvue.pages.dictionary import DatasetEntry, Dictionary, PropertyEntry, PropertyTreatment
 from tap_orgvue.pages.report_page import write_report_page
 from tap_orgvue.reporting.run_report import Change
 from tap_orgvue.settings.settings import Settings
@@ -61,7 +61,10 @@ def entry(
     number: int, name: str, kind: str = "PEOPLE", properties: int = 12, reason: str = ""
 ) -> DatasetEntry:
     """A dataset of the dictionary; of its properties one is excluded and one hashed."""
-    treated = {1: (Treatment.EXCLUDED, ["*salary*"]), 2: (Treatment.HASHED, ["email"])}
+    treated = {
+        1: (PropertyTreatment.EXCLUDED, ["*salary*"]),
+        2: (PropertyTreatment.HASHED, ["email"]),
+    }
     return DatasetEntry(
         Dataset(f"0B53C2F0-7A5B-4A37-9B65-0C5C6A1F{number:04X}", name, kind),
         f"stream_{number}",
@@ -81,8 +84,8 @@ def entry(
                 declared=("text", "number", "date", "boolean")[i % 4],
                 column="" if i == 1 else f"key_{i}",
                 json_type="" if i == 1 else "string or null",
-                treatment=treated.get(i, (Treatment.READ, []))[0],
-                patterns=treated.get(i, (Treatment.READ, []))[1],
+                treatment=treated.get(i, (PropertyTreatment.READ, []))[0],
+                patterns=treated.get(i, (PropertyTreatment.READ, []))[1],
                 roles=["key"] if i == 0 else [],
             )
             for i in range(properties)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tap_orgvue.orgvue.models import Dataset, Metadata
-from tap_orgvue.pages.dictionary import DatasetEntry, Dictionary, PropertyEntry, Treatment
+from tap_orgvue.pages.dictionary import DatasetEntry, Dictionary, PropertyEntry, PropertyTreatment
 from tap_orgvue.pages.tenant_page import page_of
 from tap_orgvue.settings.settings import Settings
 
@@ -27,7 +27,7 @@ def entry(name: str, kind: str = "", properties: int = 2, **members: Any) -> Dat
             declared="text",
             column=f"key_{i}",
             json_type="string or null",
-            treatment=Treatment.READ,
+            treatment=PropertyTreatment.READ,
         )
         for i in range(properties)
     ]
@@ -172,7 +172,7 @@ def test_patterns_tell_how_many_properties_they_protect() -> None:
     """Over all datasets; one that protects nothing is a warning."""
     excluded = [
         msgspec.structs.replace(
-            each, treatment=Treatment.EXCLUDED, patterns=["key*", "key 1"][: i + 1]
+            each, treatment=PropertyTreatment.EXCLUDED, patterns=["key*", "key 1"][: i + 1]
         )
         for i, each in enumerate(PEOPLE.properties)
     ]
@@ -195,8 +195,8 @@ def test_patterns_tell_how_many_properties_they_protect() -> None:
 
 def test_the_summary_counts_datasets_and_properties() -> None:
     """Datasets that are read of those there are, and properties by what a run does with them."""
-    hashed = msgspec.structs.replace(PEOPLE.properties[0], treatment=Treatment.HASHED)
-    ignored = msgspec.structs.replace(PEOPLE.properties[0], treatment=Treatment.IGNORED)
+    hashed = msgspec.structs.replace(PEOPLE.properties[0], treatment=PropertyTreatment.HASHED)
+    ignored = msgspec.structs.replace(PEOPLE.properties[0], treatment=PropertyTreatment.IGNORED)
     people = msgspec.structs.replace(PEOPLE, properties=[hashed, ignored, *PEOPLE.properties])
     html = page(people, ROLES, entry("Secret", properties=0, reason="It is hidden."))
     assert text_of(html, "What a run reads", "</dl>") == [
