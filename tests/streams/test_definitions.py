@@ -246,6 +246,18 @@ def test_a_newcomer_is_warned_of_a_name_that_another_had(
     )
 
 
+def test_a_newcomer_beside_a_dataset_that_has_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    """The other one is named once, by its id as Orgvue spells it today."""
+    earlier = EarlierRuns({"staff": StreamState(dataset=B)})
+    made = discovery(found(STAFF, "x"), found(Dataset(C, "staff"), "x"), earlier=earlier)
+    assert names(made) == ["staff", "staff_0000000c"]
+    (line,) = caplog.messages
+    assert line == (
+        f"Datasets share the name 'staff': their streams are staff ({B.lower()}), "
+        f"staff_0000000c ({C}). `stream_names` pins a name."
+    )
+
+
 def test_properties_that_share_a_name_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     """Once, with the column of each; a pin settles it, as original names do."""
     read = found(PEOPLE, "Full Name", "full_name", "FULL-NAME", "pay")
