@@ -149,7 +149,7 @@ def _table(entry: Mapping[str, Any], name: str, selected: Mapping[Any, bool]) ->
     known = isinstance(dataset_id, str) and is_dataset_id(dataset_id)
     keys = tuple(entry.get("key_properties") or root.get("table-key-properties") or ())
     # A run sends them even if the catalog deselects them.
-    always = {*keys, entry.get("replication_key") or root.get("replication-key")}
+    always = {*keys, entry.get("replication_key")}
     raw = [
         column
         for column in columns_in(entry["schema"])

@@ -8,6 +8,7 @@ from tap_orgvue.dbt.columns import MAX_DIMENSIONS
 from tap_orgvue.dbt.org import PERSON, dimensions_in, existing, prefixed
 from tap_orgvue.dbt.staging import select_list
 from tap_orgvue.dbt.text import jinja_text, one_line, shortened
+from tap_orgvue.orgvue.models import ID
 from tap_orgvue.schema.column_types import ColumnType
 from tap_orgvue.schema.naming import DRAFT_ACTIONS_STREAM, DRAFTS_STREAM
 
@@ -24,9 +25,6 @@ _NEEDED = {
     },
 }
 """The columns that the models read."""
-
-_ITEM = "_id"
-"""The property by which a draft identifies an item."""
 
 _FOLLOWED = {ColumnType.TEXT, ColumnType.NUMBER, ColumnType.BOOLEAN}
 """A text that is no date would fail the whole model."""
@@ -174,13 +172,13 @@ def has_scenarios(tables: Sequence[Table], roles: Roles) -> bool:
     """True if people can be matched with drafts, which name them by `_id`."""
     people = roles.people
     return bool(
-        draft_tables(tables) and people and people.dataset_id and people.by_key(_ITEM) is not None
+        draft_tables(tables) and people and people.dataset_id and people.by_key(ID) is not None
     )
 
 
 def people_to_be_model(people: Table, roles: Roles) -> str:
     """The SQL of the model `people_to_be`."""
-    key, item = existing(people.auto_id, people), existing(people.by_key(_ITEM), people)
+    key, item = existing(people.auto_id, people), existing(people.by_key(ID), people)
     label = people.label or key
     names = prefixed(people, "person", PERSON)
     columns = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tap_orgvue.dbt.columns import MAX_DIMENSIONS, dimensions_of, is_percentage
 from tap_orgvue.dbt.staging import select_list
 from tap_orgvue.dbt.text import MAX_NAME, one_line, shortened
+from tap_orgvue.orgvue.models import ID
 from tap_orgvue.schema.column_types import ColumnType
 
 if TYPE_CHECKING:
@@ -154,9 +155,10 @@ def headcount_dimensions(roles: Roles) -> list[str]:
 
 
 def dimensions_in(table: Table, prefix: str, reserved: Collection[str]) -> list[str]:
-    """The columns of a model to count headcount by; key and label are no groups."""
+    """The columns of a model to count headcount by; keys and the label are no groups."""
     names = prefixed(table, prefix, reserved)
-    taken = {column.name for column in (table.auto_id, table.label) if column}
+    identifying = (table.auto_id, table.by_key(ID), table.label)
+    taken = {column.name for column in identifying if column}
     return [names[column] for column in dimensions_of(table, taken)]
 
 

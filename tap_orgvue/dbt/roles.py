@@ -5,6 +5,7 @@ The user's options decide, else the catalog's facts: types, trees, names.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -188,10 +189,7 @@ class RoleFinder:
             links = self._given("links")
             if links is None:
                 return None
-            if links.ends == (None, None):
-                raise SettingsError(
-                    [f"--roles links: {links.stream} has no columns from_id and to_id."]
-                )
+            _check_ends("--roles links", links)
             ends = self._ends.get(links.stream)
             if ends is None or {ends.start.stream, ends.end.stream} != {
                 people.stream,
@@ -226,10 +224,7 @@ class RoleFinder:
     # -- ends of links
 
     def _find_ends(self, joins: Mapping[str, str]) -> Iterator[tuple[str, Ends]]:
-        given = {
-            self._named("--joins", links).stream: self._parsed(links, ends)
-            for links, ends in joins.items()
-        }
+        given = dict(self._given_ends(links, ends) for links, ends in joins.items())
         others = [table for table in self._tables if not table.is_links]
         for table in self._tables:
             if table.stream in given:
@@ -252,12 +247,19 @@ class RoleFinder:
                         f"with --joins {table.stream}=FROM:TO."
                     )
 
-    def _parsed(self, links: str, ends: str) -> Ends:
+    def _given_ends(self, links: str, ends: str) -> tuple[str, Ends]:
+        """A stream that a user names, and the tables that it joins.
+
+        Raises:
+            SettingsError: A name is none, or the stream has no ends.
+        """
+        table = self._named("--joins", links)
         start, colon, end = ends.partition(":")
         if not colon:
             raise SettingsError([f"--joins {links}: takes {links}=FROM:TO, two streams."])
         tables = [self._named(f"--joins {links}", name) for name in (start, end)]
-        return Ends(tables[0], tables[1], "--joins says so")
+        _check_ends(f"--joins {links}", table)
+        return table.stream, Ends(tables[0], tables[1], "--joins says so")
 
     def _only_pair(self, others: Sequence[Table]) -> Ends | None:
         """People and positions, if there is one of each, and one LINKS dataset."""
@@ -293,6 +295,16 @@ class RoleFinder:
         return leaver_of(people)
 
 
+def _check_ends(option: str, links: Table) -> None:
+    """Check that a table has the columns of its two ends.
+
+    Raises:
+        SettingsError: It lacks one of them.
+    """
+    if links.ends == (None, None):
+        raise SettingsError([f"{option}: {links.stream} has no columns from_id and to_id."])
+
+
 def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
     """The tables whose datasets the name of a LINKS dataset contains, in its order.
 
@@ -307,6 +319,7 @@ def tables_named_in(title: str, tables: Sequence[Table]) -> list[Table]:
             # A name without a letter or digit folds to nothing.
             if name and form and f"_{form}_" in text:
                 places[text.index(f"_{form}_")] = table
-                text = text.replace(f"_{form}_", f"_{' ' * len(form)}_")
+                # Two of them in a row share the sign between them.
+                text = re.sub(f"_{form}(?=_)", f"_{' ' * len(form)}", text)
                 break
     return [places[place] for place in sorted(places)]

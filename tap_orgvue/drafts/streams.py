@@ -146,17 +146,12 @@ class DraftStream(OwnStream, BatchStream):
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """True if rows may be removed: not where `datasets` or a stream map narrows the run.
-
-        The SDK's BATCH encodings other than JSON lines have no place for a version.
-        """
+        """True if rows may be removed: not where `datasets` or a stream map narrows the run."""
         settings = self._source.settings
-        batches = self.get_batch_config(self.config)
         return (
             settings.emit_activate_version_messages
             and not settings.datasets
             and not has_filter(self.config.get("stream_maps") or {}, self.name)
-            and (batches is None or batches.encoding.format == "jsonl")
         )
 
     def _fail(self, faults: Sequence[str], remedies: Collection[Remedy] = ()) -> OrgvueError:

@@ -67,6 +67,20 @@ def _mistakes_of_form(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{place}.metadata` is no list of objects with `breadcrumb` and `metadata`."
         elif not _is_list_of_texts(entry.get("key_properties") or []):
             yield f"{place}.key_properties` is no list of names."
+        else:
+            yield from _mistakes_of_names(place, entry)
+
+
+def _mistakes_of_names(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    root = root_metadata(entry)
+    if not _is_list_of_texts(root.get("table-key-properties") or []):
+        yield f"{place}.metadata`: `table-key-properties` is no list of names."
+    for member, key in (
+        (f"{place}.replication_key`", entry.get("replication_key")),
+        (f"{place}.metadata`: `replication-key`", root.get("replication-key")),
+    ):
+        if not isinstance(key, (str, type(None))):
+            yield f"{member} is no name."
 
 
 def _is_table_of_objects(schema: Any) -> bool:

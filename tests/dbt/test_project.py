@@ -187,7 +187,8 @@ def test_headcount_is_by_groups() -> None:
         "people", "team_no department_name city", "PEOPLE", auto_id="team_no", label_id="city"
     )
     posts = stream("positions", "unit_code location", "POSITIONS", auto_id="unit_code")
-    unnamed = stream("people", "id site", "PEOPLE", auto_id="id")
+    columns_of_unnamed = {"id": "id", "site": "site", "unit": "_id", "_id": "note"}
+    unnamed = stream("people", columns_of_unnamed, "PEOPLE", auto_id="id")
     for tenant, expected in (
         ([people, posts, LINKS], ["position_location", "person_department_name"]),
         ([unnamed, POSITIONS, LINKS], ["position_department", "person_site"]),

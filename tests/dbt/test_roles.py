@@ -98,13 +98,15 @@ def test_positions_are_the_hierarchy_before_people() -> None:
         ("People 2026 to Positions", ("people_2026", "positions")),
         ("Positions (one position each) of People", ("positions", "people")),
         ("People 2026 in Positions, of People 2026", ("people_2026", "positions")),
+        ("Twins/Twins of People", ("twins", "people")),
     ],
 )
 def test_a_name_says_what_links_join(title: str, ends: tuple[str, str]) -> None:
     """Names of datasets in the name of the LINKS dataset, in its order, the longest first."""
     later = stream("people_2026", "id", "PEOPLE", title="People 2026", auto_id="id")
     links = stream("links", "from_id to_id", "LINKS", title=title)
-    found = roles_of(PEOPLE, later, POSITIONS, links).ends["links"]
+    twins = [stream(name, "x", "OTHER") for name in ("twins", "twin")]
+    found = roles_of(PEOPLE, later, POSITIONS, *twins, links).ends["links"]
     assert (found.start.stream, found.end.stream) == ends
 
 
@@ -213,10 +215,11 @@ def test_a_wrong_word_is_reported(chosen: dict[str, str], said: str) -> None:
         ("people_to_positions", "people", "--joins people_to_positions: takes people_to_positions"),
         ("people_to_positions", "people:x", "--joins people_to_positions: .* is 'x'"),
         ("nothing", "people:positions", "--joins: .* is 'nothing'"),
+        ("people", "people:positions", "--joins people: people has no columns from_id and to_id"),
     ],
 )
 def test_joins_that_are_none(links: str, ends: str, said: str) -> None:
-    """`--joins` names a stream, and two others."""
+    """`--joins` names a stream that has ends, and two others."""
     with pytest.raises(SettingsError, match=said):
         roles_of(PEOPLE, POSITIONS, LINKS, joins={links: ends})
 

@@ -31,7 +31,6 @@ from tests.support.small_tap import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from tests.support.mocked_orgvue import MockedOrgvue
     from tests.support.runs import Run
@@ -369,17 +368,12 @@ def test_rows_stay_where_the_run_is_narrowed(
         ({"stream_maps": None}, {DRAFTS, ACTIONS}),
         ({"stream_maps": {DRAFTS: {"__filter__": "name == 'A'"}}}, {ACTIONS}),
         ({"stream_maps": {DRAFTS: {"name": None}}}, {DRAFTS, ACTIONS}),
-        ({"batch_config": {"encoding": {"format": "jsonl"}}}, {DRAFTS, ACTIONS}),
-        ({"batch_config": {"encoding": {"format": "parquet"}}}, set()),
     ],
 )
 def test_whether_rows_may_be_removed(
-    orgvue: MockedOrgvue, tmp_path: Path, config: dict[str, Any], streams: set[str]
+    orgvue: MockedOrgvue, config: dict[str, Any], streams: set[str]
 ) -> None:
-    """Not where a map drops rows, nor in files that have no place for a version."""
-    if "batch_config" in config:
-        batches = {**config["batch_config"], "storage": {"root": tmp_path.as_uri()}}
-        config = {"batch_config": batches}
+    """Not where a map drops rows."""
     for emits in (True, False):
         tap = DraftTap(orgvue, config=config, emit_activate_version_messages=emits)
         may = {name for name in tap.streams if tap.stream(name).emit_activate_version_messages}

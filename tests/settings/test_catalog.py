@@ -72,6 +72,15 @@ def test_a_catalog_of_hand() -> None:
         ([entry(metadata=[{"breadcrumb": [], "metadata": 1}])], "`streams[0].metadata` is no"),
         ([entry(key_properties="_id")], "`streams[0].key_properties` is no list of names."),
         ([entry(key_properties=[5])], "`streams[0].key_properties` is no list of names."),
+        (
+            [entry(root={"table-key-properties": 5})],
+            "`streams[0].metadata`: `table-key-properties` is no list of names.",
+        ),
+        ([entry(replication_key=["pay"])], "`streams[0].replication_key` is no name."),
+        (
+            [entry(root={"replication-key": ["pay"]})],
+            "`streams[0].metadata`: `replication-key` is no name.",
+        ),
     ],
 )
 def test_what_is_no_catalog(streams: Any, told: str) -> None:
