@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tap_orgvue.simulator import Dataset, Orgvue
+from tap_orgvue.singer.signals import ending_signals
 from tests.support import waits
 from tests.support.datasets import people
 from tests.support.runs import WARM_START
@@ -63,6 +65,9 @@ run's folder."""
 
 TEMPORARY = pytest.StashKey[Path]()
 
+HANDLERS = {number: signal.getsignal(number) for number in ending_signals()}
+"""What handles the signals that end a run, before any tap does."""
+
 
 # --- the run
 
@@ -106,6 +111,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the long ones; serially with the quick ones, which are the first to fail."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Let no tap of a test handle signals after it, as Ctrl-C or the one that ends a worker."""
+    for number, handler in HANDLERS.items():
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -23,12 +23,11 @@ from tap_orgvue.run_ending import ending_of
 from tap_orgvue.settings import SettingsError
 from tap_orgvue.singer.errors import OutputFailed
 from tap_orgvue.singer.isolating_tap import IMPATIENT_SECONDS, Terminated
-from tap_orgvue.singer.signals import ending_signals
 from tap_orgvue.tap import TapOrgvue
 from tap_orgvue.tap_command import StreamsFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
@@ -47,15 +46,6 @@ def _exits(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Exited(code)
 
     monkeypatch.setattr("os._exit", leave)
-
-
-@pytest.fixture
-def _handlers() -> Iterator[None]:
-    """The handlers of signals are as before, afterwards."""
-    before = {number: signal.getsignal(number) for number in ending_signals()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -135,7 +125,7 @@ LAST_WORDS: dict[str, tuple[BaseException, int, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", LAST_WORDS.values(), ids=LAST_WORDS.keys())
-@pytest.mark.usefixtures("_exits", "_handlers")
+@pytest.mark.usefixtures("_exits")
 def test_the_last_words_of_a_process(
     end: Callable[[Callable[[], object]], int],
     monkeypatch: pytest.MonkeyPatch,
@@ -156,7 +146,6 @@ def test_the_last_words_of_a_process(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.usefixtures("_handlers")
 def test_a_signal_before_the_tap_has_handlers(
     end: Callable[[Callable[[], object]], int],
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +168,7 @@ def test_a_signal_before_the_tap_has_handlers(
     assert told.getMessage().endswith("What was sent is complete up to its last STATE.")
 
 
-@pytest.mark.usefixtures("_exits", "_handlers")
+@pytest.mark.usefixtures("_exits")
 def test_a_pipe_that_click_found_closed(
     end: Callable[[Callable[[], object]], int],
     caplog: pytest.LogCaptureFixture,
@@ -195,7 +184,7 @@ def test_a_pipe_that_click_found_closed(
     assert caplog.messages == ["The reader closed the pipe before everything was written."]
 
 
-@pytest.mark.usefixtures("_exits", "_handlers")
+@pytest.mark.usefixtures("_exits")
 def test_text_that_stays_in_a_buffer(
     end: Callable[[Callable[[], object]], int],
     caplog: pytest.LogCaptureFixture,
@@ -253,7 +242,7 @@ class Recorder:
         self._meanwhile()
 
 
-@pytest.mark.usefixtures("_exits", "_handlers")
+@pytest.mark.usefixtures("_exits")
 def test_signals_while_the_report_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second signal of a moment changes nothing; a later one ends the process at once."""
     now = 1000.0
@@ -277,7 +266,6 @@ def test_signals_while_the_report_is_written(monkeypatch: pytest.MonkeyPatch) ->
     assert recorder.ended == [(130, "terminated")]
 
 
-@pytest.mark.usefixtures("_handlers")
 def test_a_report_that_fails_changes_no_exit_code(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
