@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_orgvue.checking import check as checking
 from tap_orgvue.checking.report import Access
+from tap_orgvue.drafts import selection
+from tap_orgvue.orgvue.client import Client
+from tap_orgvue.orgvue.errors import DeadlineExceeded
 from tap_orgvue.simulator import Property
 from tests.support.checks import checked, row_of
 from tests.support.datasets import people
@@ -195,13 +197,17 @@ def test_metadata_that_cannot_be_read(
     assert report.exit_code == code
 
 
+def without_time(*_: object) -> None:
+    """A request that the check has no time for."""
+    raise DeadlineExceeded("No time is left.")
+
+
 def test_what_is_late_fails_nothing(orgvue: Orgvue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metadata and drafts that do not come in time were not checked."""
     config = with_drafts(orgvue)
     catalog = only(discover(config), "people", *OWN, "orgvue_drafts", "orgvue_draft_actions")
-    orgvue.stall(on=["metadata", "drafts"], times=None)
-    monkeypatch.setattr(checking, "CHECK_SECONDS", 0.7)
-    monkeypatch.setattr(checking, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(Client, "metadata", without_time)
+    monkeypatch.setattr(selection, "list_drafts", without_time)
     report = checked(config, catalog)
     late = [name for name, found in access(report).items() if found == (NOT_CHECKED, False)]
     assert sorted(late) == sorted(["staff", *OWN, "orgvue_drafts", "orgvue_draft_actions"])
