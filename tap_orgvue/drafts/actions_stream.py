@@ -158,7 +158,7 @@ class DraftActionsStream(DraftStream):
                     remedies.append(error.remedy)
                     first = first or error
                     self.logger.info("%s: %s", self.name, faults[-1])
-                    if number == len(alike) and _symptom(error) == _symptom((alike or [error])[0]):
+                    if number == len(alike) and error.symptom == (alike or [error])[0].symptom:
                         alike.append(error)
                     is_refused = isinstance(error, Refusal) and not error.retryable
                     most = _REFUSED_ALIKE if is_refused else _ALIKE
@@ -230,8 +230,3 @@ class DraftActionsStream(DraftStream):
             raise MalformedResponse(
                 f"none of its {position} changes has an action, so that they may be something else."
             )
-
-
-def _symptom(error: OrgvueError) -> tuple[object, ...]:
-    """The type, status and codes of an error: equal for errors of one cause."""
-    return type(error), error.status, error.codes

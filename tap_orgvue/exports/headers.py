@@ -73,11 +73,6 @@ class SkippedDataset(msgspec.Struct, frozen=True):
         """True if the token's user may not read it, or it is gone (403, 404)."""
         return isinstance(self.error, DatasetRefusal)
 
-    @property
-    def symptom(self) -> tuple[object, ...]:
-        """Equal for errors of one cause: their type, status and codes."""
-        return type(self.error), self.error.status, self.error.codes
-
 
 class NotReached(DeadlineExceeded):
     """The headers were not read in the time of a check; a run takes the time it needs."""
@@ -142,7 +137,7 @@ class HeaderReader:
             for i, found in enumerate(pool.map(self._read_one, datasets)):
                 if isinstance(found, SkippedDataset) and not found.forbidden and i == len(alike):
                     alike.append(found)
-                    same = len({each.symptom for each in alike}) == 1
+                    same = len({each.error.symptom for each in alike}) == 1
                     if len(alike) == _ALIKE and same:
                         raise found.error
                 yield found

@@ -100,6 +100,11 @@ class OrgvueError(Exception):
         if cause is not None:
             self.codes, self.status, self.trace_id = cause.codes, cause.status, cause.trace_id
 
+    @property
+    def symptom(self) -> tuple[object, ...]:
+        """Equal for errors of one cause: their type, status and codes."""
+        return type(self), self.status, self.codes
+
     def with_reply(self, codes: frozenset[str], trace_id: str) -> Self:
         """This error, with the codes and the trace id of the response that it is about."""
         self.codes, self.trace_id = codes, trace_id

@@ -67,6 +67,7 @@ _URL = re.compile(r"[\w.:/@?#\[\]-]+", re.ASCII)
 
 def read_token(text: str) -> str:
     """A token, without the scheme and the white space that are often pasted with it."""
+    # With a space behind it, a scheme alone is one, too: it leaves no token.
     token = f"{text.strip()} ".removeprefix("Bearer ").strip()
     if not token:
         raise Mistake("is empty.")

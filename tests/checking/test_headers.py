@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 import pytest
-import requests
 
 from tap_orgvue.checking.headers import CheckedHeaders
 from tap_orgvue.exports.headers import DatasetHeaders, NotReached, SkippedDataset
@@ -23,6 +22,7 @@ from tests.support.mocked_exports import (
     EXPORT,
     HEADERS,
     METADATA,
+    NO_CONNECTION,
     MockedExports,
     document,
     refusal,
@@ -32,7 +32,6 @@ LOGGER = logging.getLogger(__name__)
 SECONDS = 5
 EMPTY = document([])
 STORED = {"json": {"properties": [{"key": "x", "name": "X", "type": "text"}]}}
-NO_CONNECTION = {"exc": requests.exceptions.ConnectionError}
 
 
 @pytest.fixture

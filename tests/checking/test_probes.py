@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from tap_orgvue.checking import probes
 from tap_orgvue.checking.assumptions import Evidence
@@ -27,6 +26,7 @@ from tests.support.mocked_exports import (
     ITEMS,
     JOB,
     METADATA,
+    NO_CONNECTION,
     ROWS,
     MockedExports,
     document,
@@ -46,7 +46,6 @@ OTHER_ID = "00000000-0000-0000-0000-00000000000B"
 REQUEST = RequestInfo("GET", "https://h/api")
 COLUMNS = [Property(each["key"], each["name"], each["type"]) for each in HEADERS]
 HELD, FAILED, UNKNOWN = "held", "did_not_hold", "not_checked"
-NO_CONNECTION = {"exc": requests.exceptions.ConnectionError}
 
 
 def found(evidence: Evidence) -> dict[str, tuple[str, str]]:

@@ -8,7 +8,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from tap_orgvue.checking import connection
 from tap_orgvue.checking.connection import JobOutcome, StageFailed, Stages
@@ -30,6 +29,7 @@ from tests.support.mocked_exports import (
     EXPORT,
     HEADERS,
     JOB,
+    NO_CONNECTION,
     RESULT,
     TICKET,
     MockedExports,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from tap_orgvue.orgvue.errors import OrgvueError
 
-NO_CONNECTION = {"exc": requests.exceptions.ConnectionError}
 KEYS = ("_id", "x")
 
 

@@ -396,3 +396,19 @@ def test_another_message() -> None:
     other = error.with_message("people: refused")
     assert (type(other), str(other)) == (type(error), "people: refused")
     assert (other.status, other.trace_id) == (403, "1")
+
+
+def test_errors_of_one_cause() -> None:
+    """Their symptoms are equal, whatever they name; another status, code or type differs."""
+    symptoms = [
+        refusal_of(RequestInfo("GET", f"https://h/{path}"), status, {}, body).symptom
+        for path, status, body in (
+            ("a", 500, b""),
+            ("b", 500, b""),
+            ("a", 502, b""),
+            ("a", 500, b'{"errors": [{"code": "1"}]}'),
+        )
+    ]
+    first, same, *others = symptoms
+    assert first == same
+    assert len({first, *others, OrgvueError("a").symptom}) == 4

@@ -11,7 +11,7 @@ import pytest
 from tap_orgvue.orgvue.errors import Misconfigured, OrgvueError, Refusal
 from tap_orgvue.settings import SettingsError
 from tests.support.datasets import people
-from tests.support.runs import command, discover, only, select, streams, sync
+from tests.support.runs import command, discover, select, streams, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,15 +129,6 @@ def test_patterns_that_match_no_dataset_fail_the_run(orgvue: Orgvue) -> None:
     """`datasets` that let nothing in are a mistake."""
     with pytest.raises(Misconfigured, match="none of the tenant's 1 datasets"):
         discover({**orgvue.config, "datasets": ["Nothing*"]})
-
-
-def test_a_catalog_that_selects_nothing_fails_the_run(orgvue: Orgvue) -> None:
-    """Before any request."""
-    catalog = only(discover(orgvue.config))
-    before = len(orgvue.requests)
-    with pytest.raises(Misconfigured, match="Nothing is selected"):
-        sync(orgvue.config, catalog)
-    assert len(orgvue.requests) == before
 
 
 @pytest.mark.parametrize("by", ["id", "name"])

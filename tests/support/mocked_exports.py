@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import requests
 
 from tap_orgvue.exports.fetcher import ExportFetcher
 from tap_orgvue.orgvue.models import ExportMode
@@ -15,8 +16,6 @@ from tests.support.mocked_orgvue import TENANT, MockedOrgvue
 
 if TYPE_CHECKING:
     import logging
-
-    import requests
 
     from tap_orgvue.exports.response import ExportResponse
 
@@ -30,6 +29,8 @@ TICKET = f"{FILES}/ticket?X-Amz-Signature=5ec2e7"
 RESULT = f"{FILES}/result?X-Amz-Signature=5ec2e7"
 
 HEADERS = [{"key": "_id", "name": "Id", "type": "text"}, {"key": "x", "name": "X", "type": "text"}]
+NO_CONNECTION = {"exc": requests.exceptions.ConnectionError}
+"""What `requests-mock` takes for a response that never arrives."""
 ROWS = [["1", "a"], ["2", "b"]]
 PROJECTION = {"query": {"output": {"projection": {"_id": 1, "x": 1}}}}
 _READ = msgspec.json.Decoder(list[list[Any]]).decode
